@@ -1,0 +1,29 @@
+"""Datasets, mapper and loaders. Importing this package registers the built-in datasets.
+
+A dataset dict is one image with all its sentences: Detectron2's standard keys and
+
+* ``camera``: P2 as a 3x4 nested list; ``ground_plane``: [a, b, c, d] (unit normal pointing up) or None;
+* ``annotations``: ``id`` (unique in the image), ``bbox`` (x1, y1, x2, y2), ``category_id``, ``truncated``,
+  ``occluded``, ``alpha``, ``has_3d``, ``location`` (centre of the bottom face, metres), ``dimensions``
+  (height, width, length), ``yaw`` (KITTI's ry), ``color`` or None;
+* ``sentences``: ``id``, ``text``, ``target_ids`` (annotation ids; None when they are not published),
+  ``properties``;
+* ``single_target``: True where every sentence refers to exactly one object (Mono3DRefer).
+"""
+
+from . import builtin  # noqa: F401  (registers the datasets)
+from .build import build_grounding_test_loader, build_grounding_train_loader
+from .categories import CATEGORIES, Category, category_id, thing_classes
+from .mapper import GroundingMapper
+from .sentences import flip_sentence
+
+__all__ = [
+    "CATEGORIES",
+    "Category",
+    "GroundingMapper",
+    "build_grounding_test_loader",
+    "build_grounding_train_loader",
+    "category_id",
+    "flip_sentence",
+    "thing_classes",
+]

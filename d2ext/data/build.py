@@ -1,0 +1,202 @@
+"""Data loaders. Training batch b is a pure function of (seed, b), so a resumed run sees the same stream."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog, DatasetFromList, MapDataset
+from detectron2.data.build import trivial_batch_collator
+from detectron2.data.samplers import InferenceSampler
+from detectron2.utils import comm
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from .mapper import GroundingMapper
+
+_CYCLE = 1000  # at most about so many batches until the interleaving of several datasets repeats
+_ATTEMPTS = 100  # draws until a sample of the training stream keeps a sentence
+
+
+def _init_worker(worker_id: int) -> None:
+    cv2.setNumThreads(0)  # one process per core already
+
+
+def interleave(weights: list[float]) -> np.ndarray:
+    """A fixed cycle of dataset indices: each in proportion to its weight (at least once), evenly spread.
+
+    Raises:
+        ValueError: a weight is not positive.
+    """
+    if min(weights) <= 0:
+        raise ValueError(f"DATALOADER.DATASET_WEIGHTS: expected positive numbers, got {weights}")
+    if len(weights) == 1:
+        return np.zeros(1, dtype=np.int64)
+    counts = np.maximum(1, np.rint(np.array(weights) / sum(weights) * _CYCLE)).astype(int)
+    counts //= np.gcd.reduce(counts)
+    times = np.concatenate([(np.arange(count) + 0.5) / count for count in counts])
+    owners = np.repeat(np.arange(len(counts)), counts)
+    return owners[np.argsort(times, kind="stable")]
+
+
+class GroundingStream(Dataset):
+    """The endless training stream: item (b, i) is sample i of the global batch b.
+
+    Batch b is of one dataset, given by a fixed cycle. Within a dataset samples follow one permutation per
+    epoch. A record that augmentation leaves without sentences is replaced by the next one.
+    """
+
+    def __init__(
+        self,
+        datasets: list[DatasetFromList],
+        weights: list[float],
+        mapper: GroundingMapper,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        """
+        Args:
+            datasets: records of each dataset.
+            weights: relative frequency of each dataset.
+            mapper: called with a record and a random generator that depends on (seed, b, i) only.
+            batch_size: images in a global batch (over all processes).
+            seed: not negative.
+        """
+        self.datasets = datasets
+        self.mapper = mapper
+        self.batch_size = batch_size
+        self.seed = seed
+        self.cycle = interleave(weights)
+        self._permutations: dict[int, tuple[int, np.ndarray]] = {}  # dataset -> (epoch, permutation)
+
+    def __getitem__(self, item: tuple[int, int]) -> dict[str, Any]:
+        batch, sample = item
+        turns, phase = divmod(batch, len(self.cycle))
+        which = int(self.cycle[phase])
+        own = turns * int((self.cycle == which).sum()) + int((self.cycle[:phase] == which).sum())
+        records = self.datasets[which]
+        epoch, start = divmod(own * self.batch_size + sample, len(records))
+        for attempt in range(_ATTEMPTS):
+            index = self._permutation(which, epoch, len(records))[(start + attempt) % len(records)]
+            rng = np.random.default_rng((self.seed, batch * self.batch_size + sample, attempt))
+            result = self.mapper(records[int(index)], rng)
+            if result is not None:
+                return result
+        raise ValueError(
+            "no image keeps a sentence after cropping: check INPUT.SCALE_RANGE and INPUT.MIN_VISIBLE"
+        )
+
+    def _permutation(self, which: int, epoch: int, length: int) -> np.ndarray:
+        if self._permutations.get(which, (-1,))[0] != epoch:
+            order = np.random.default_rng((self.seed, which, epoch)).permutation(length)
+            self._permutations[which] = (epoch, order)
+        return self._permutations[which][1]
+
+
+class ShardedBatches(Sampler):
+    """Endless items of ``GroundingStream``: from each global batch the slice of one process.
+
+    Raises:
+        ValueError: the batch cannot be divided evenly.
+    """
+
+    def __init__(self, batch_size: int, start: int = 0, rank: int = 0, world_size: int = 1) -> None:
+        if batch_size <= 0 or batch_size % world_size:
+            raise ValueError(
+                f"SOLVER.IMS_PER_BATCH: expected a multiple of {world_size} processes, got {batch_size}"
+            )
+        self.start = start
+        share = batch_size // world_size
+        self.samples = range(rank * share, (rank + 1) * share)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        batch = self.start
+        while True:
+            yield [(batch, sample) for sample in self.samples]
+            batch += 1
+
+
+def build_grounding_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoader:
+    """Endless loader of lists of model inputs over ``cfg.DATASETS.TRAIN``.
+
+    Every batch is of one dataset and has ``SOLVER.IMS_PER_BATCH`` images over all processes. The number of
+    workers and of processes changes nothing in the stream. With ``DATALOADER.FILTER_EMPTY_ANNOTATIONS``
+    images without sentences are left out.
+
+    Args:
+        cfg: config with the keys of ``add_d2ext_config``; a negative ``SEED`` draws one at random.
+        start_iter: the batch to begin with, for resuming.
+
+    Raises:
+        FileNotFoundError, ValueError: a dataset or a key is unusable.
+    """
+    datasets = [_training_records(cfg, name) for name in cfg.DATASETS.TRAIN]
+    weights = list(cfg.DATALOADER.DATASET_WEIGHTS) or [float(len(records)) for records in datasets]
+    if not datasets or len(weights) != len(datasets):
+        raise ValueError(
+            f"DATALOADER.DATASET_WEIGHTS: expected one per dataset of DATASETS.TRAIN {cfg.DATASETS.TRAIN}"
+        )
+    seed = cfg.SEED if cfg.SEED >= 0 else comm.shared_random_seed()
+    batch_size = cfg.SOLVER.IMS_PER_BATCH
+    stream = GroundingStream(datasets, weights, GroundingMapper(cfg, True), batch_size, seed)
+    batches = ShardedBatches(batch_size, start_iter, comm.get_rank(), comm.get_world_size())
+    return _loader(stream, cfg.DATALOADER.NUM_WORKERS, batch_sampler=batches)
+
+
+def _training_records(cfg: CfgNode, name: str) -> DatasetFromList:
+    records = DatasetCatalog.get(name)
+    if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
+        records = [record for record in records if record["sentences"]]
+    if not records:
+        raise ValueError(f"dataset {name!r}: no image has a sentence")
+    return DatasetFromList(records, copy=False)
+
+
+def build_grounding_test_loader(cfg: CfgNode, dataset_name: str, batch_size: int = 1) -> DataLoader:
+    """Loader that gives every image of a dataset once (over all processes), in order, with all its sentences.
+
+    Args:
+        cfg: config with the keys of ``add_d2ext_config``.
+        dataset_name: a registered name.
+        batch_size: images at a time in each process.
+    """
+    records = DatasetCatalog.get(dataset_name)
+    if cfg.TEST.SHUFFLE_SENTENCES:
+        records = [shuffle_sentences(record) for record in records]
+    records = DatasetFromList(records, copy=False)
+    dataset = MapDataset(records, partial(GroundingMapper(cfg, False), rng=None))
+    sampler = InferenceSampler(len(records))
+    return _loader(dataset, cfg.DATALOADER.NUM_WORKERS, sampler=sampler, batch_size=batch_size)
+
+
+def shuffle_sentences(record: dict[str, Any]) -> dict[str, Any]:
+    """The control that shows whether words are used: every sentence's text becomes one about other objects.
+
+    Sentences are put in order of their targets and the texts move on by the largest number of sentences that
+    share their targets, so that no text stays with its own targets unless most of the image's sentences share
+    theirs. Ids, targets and order stay.
+    """
+    sentences = record["sentences"]
+    groups = Counter(tuple(sentence["target_ids"]) for sentence in sentences)
+    order = sorted(range(len(sentences)), key=lambda i: tuple(sentences[i]["target_ids"]))
+    step = max(groups.values(), default=0)
+    moved = list(sentences)
+    for position, i in enumerate(order):
+        moved[i] = {**sentences[i], "text": sentences[order[(position + step) % len(order)]]["text"]}
+    return {**record, "sentences": moved}
+
+
+def _loader(dataset: Dataset, num_workers: int, **kwargs: Any) -> DataLoader:
+    return DataLoader(
+        dataset,
+        num_workers=num_workers,
+        collate_fn=trivial_batch_collator,
+        worker_init_fn=_init_worker,
+        generator=torch.Generator(),  # leaves the global random state to the model
+        **kwargs,
+    )

@@ -1,0 +1,234 @@
+"""Turns a dataset dict into the input of a grounding model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.structures import Boxes, Instances
+
+from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, wrap_angle
+
+from .augmentation import ImageTransform, color_jitter, random_scale_crop, to_tensor
+from .categories import CATEGORIES
+from .image_io import read_image
+from .sentences import flip_sentence
+
+_MEAN_SIZES = np.array([category.mean_size for category in CATEGORIES])
+
+
+class GroundingMapper:
+    """One image with its sentences: read, augmented (in training) and fitted into ``INPUT.SIZE`` once for all
+    of them.
+
+    The result has
+
+    * ``image`` uint8 (3, H, W), not padded; ``camera`` of it, ``original_camera`` of the file,
+      ``ground_plane`` float32 (4,) or None, ``height`` and ``width`` of the file, ``file_name``,
+      ``image_id``, ``single_target`` (every sentence refers to exactly one object);
+    * ``sentences``, a list of texts, and their ``sentence_ids``: all of them, or in training a sample;
+    * in training ``instances`` (``gt_boxes`` in pixels of ``image``, ``gt_classes``, ``gt_boxes3d``,
+      ``gt_has_3d``, ``gt_ids``, ``gt_yaw``) and ``sentence_targets``, per sentence the indices (long) into
+      ``instances``. Objects without a 3D box hold a stand-in of finite numbers in ``gt_boxes3d``.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        is_train: bool,
+        *,
+        size: tuple[int, int],
+        image_format: str,
+        max_sentences: int,
+        flip_prob: float,
+        scale_range: tuple[float, float],
+        min_visible: float,
+        jitter: CfgNode,
+    ) -> None:
+        """
+        Args:
+            is_train: augment, sample sentences and give the ground truth.
+            size, image_format, max_sentences, flip_prob, scale_range, min_visible, jitter: the keys of
+                ``cfg.INPUT`` (see ``d2ext.config``).
+        """
+        if image_format not in ("BGR", "RGB"):
+            raise ValueError(f"INPUT.FORMAT: expected BGR or RGB, got {image_format!r}")
+        if not 0 < scale_range[0] <= scale_range[1]:
+            raise ValueError(f"INPUT.SCALE_RANGE: expected 0 < least <= greatest, got {tuple(scale_range)}")
+        self.is_train = is_train
+        self.size = size
+        self.image_format = image_format
+        self.max_sentences = max_sentences
+        self.flip_prob = flip_prob
+        self.scale_range = scale_range
+        self.min_visible = min_visible
+        self.jitter = jitter
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
+        return {
+            "is_train": is_train,
+            "size": tuple(cfg.INPUT.SIZE),
+            "image_format": cfg.INPUT.FORMAT,
+            "max_sentences": cfg.INPUT.MAX_SENTENCES,
+            "flip_prob": cfg.INPUT.FLIP_PROB,
+            "scale_range": tuple(cfg.INPUT.SCALE_RANGE),
+            "min_visible": cfg.INPUT.MIN_VISIBLE,
+            "jitter": cfg.INPUT.COLOR_JITTER,
+        }
+
+    def __call__(
+        self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
+    ) -> dict[str, Any] | None:
+        """
+        Args:
+            dataset_dict: a record of a registered dataset.
+            rng: source of randomness; needed in training.
+
+        Returns:
+            The model input; in training None when cropping has left none of the record's sentences.
+
+        Raises:
+            FileNotFoundError, ValueError: the image is missing, cannot be decoded, or has another size than
+                recorded.
+        """
+        height, width = dataset_dict["height"], dataset_dict["width"]
+        plane = dataset_dict["ground_plane"]
+        output = {
+            "file_name": dataset_dict["file_name"],
+            "image_id": dataset_dict["image_id"],
+            "height": height,
+            "width": width,
+            "single_target": dataset_dict.get("single_target", False),
+            "original_camera": Camera(torch.tensor(dataset_dict["camera"]), (height, width)),
+            "ground_plane": None if plane is None else torch.tensor(plane, dtype=torch.float32),
+        }
+        if self.is_train:
+            if rng is None:
+                raise ValueError("GroundingMapper: expected a random generator in training")
+            transform = self._augment(dataset_dict, output, rng)
+            if dataset_dict["sentences"] and not output["sentences"]:
+                return None
+            image = color_jitter(_read(dataset_dict), self.jitter, rng)
+        else:
+            image = _read(dataset_dict)
+            transform = ImageTransform.fit((height, width), self.size)
+            output["sentences"] = [sentence["text"] for sentence in dataset_dict["sentences"]]
+            output["sentence_ids"] = [sentence["id"] for sentence in dataset_dict["sentences"]]
+        output["camera"] = transform.apply_camera(output["original_camera"])
+        output["image"] = to_tensor(transform.apply_image(image), self.image_format)
+        return output
+
+    def _augment(
+        self, dataset_dict: dict[str, Any], output: dict[str, Any], rng: np.random.Generator
+    ) -> ImageTransform:
+        """Choose a transform and sentences; write what depends on them into ``output``."""
+        source = (dataset_dict["height"], dataset_dict["width"])
+        transform = random_scale_crop(source, self.size, self.scale_range, rng)
+        flip = bool(rng.random() < self.flip_prob)
+        annotations = self._visible(dataset_dict, transform)
+        index = {annotation["id"]: i for i, annotation in enumerate(annotations)}
+        sentences = [
+            s for s in dataset_dict["sentences"] if all(t in index for t in _targets(s, dataset_dict))
+        ]
+        sentences = sample_sentences(sentences, self.max_sentences, rng)
+        texts: list[str | None] = [sentence["text"] for sentence in sentences]
+        if flip:
+            flipped = [flip_sentence(sentence["text"]) for sentence in sentences]
+            flip = None not in flipped
+            texts = flipped if flip else texts
+        transform = transform.with_flip(flip)
+        output["sentences"] = texts
+        output["sentence_ids"] = [sentence["id"] for sentence in sentences]
+        output["sentence_targets"] = [
+            torch.tensor([index[t] for t in sentence["target_ids"]], dtype=torch.long)
+            for sentence in sentences
+        ]
+        output["instances"] = _instances(annotations, transform, output["ground_plane"])
+        if output["ground_plane"] is not None:
+            output["ground_plane"] = transform.apply_plane(output["ground_plane"])
+        return transform
+
+    def _visible(self, dataset_dict: dict[str, Any], transform: ImageTransform) -> list[dict[str, Any]]:
+        """Annotations in front of the camera whose 2D box keeps its centre and enough of its area."""
+        annotations = dataset_dict["annotations"]
+        boxes = transform.apply_boxes(
+            np.array([a["bbox"] for a in annotations], dtype=np.float64).reshape(-1, 4)
+        )
+        clipped = transform.clip_boxes(boxes)
+        area, visible = _area(boxes), _area(clipped)
+        centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+        inside = (centers == transform.clip_boxes(np.tile(centers, 2))[:, :2]).all(axis=1)
+        keep = inside & (visible > 0) & (visible >= self.min_visible * area)
+        return [
+            annotation
+            for annotation, good in zip(annotations, keep, strict=True)
+            if good and (not annotation["has_3d"] or annotation["location"][2] > NEAR_PLANE)
+        ]
+
+
+def _read(dataset_dict: dict[str, Any]) -> np.ndarray:
+    name, size = dataset_dict["file_name"], (dataset_dict["height"], dataset_dict["width"])
+    image = read_image(name)
+    if image.shape[:2] != size:
+        found = f"{image.shape[1]}x{image.shape[0]}"
+        raise ValueError(f"{name}: expected {size[1]}x{size[0]} pixels, got {found}")
+    return image
+
+
+def _targets(sentence: dict[str, Any], dataset_dict: dict[str, Any]) -> list[int]:
+    if sentence["target_ids"] is None:
+        raise ValueError(
+            f"{dataset_dict['file_name']}: expected the targets of every sentence, this split has none"
+        )
+    return sentence["target_ids"]
+
+
+def _area(boxes: np.ndarray) -> np.ndarray:
+    return np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+
+
+def _instances(
+    annotations: list[dict[str, Any]], transform: ImageTransform, plane: torch.Tensor | None
+) -> Instances:
+    """Ground truth in the frame of the transformed image; ``plane`` is the one of the file."""
+    boxes = np.array([a["bbox"] for a in annotations], dtype=np.float64).reshape(-1, 4)
+    boxes = transform.clip_boxes(transform.apply_boxes(boxes))
+    classes = np.array([a["category_id"] for a in annotations], dtype=np.int64)
+    has_3d = np.array([a["has_3d"] for a in annotations], dtype=bool)
+    location = np.array([a["location"] for a in annotations], dtype=np.float32).reshape(-1, 3)
+    dimensions = np.array([a["dimensions"] for a in annotations], dtype=np.float32).reshape(-1, 3)
+    location[~has_3d] = (0, 0, 1)
+    dimensions[~has_3d] = _MEAN_SIZES[classes[~has_3d]]
+    yaw = torch.tensor([a["yaw"] for a in annotations], dtype=torch.float32)
+    boxes3d = Boxes3D.from_kitti(torch.from_numpy(location), torch.from_numpy(dimensions), yaw, plane)
+
+    instances = Instances(transform.size)
+    instances.gt_boxes = Boxes(torch.from_numpy(boxes.astype(np.float32)))
+    instances.gt_classes = torch.from_numpy(classes)
+    instances.gt_boxes3d = transform.apply_boxes3d(boxes3d)
+    instances.gt_has_3d = torch.from_numpy(has_3d)
+    instances.gt_ids = torch.tensor([a["id"] for a in annotations], dtype=torch.long)
+    instances.gt_yaw = wrap_angle(np.pi - yaw if transform.flip else yaw)
+    return instances
+
+
+def sample_sentences(
+    sentences: list[dict[str, Any]], count: int, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """At most ``count`` sentences, drawn without replacement and spread over distinct sets of targets.
+
+    The sets take turns in random order, so a second sentence about the same objects comes only after every
+    other set has had its first.
+    """
+    if len(sentences) <= count:
+        return sentences
+    groups: dict[frozenset[int], list[int]] = defaultdict(list)
+    for position in rng.permutation(len(sentences)):
+        groups[frozenset(sentences[position]["target_ids"])].append(position)
+    turns = [(turn, position) for group in groups.values() for turn, position in enumerate(group)]
+    turns.sort(key=lambda item: item[0])  # stable: the random order of the groups stays within a turn
+    return [sentences[position] for position in sorted(position for _, position in turns[:count])]

@@ -1,0 +1,197 @@
+"""Writing a whole SynthRoad dataset on several processes; the same settings give the same bytes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from d2ext.data.synthroad import refer, sentences_en, writer
+from d2ext.data.synthroad.labels import Frame, make_frame
+from d2ext.data.synthroad.layout import CAR, POLE
+from d2ext.data.synthroad.writer import SPLITS, FrameRecord, Referral
+
+VERSION = 1
+LANGUAGES = {"en": sentences_en}
+_SETTINGS_FILE = "synthroad.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the bytes of a dataset depend on. num_*: images per camera in each split."""
+
+    seed: int
+    num_train: int
+    num_val: int
+    num_test: int
+    language: str = "en"
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
+        if min(self.num_train, self.num_val, self.num_test) < 0 or not sum(self.counts.values()):
+            counts = f"{self.num_train}, {self.num_val}, {self.num_test}"
+            raise ValueError(f"numbers of images must not be negative, and not all 0, got {counts}")
+        if self.language not in LANGUAGES:
+            raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, got {self.language!r}")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(zip(SPLITS, (self.num_train, self.num_val, self.num_test), strict=True))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One frame to make: camera "car" or "pole", its split, its index there, and its file stem."""
+
+    camera: str
+    split: str
+    index: int
+    stem: str
+
+
+def generate(
+    root: str | os.PathLike,
+    seed: int,
+    num_train: int,
+    num_val: int,
+    num_test: int,
+    workers: int = 1,
+    progress: bool = True,
+    language: str = "en",
+) -> bool:
+    """Render SynthRoad under `root`; num_* count images per camera.
+
+    Returns False when the same dataset is already there. Raises ValueError on bad numbers and
+    FileExistsError when `root` holds anything but a SynthRoad dataset of the same settings.
+    """
+    settings = Settings(seed, num_train, num_val, num_test, language)
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    base = Path(root)
+    if not _claim(base, settings):
+        return False
+    writer.make_folders(base)
+    records: dict[str, dict[str, list[FrameRecord]]] = {c.name: {s: [] for s in SPLITS} for c in (CAR, POLE)}
+    jobs = _jobs(settings)
+    results = _run(jobs, partial(_make, base, settings), workers)
+    for job, record in tqdm(results, total=len(jobs), unit="image", desc="SynthRoad", disable=not progress):
+        records[job.camera][job.split].append(record)
+    writer.write_mono_index(base, records[CAR.name])
+    writer.write_rope_index(base, records[POLE.name])
+    _write_settings(base, settings, complete=True)
+    return True
+
+
+def _claim(base: Path, settings: Settings) -> bool:
+    """Mark `base` as ours. False when it is complete already."""
+    if base.exists() and not base.is_dir():
+        raise FileExistsError(f"{base}: not a folder")
+    if base.is_dir() and any(base.iterdir()):
+        found = _read_settings(base / _SETTINGS_FILE)
+        complete = found.pop("complete", False)
+        if found != asdict(settings):
+            raise FileExistsError(f"{base}: not empty, and no SynthRoad dataset of the same settings")
+        if complete:
+            return False
+    base.mkdir(parents=True, exist_ok=True)
+    _write_settings(base, settings, complete=False)
+    return True
+
+
+def _read_settings(path: Path) -> dict:
+    try:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write_settings(base: Path, settings: Settings, complete: bool) -> None:
+    text = json.dumps({**asdict(settings), "complete": complete}, indent=1) + "\n"
+    partial_file = base / (_SETTINGS_FILE + ".part")
+    partial_file.write_text(text)
+    os.replace(partial_file, base / _SETTINGS_FILE)
+
+
+def _jobs(settings: Settings) -> list[Job]:
+    jobs = []
+    for camera in (CAR.name, POLE.name):
+        number = 0
+        for split in SPLITS:
+            for index in range(settings.counts[split]):
+                stem = f"{number:06d}" if camera == CAR.name else f"synthroad_{number:06d}"
+                jobs.append(Job(camera, split, index, stem))
+                number += 1
+    return jobs
+
+
+def _run(jobs: list[Job], make, workers: int) -> Iterator[tuple[Job, FrameRecord]]:
+    """Results in the order of the jobs."""
+    if workers == 1:
+        yield from map(make, jobs)
+        return
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
+    with multiprocessing.get_context(method).Pool(
+        workers, initializer=cv2.setNumThreads, initargs=(1,)
+    ) as pool:
+        yield from pool.imap(make, jobs, chunksize=4)
+
+
+def _make(base: Path, settings: Settings, job: Job) -> tuple[Job, FrameRecord]:
+    """Render and write one frame; random numbers depend on seed, camera, split and index only."""
+    kind = CAR if job.camera == CAR.name else POLE
+    rng = np.random.default_rng([settings.seed, (CAR, POLE).index(kind), SPLITS.index(job.split), job.index])
+    frame = make_frame(kind, rng)
+    language = LANGUAGES[settings.language]
+    view, image = frame.scene.view, frame.rendering.image
+    if kind is CAR:
+        rows = [writer.kitti_row(label) for label in frame.labels]
+        record = FrameRecord(job.stem, frame.labels, rows, _single_referrals(frame, language, rng))
+        writer.write_car_frame(base, job.stem, image, view, rows)
+    else:
+        rows = [writer.rope_row(label) for label in frame.labels]
+        record = FrameRecord(job.stem, frame.labels, rows, _multi_referrals(frame, language, rng))
+        writer.write_pole_frame(base, job.split, image, view, record)
+    return job, record
+
+
+def _single_referrals(frame: Frame, language, rng: np.random.Generator) -> list[Referral]:
+    """Four or five different descriptions of each of the referred objects."""
+    referrals = []
+    low, high = refer.DESCRIPTIONS_PER_OBJECT
+    for target in refer.referable(frame.labels, rng):
+        texts: dict[str, list[str]] = {}
+        wanted = int(rng.integers(low, high + 1))
+        for _ in range(2 * wanted):
+            chosen = refer.single_target(frame.labels, target, rng)
+            text = language.describe_one(chosen, rng) if chosen else None
+            if chosen and text:
+                texts.setdefault(text, sorted({predicate.kind for predicate in chosen}))
+            if len(texts) == wanted:
+                break
+        referrals += [Referral(text, [target], kinds) for text, kinds in texts.items()]
+    return referrals
+
+
+def _multi_referrals(frame: Frame, language, rng: np.random.Generator) -> list[Referral]:
+    referrals = []
+    size = (frame.scene.view.height, frame.scene.view.width)
+    for chosen, targets in refer.multi_target(frame.labels, size, rng):
+        # One of few or of none may be spoken of in the singular; the number alone tells nothing.
+        single = len(targets) <= 1 and rng.random() < (0.6 if targets else 0.4)
+        text = language.describe_all(chosen, single, rng)
+        if text:
+            referrals.append(
+                Referral(text, targets, [writer.property_text(predicate) for predicate in chosen])
+            )
+    return referrals

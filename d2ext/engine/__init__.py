@@ -1,0 +1,23 @@
+"""Training loop, checkpoints and launching."""
+
+from d2ext.engine.checkpoint import D2Checkpointer, load_weights, read_checkpoint, save_safetensors
+from d2ext.engine.config import add_engine_config
+from d2ext.engine.hooks import StepSeed
+from d2ext.engine.launch import default_main, default_setup, one_line_errors
+from d2ext.engine.optimizer import build_optimizer
+from d2ext.engine.trainer import BaseTrainer, create_ddp_model
+
+__all__ = [
+    "BaseTrainer",
+    "D2Checkpointer",
+    "StepSeed",
+    "add_engine_config",
+    "build_optimizer",
+    "create_ddp_model",
+    "default_main",
+    "default_setup",
+    "load_weights",
+    "one_line_errors",
+    "read_checkpoint",
+    "save_safetensors",
+]

@@ -1,0 +1,65 @@
+"""Optimizer from the config: learning rates by module, weight decay by kind of parameter, clipping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.solver.build import maybe_add_gradient_clipping
+from torch import nn
+
+#: State parameters of SSM layers, which must not be pulled to zero (Mamba, Gu & Dao 2023, released code).
+SSM_STATE_PARAMETERS = ("A_log", "D", "dt_bias")
+
+
+def build_param_groups(cfg: CfgNode, model: nn.Module) -> list[dict[str, Any]]:
+    """Trainable parameters of ``model`` by (learning rate, weight decay); see ``add_engine_config``."""
+    solver = cfg.SOLVER
+    multipliers = {"backbone": solver.BACKBONE_MULTIPLIER, "text_encoder": solver.TEXT_MULTIPLIER}
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        *modules, leaf = name.split(".")
+        lr = solver.BASE_LR
+        for module, multiplier in multipliers.items():
+            if module in modules:
+                lr *= multiplier
+        decays = parameter.ndim > 1 and leaf not in SSM_STATE_PARAMETERS
+        weight_decay = solver.WEIGHT_DECAY if decays else solver.WEIGHT_DECAY_NORM
+        groups.setdefault((lr, weight_decay), []).append(parameter)
+    return [{"params": p, "lr": lr, "weight_decay": decay} for (lr, decay), p in groups.items()]
+
+
+def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+    """The optimizer of ``cfg.SOLVER`` over the trainable parameters of ``model``.
+
+    Raises:
+        ValueError: unknown ``SOLVER.OPTIMIZER``, or nothing to train.
+    """
+    solver = cfg.SOLVER
+    groups = build_param_groups(cfg, model)
+    if not groups:
+        raise ValueError(f"{type(model).__name__} has no trainable parameter")
+    optimizer: torch.optim.Optimizer
+    if solver.OPTIMIZER == "AdamW":
+        optimizer = torch.optim.AdamW(groups, lr=solver.BASE_LR)
+    elif solver.OPTIMIZER == "SGD":
+        optimizer = torch.optim.SGD(groups, solver.BASE_LR, solver.MOMENTUM, nesterov=solver.NESTEROV)
+    else:
+        raise ValueError(f"SOLVER.OPTIMIZER is {solver.OPTIMIZER!r}, expected 'AdamW' or 'SGD'")
+
+    if not solver.CLIP_GRADIENTS.ENABLED:
+        return optimizer
+    if solver.CLIP_GRADIENTS.CLIP_TYPE != "full_model":
+        return maybe_add_gradient_clipping(cfg, optimizer)
+
+    parameters = [p for group in groups for p in group["params"]]
+    max_norm, norm_type = solver.CLIP_GRADIENTS.CLIP_VALUE, solver.CLIP_GRADIENTS.NORM_TYPE
+
+    def clip_full_model(*_: Any) -> None:
+        nn.utils.clip_grad_norm_(parameters, max_norm, norm_type)
+
+    optimizer.register_step_pre_hook(clip_full_model)
+    return optimizer

@@ -1,0 +1,141 @@
+"""The default trainer of all projects."""
+
+from __future__ import annotations
+
+import logging
+import time
+import weakref
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer, TrainerBase
+from detectron2.modeling import build_model
+from detectron2.utils import comm
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from d2ext.data.build import build_grounding_test_loader, build_grounding_train_loader
+from d2ext.engine.checkpoint import D2Checkpointer
+from d2ext.engine.hooks import StepSeed
+from d2ext.engine.optimizer import build_optimizer
+
+
+def create_ddp_model(model: nn.Module, *, find_unused_parameters: bool = False) -> nn.Module:
+    """Wrap ``model`` for training on several processes, on GPUs or on the CPU; one process: as it is."""
+    if comm.get_world_size() == 1:
+        return model
+    on_gpu = next(model.parameters()).is_cuda
+    return DistributedDataParallel(
+        model,
+        device_ids=[comm.get_local_rank()] if on_gpu else None,
+        broadcast_buffers=False,
+        find_unused_parameters=find_unused_parameters,
+    )
+
+
+class AutocastTrainer(SimpleTrainer):
+    """``SimpleTrainer`` whose forward pass runs in ``dtype`` under autocast, on the CPU or a GPU.
+
+    float16 losses are scaled against underflow, which needs a GPU.
+    """
+
+    def __init__(
+        self, model: nn.Module, data_loader: Any, optimizer: torch.optim.Optimizer, dtype: str
+    ) -> None:
+        super().__init__(model, data_loader, optimizer)
+        self.device_type = next(model.parameters()).device.type
+        if dtype not in ("bfloat16", "float16") or (dtype, self.device_type) == ("float16", "cpu"):
+            raise ValueError(
+                f"SOLVER.AMP.DTYPE is {dtype!r}, expected 'bfloat16', or 'float16' on a GPU "
+                f"(MODEL.DEVICE is {self.device_type!r})"
+            )
+        self.dtype = getattr(torch, dtype)
+        self.grad_scaler = torch.amp.GradScaler(self.device_type, enabled=dtype == "float16")
+
+    def run_step(self) -> None:
+        start = time.perf_counter()
+        data = next(self._data_loader_iter)
+        data_time = time.perf_counter() - start
+        with torch.autocast(self.device_type, self.dtype):
+            losses = self.model(data)
+        self.optimizer.zero_grad()
+        self.grad_scaler.scale(sum(losses.values())).backward()
+        self.after_backward()
+        self._write_metrics(losses, data_time)
+        self.grad_scaler.step(self.optimizer)
+        self.grad_scaler.update()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "grad_scaler": self.grad_scaler.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.grad_scaler.load_state_dict(state_dict.get("grad_scaler", {}))
+
+
+class BaseTrainer(DefaultTrainer):
+    """``DefaultTrainer`` that resumes exactly and also trains on several CPU processes.
+
+    Differences: :class:`~d2ext.engine.checkpoint.D2Checkpointer`; the generators are seeded at each step; the
+    training loader is built when training starts, at the iteration it starts from; AdamW by module; autocast
+    in bfloat16. A subclass gives ``build_evaluator``, and other loaders where its data are of another kind.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        # Not DefaultTrainer.__init__: it builds the loader before a checkpoint is read; its DDP needs GPUs.
+        TrainerBase.__init__(self)
+        cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
+        model = self.build_model(cfg)
+        optimizer = self.build_optimizer(cfg, model)
+        model = create_ddp_model(model, find_unused_parameters=cfg.SOLVER.FIND_UNUSED_PARAMETERS)
+        # The loader is None until train().
+        if cfg.SOLVER.AMP.ENABLED:
+            self._trainer: SimpleTrainer = AutocastTrainer(model, None, optimizer, cfg.SOLVER.AMP.DTYPE)
+        else:
+            self._trainer = SimpleTrainer(model, None, optimizer)
+        self.scheduler = self.build_lr_scheduler(cfg, optimizer)
+        self.checkpointer = D2Checkpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
+        self.start_iter = 0
+        self.max_iter = cfg.SOLVER.MAX_ITER
+        self.cfg = cfg
+        self.register_hooks(self.build_hooks())
+
+    def build_hooks(self) -> list[HookBase]:
+        seed = [StepSeed(self.cfg.SEED)] if self.cfg.SEED >= 0 else []
+        return seed + super().build_hooks()
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """Resume from the last whole checkpoint of ``OUTPUT_DIR``, else load ``MODEL.WEIGHTS``."""
+        self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.start_iter = self.iter + 1  # the checkpoint holds the number of the iteration it was saved after
+
+    def train(self) -> Any:
+        """Train from ``start_iter`` to ``SOLVER.MAX_ITER``, on the data those iterations always get."""
+        self._trainer.reset_data_loader(lambda: self.build_train_loader(self.cfg, self.start_iter))
+        return super().train()
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        model = build_model(cfg)
+        total = sum(p.numel() for p in model.parameters())
+        trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        logging.getLogger(__name__).info(
+            f"{type(model).__name__}: {total / 1e6:.2f} M parameters, {trainable / 1e6:.2f} M of them trained"
+        )
+        return model
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        return build_optimizer(cfg, model)
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
+        return build_grounding_train_loader(cfg, start_iter)
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
+        return build_grounding_test_loader(cfg, dataset_name)

@@ -1,0 +1,38 @@
+"""Evaluation: the published protocols of the datasets, and exact metrics beside them."""
+
+from .counts import MatchCounts
+from .grounding import (
+    THRESHOLDS,
+    SentenceResult,
+    boxes_of,
+    compare_image,
+    grounding_metrics,
+    match_greedy,
+    sentence_kinds,
+)
+from .subsets import CAR_DISTANCES, ROADSIDE_DISTANCES, difficulty, distance_range, target_group
+from .tables import flatten_table, format_table
+from .writers import assign_objects, submission_flags, write_json, write_kitti, write_submission
+
+__all__ = [
+    "CAR_DISTANCES",
+    "ROADSIDE_DISTANCES",
+    "THRESHOLDS",
+    "MatchCounts",
+    "SentenceResult",
+    "assign_objects",
+    "boxes_of",
+    "compare_image",
+    "difficulty",
+    "distance_range",
+    "flatten_table",
+    "format_table",
+    "grounding_metrics",
+    "match_greedy",
+    "sentence_kinds",
+    "submission_flags",
+    "target_group",
+    "write_json",
+    "write_kitti",
+    "write_submission",
+]

@@ -1,0 +1,32 @@
+"""Result tables: text for the log, flat names for Detectron2's results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from tabulate import tabulate
+
+
+def format_table(title: str, table: Mapping[str, Mapping[str, float]]) -> str:
+    """Text of a table {row: {column: value}}; rows need not share their columns."""
+    columns = list(dict.fromkeys(column for row in table.values() for column in row))
+    body = [[name, *(_cell(column, row.get(column)) for column in columns)] for name, row in table.items()]
+    return tabulate(
+        body, headers=[title, *columns], tablefmt="simple", disable_numparse=True, stralign="right"
+    )
+
+
+def flatten_table(table: Mapping[str, Mapping[str, float]], whole: str = "Overall") -> dict[str, float]:
+    """{row: {column: value}} -> {"row/column": value}; the row ``whole`` comes first and without its name."""
+    flat = dict(table.get(whole, {}))
+    for name, row in table.items():
+        if name != whole:
+            flat |= {f"{name}/{column}": value for column, value in row.items()}
+    return flat
+
+
+def _cell(column: str, value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.0f}" if column in ("sentences", "targets", "TP", "FP", "FN") else f"{value:.2f}"

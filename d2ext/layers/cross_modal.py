@@ -1,0 +1,134 @@
+"""Cross-modal selective state-space model: the state is written by words and read by pixels."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from d2ext.layers.ssd import A_log_init, dt_bias_init, ssd_final_state
+
+
+class CrossModalSSM(nn.Module):
+    """Selective state-space model with B and dt from the text and C from the image (U2ENet's fusion).
+
+    Each head runs h_t = exp(dt_t A) h_{t-1} + dt_t x_t B_t^T over the sentence, with x_t, B_t and dt_t made
+    from the words; every visual location v reads the final state through its own C: y_v = h C_v. The cost is
+    linear in words + pixels. A bidirectional model runs a second recurrence from the last word to the first,
+    with its own B, dt and A; each direction has its own C, and the two readings are added. All heads share B
+    and C (one group, as in Mamba-2).
+    """
+
+    def __init__(
+        self,
+        visual_dim: int,
+        text_dim: int,
+        inner_dim: int,
+        state_dim: int,
+        num_heads: int,
+        bidirectional: bool = True,
+    ) -> None:
+        """
+        Args:
+            visual_dim: channels of the visual map.
+            text_dim: channels of the word features.
+            inner_dim: channels of the output; heads * head_dim.
+            state_dim: state size of one direction.
+            num_heads: heads, each with its own decay and step size; divides ``inner_dim``.
+            bidirectional: also run from the last word to the first.
+
+        Raises:
+            ValueError: if ``num_heads`` does not divide ``inner_dim``.
+        """
+        super().__init__()
+        if inner_dim % num_heads:
+            raise ValueError(f"num_heads must divide inner_dim = {inner_dim}, got {num_heads}")
+        self.visual_dim = visual_dim
+        self.text_dim = text_dim
+        self.inner_dim = inner_dim
+        self.state_dim = state_dim
+        self.num_heads = num_heads
+        self.num_directions = 2 if bidirectional else 1
+        self.state_total = self.num_directions * state_dim
+        self.text_norm = nn.RMSNorm(text_dim, eps=1e-5)
+        self.value_proj = nn.Linear(text_dim, inner_dim, bias=False)
+        self.B_proj = nn.Linear(text_dim, self.state_total, bias=False)
+        self.dt_proj = nn.Linear(text_dim, self.num_directions * num_heads, bias=False)
+        self.dt_bias = nn.Parameter(dt_bias_init(self.num_directions * num_heads))
+        self.A_log = nn.Parameter(A_log_init(self.num_directions * num_heads))
+        self.C_proj = nn.Conv2d(visual_dim, self.state_total, kernel_size=1)
+        self.C_norm = nn.RMSNorm(self.state_total, eps=1e-5)
+
+    def encode_text(self, text: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Run the recurrence over the words of each sentence.
+
+        Args:
+            text: (S, L, text_dim) word features.
+            mask: (S, L) bool, False at padding, which leaves the state untouched.
+
+        Returns:
+            (S, num_heads, head_dim, state_total) final states, those of the directions one after the other in
+            the last dimension; 0 for a sentence without words.
+
+        Raises:
+            ValueError: if a shape does not fit.
+        """
+        if text.ndim != 3 or text.shape[2] != self.text_dim:
+            raise ValueError(f"text must have shape (S, L, {self.text_dim}), got {tuple(text.shape)}")
+        text = self.text_norm(text)
+        x = self.value_proj(text).unflatten(-1, (self.num_heads, -1))
+        dt = F.softplus(self.dt_proj(text).to(self.dt_bias.dtype) + self.dt_bias)
+        dt = dt.unflatten(-1, (self.num_directions, -1))
+        B = self.B_proj(text).unflatten(-1, (self.num_directions, 1, -1))
+        A = -self.A_log.exp().unflatten(0, (self.num_directions, -1))
+        states = [ssd_final_state(x, dt[:, :, 0], A[0], B[:, :, 0], mask)]
+        if self.num_directions == 2:
+            x, dt, B = x.flip(1), dt.flip(1), B.flip(1)
+            mask = None if mask is None else mask.flip(1)
+            states.append(ssd_final_state(x, dt[:, :, 1], A[1], B[:, :, 1], mask))
+        return torch.cat(states, dim=-1).to(x.dtype)
+
+    def encode_visual(self, visual: Tensor) -> Tensor:
+        """C of every location, RMS-normalised over the state.
+
+        Args:
+            visual: (B, visual_dim, H, W) visual map.
+
+        Returns:
+            (B, state_total, H, W).
+
+        Raises:
+            ValueError: if the shape does not fit.
+        """
+        if visual.ndim != 4 or visual.shape[1] != self.visual_dim:
+            raise ValueError(f"visual must be (B, {self.visual_dim}, H, W), got {tuple(visual.shape)}")
+        return self.C_norm(self.C_proj(visual).movedim(1, -1)).movedim(-1, 1)
+
+    def read(self, states: Tensor, C: Tensor, sentence_to_image: Tensor) -> Tensor:
+        """Read each sentence's state at every location of its image: y = C h.
+
+        Args:
+            states: (S, num_heads, head_dim, state_total) from :meth:`encode_text`.
+            C: (B, state_total, H, W) from :meth:`encode_visual`.
+            sentence_to_image: (S,) long, index into the B images.
+
+        Returns:
+            (S, inner_dim, H, W).
+
+        Raises:
+            ValueError: if a shape does not fit.
+        """
+        if sentence_to_image.shape != states.shape[:1]:
+            expected, got = tuple(states.shape[:1]), tuple(sentence_to_image.shape)
+            raise ValueError(f"sentence_to_image must have shape {expected}, got {got}")
+        height, width = C.shape[-2:]
+        states, C = states.flatten(1, 2), C.flatten(2)
+        if C.shape[0] == 1:
+            y = (states.flatten(0, 1) @ C[0]).unflatten(0, (-1, self.inner_dim))  # no copy of C per sentence
+        else:
+            y = torch.bmm(states, C[sentence_to_image])
+        return y.unflatten(-1, (height, width))
+
+    def forward(self, visual: Tensor, text: Tensor, mask: Tensor | None, sentence_to_image: Tensor) -> Tensor:
+        """Encode both modalities and read; arguments and result as in the three methods above."""
+        return self.read(self.encode_text(text, mask), self.encode_visual(visual), sentence_to_image)

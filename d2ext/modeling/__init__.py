@@ -1,0 +1,17 @@
+"""Backbones, text encoders, heads and the registered META_ARCH models."""
+
+from d2ext.modeling.backbone.timm_ida import TimmBackbone, TimmIDABackbone
+from d2ext.modeling.box3d_head import Box3DHead
+from d2ext.modeling.meta_arch.u2enet import U2ENet
+from d2ext.modeling.semantic_fusion import HierarchicalFusion, SemanticFilter
+from d2ext.modeling.text_encoder import TextEncoder
+
+__all__ = [
+    "Box3DHead",
+    "HierarchicalFusion",
+    "SemanticFilter",
+    "TextEncoder",
+    "TimmBackbone",
+    "TimmIDABackbone",
+    "U2ENet",
+]

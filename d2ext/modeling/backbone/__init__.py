@@ -1,0 +1,1 @@
+"""Image backbones registered in Detectron2's BACKBONE_REGISTRY."""

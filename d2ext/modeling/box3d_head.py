@@ -1,0 +1,199 @@
+"""Multi-task 3D box regression from one feature per object: shared by the methods of this collection.
+
+Per object it predicts class, 2D box, projected 3D centre, size, observation angle, and depth three ways
+(directly, from height over pixel height, from the ground plane) with a Laplace scale each; the three are fused by
+uncertainty in log depth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.ops import generalized_box_iou_loss
+
+from d2ext.modeling.box3d_coder import decode_angle, encode_angle, fuse_log_depths, ground_log_depth
+from d2ext.modeling.losses import laplace_nll
+from d2ext.structures.projection import project_points, unproject_points
+
+REFERENCE_FOCAL = 700.0  # pixels; direct depth is predicted for this focal length and scaled to the camera's
+
+
+@dataclass
+class ObjectViews:
+    """Where N objects are looked at from: anchor points and the camera and plane of each one's image.
+
+    Attributes:
+        uv: (N, 2) anchor points in pixels of the network's input.
+        stride: pixels per cell of the map that the features come from.
+        P: (N, 3, 4) projection matrices of the network's input.
+        plane: (N, 4) ground planes; rows of NaN where there is none.
+    """
+
+    uv: Tensor
+    stride: float
+    P: Tensor
+    plane: Tensor
+
+
+@dataclass
+class ObjectTargets:
+    """What N objects are: class (N,), box2d (N, 4), center (N, 3) metres, hwl (N, 3) metres, alpha (N,) rad,
+    has_3d (N,) bool (False: only class and 2D box are labelled)."""
+
+    classes: Tensor
+    box2d: Tensor
+    center: Tensor
+    hwl: Tensor
+    alpha: Tensor
+    has_3d: Tensor
+
+    def __getitem__(self, index: Tensor) -> ObjectTargets:
+        return ObjectTargets(*(getattr(self, f.name)[index] for f in fields(self)))
+
+    def to(self, device: torch.device) -> ObjectTargets:
+        return ObjectTargets(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+
+@dataclass
+class ObjectBoxes:
+    """Decoded objects: classes (N,), class_scores (N,), box2d (N, 4) pixels, center (N, 3) metres, hwl (N, 3) metres,
+    alpha (N,) rad, depth (N,) metres, log_scale (N,) Laplace log scale of log depth."""
+
+    classes: Tensor
+    class_scores: Tensor
+    box2d: Tensor
+    center: Tensor
+    hwl: Tensor
+    alpha: Tensor
+    depth: Tensor
+    log_scale: Tensor
+
+
+class Box3DHead(nn.Module):
+    """MLP from object features to boxes.
+
+    Args:
+        in_dim: features per object.
+        hidden_dim: width of the two hidden layers.
+        mean_sizes: (num_classes, 3) mean h, w, l in metres.
+        num_bins: bins of the observation angle over the full turn.
+    """
+
+    def __init__(self, in_dim: int, hidden_dim: int, mean_sizes: Tensor, num_bins: int = 12) -> None:
+        super().__init__()
+        self.register_buffer("mean_sizes", mean_sizes.clone(), persistent=False)
+        self.num_bins = num_bins
+        self.parts = {
+            "classes": len(mean_sizes),
+            "box_offset": 2,
+            "box_log_size": 2,
+            "center_offset": 2,
+            "size": 3,
+            "angle_bin": num_bins,
+            "angle_residual": num_bins,
+            "log_depth": 1,
+            "log_pixel_height": 1,
+            "depth_log_scales": 3,
+        }
+        self.mlp = nn.Sequential(
+            nn.Linear(in_dim, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, hidden_dim), nn.GELU()
+        )
+        self.out = nn.Linear(hidden_dim, sum(self.parts.values()))
+        nn.init.normal_(self.out.weight, std=0.01)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """features (N, in_dim) -> raw predictions by part, float32 (N, part)."""
+        raw = self.out(self.mlp(features)).float()
+        return dict(zip(self.parts, raw.split(list(self.parts.values()), dim=1), strict=True))
+
+    def _sizes(self, raw: dict[str, Tensor], classes: Tensor) -> Tensor:
+        return self.mean_sizes[classes] * raw["size"].clamp(-2, 2).exp()
+
+    def _log_depths(self, raw: dict[str, Tensor], views: ObjectViews, hwl: Tensor) -> tuple[Tensor, Tensor]:
+        """Log depth of the box centre three ways and their Laplace log scales, both (N, 3); an impossible way
+        (no plane, or a ray that misses it) has infinite scale."""
+        height = hwl[:, 0].detach()
+        focal = views.P[:, 1, 1]
+        direct = raw["log_depth"][:, 0] + 3.0 + (focal / REFERENCE_FOCAL).log()
+        by_height = (focal * height).log() - raw["log_pixel_height"][:, 0] - 3.0
+        uv = views.uv + raw["center_offset"] * views.stride
+        ground, hit = ground_log_depth(views.P, uv, views.plane, height)
+        scales = raw["depth_log_scales"].clamp(-6, 3) - 1.0
+        missing = torch.stack([torch.zeros_like(hit), torch.zeros_like(hit), ~hit], 1)
+        return torch.stack([direct, by_height, ground], 1), scales.masked_fill(missing, float("inf"))
+
+    def decode(self, raw: dict[str, Tensor], views: ObjectViews) -> ObjectBoxes:
+        """Raw predictions -> boxes in the pixels of ``views`` and metres of the camera frame."""
+        class_scores, classes = raw["classes"].softmax(1).max(1)
+        hwl = self._sizes(raw, classes)
+        log_depth, log_scale = fuse_log_depths(*self._log_depths(raw, views, hwl))
+        depth = log_depth.exp()
+        center = unproject_points(views.P, views.uv + raw["center_offset"] * views.stride, depth)
+        return ObjectBoxes(
+            classes=classes,
+            class_scores=class_scores,
+            box2d=self._box2d(raw, views),
+            center=center,
+            hwl=hwl,
+            alpha=decode_angle(raw["angle_bin"], raw["angle_residual"]),
+            depth=depth,
+            log_scale=log_scale,
+        )
+
+    def _box2d(self, raw: dict[str, Tensor], views: ObjectViews) -> Tensor:
+        mid = views.uv + raw["box_offset"] * views.stride
+        half = 0.5 * views.stride * (raw["box_log_size"].clamp(-6, 6) + 1.0).exp()
+        return torch.cat([mid - half, mid + half], 1)
+
+    def losses(
+        self, raw: dict[str, Tensor], views: ObjectViews, targets: ObjectTargets, weight: Tensor
+    ) -> dict[str, Tensor]:
+        """Weighted means of the losses of N predictions.
+
+        Args:
+            raw: predictions of :meth:`forward`.
+            views: anchor points, cameras and planes.
+            targets: what each prediction should be.
+            weight: (N,) weight of each prediction; 3D terms leave out objects without a 3D label.
+
+        Returns:
+            loss_class, loss_box, loss_center, loss_size, loss_angle, loss_depth: scalars.
+        """
+        norm, norm3d = weight.sum().clamp(min=1e-6), (weight * targets.has_3d).sum().clamp(min=1e-6)
+        w3d = weight * targets.has_3d / norm3d
+        weight = weight / norm
+        log_wh = (targets.box2d[:, 2:] - targets.box2d[:, :2]).clamp(min=1.0).log()
+        predicted = self._box2d(raw, views)
+        predicted_log_wh = (predicted[:, 2:] - predicted[:, :2]).log()
+        box = generalized_box_iou_loss(predicted, targets.box2d) + (predicted_log_wh - log_wh).abs().mean(1)
+
+        uv, _ = project_points(views.P, targets.center)
+        offset = (uv - views.uv) / views.stride
+        center = F.smooth_l1_loss(raw["center_offset"], offset, reduction="none", beta=0.1).sum(1)
+
+        log_size = (targets.hwl.clamp(min=1e-2) / self.mean_sizes[targets.classes]).log()
+        size = (raw["size"] - log_size).abs().mean(1)
+
+        bins, residual = encode_angle(targets.alpha, self.num_bins)
+        picked = raw["angle_residual"].gather(1, bins[:, None])[:, 0]
+        angle = F.cross_entropy(raw["angle_bin"], bins, reduction="none") + (picked - residual).abs()
+        return {
+            "loss_class": (F.cross_entropy(raw["classes"], targets.classes, reduction="none") * weight).sum(),
+            "loss_box": (box * weight).sum(),
+            "loss_center": (center * w3d).sum(),
+            "loss_size": (size * w3d).sum(),
+            "loss_angle": (angle * w3d).sum(),
+            "loss_depth": (self._depth_loss(raw, views, targets) * w3d).sum(),
+        }
+
+    def _depth_loss(self, raw: dict[str, Tensor], views: ObjectViews, targets: ObjectTargets) -> Tensor:
+        log_depths, scales = self._log_depths(raw, views, targets.hwl)
+        target = targets.center[:, 2].clamp(min=0.1).log()
+        possible = scales.isfinite()
+        each = laplace_nll(log_depths - target[:, None], scales.masked_fill(~possible, 0.0))
+        fused, _ = fuse_log_depths(log_depths, scales)
+        return torch.where(possible, each, 0.0).mean(1) + 2.0 * (fused - target).abs()

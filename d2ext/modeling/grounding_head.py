@@ -1,0 +1,140 @@
+"""The grounding head: which places of a fused map a sentence refers to, and the 3D box at each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from d2ext.modeling.backbone.timm_ida import ConvNormAct
+from d2ext.modeling.box3d_head import Box3DHead, ObjectBoxes, ObjectTargets, ObjectViews
+from d2ext.modeling.losses import gaussian_heatmaps, heatmap_focal_loss
+
+
+@dataclass
+class SentenceViews:
+    """Cameras of S sentences' images: P (S, 3, 4) of the network's input, plane (S, 4) with NaN rows for none,
+    valid (S, H, W) bool cells of the fused map that are image and not padding, stride in pixels."""
+
+    P: Tensor
+    plane: Tensor
+    valid: Tensor
+    stride: int
+
+    def at(self, owner: Tensor, cells: Tensor) -> ObjectViews:
+        """The view of objects at (N, 2) cells (column, row) of the maps ``owner`` (N,)."""
+        uv = (cells.float() + 0.5) * self.stride - 0.5
+        return ObjectViews(uv, self.stride, self.P[owner], self.plane[owner])
+
+
+@dataclass
+class GroundingTargets:
+    """T referred objects over S sentences: owner (T,) sentence index, anchor (T, 2) projected centre in input pixels
+    (2D box centre without a 3D label), objects (T,), and per sentence whether it refers to anything (S,)."""
+
+    owner: Tensor
+    anchor: Tensor
+    objects: ObjectTargets
+    exists: Tensor
+
+
+@dataclass
+class Grounded:
+    """Peaks of S sentences, best first: owner (N,) sentence index, scores (N,), boxes of the N objects."""
+
+    owner: Tensor
+    scores: Tensor
+    boxes: ObjectBoxes
+
+
+class GroundingHead(nn.Module):
+    """Heat map and existence per sentence, and a :class:`Box3DHead` at the peaks (training: at the targets).
+
+    Args:
+        in_dim: channels of the fused map.
+        text_dim: width of the sentence vector.
+        box_head: built for ``in_dim + text_dim`` features.
+        norm: ``BN`` or ``GN``.
+        loss_weights: weight of each loss by name; those not named weigh 1.
+    """
+
+    def __init__(
+        self, in_dim: int, text_dim: int, box_head: Box3DHead, norm: str = "BN", loss_weights: dict[str, float] | None = None
+    ) -> None:
+        super().__init__()
+        self.tower = ConvNormAct(in_dim, in_dim, 3, norm)
+        self.heatmap = nn.Conv2d(in_dim, 1, 1)
+        nn.init.constant_(self.heatmap.bias, -4.0)
+        self.existence = nn.Sequential(
+            nn.Linear(2 * in_dim + text_dim + 1, in_dim), nn.GELU(), nn.Linear(in_dim, 1)
+        )
+        self.box_head = box_head
+        self.loss_weights = loss_weights or {}
+
+    def forward(self, fused: Tensor, sentence: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """fused (S, C, H, W), sentence (S, text_dim), valid (S, H, W) -> features (S, C, H, W), heat-map logits
+        (S, H, W) and existence logits (S,)."""
+        features = self.tower(fused)
+        logits = self.heatmap(features)[:, 0].float().masked_fill(~valid, -15.0)
+        flat = features.flatten(2)
+        attention = logits.detach().flatten(1).softmax(1)
+        peak = (flat * attention[:, None].to(flat.dtype)).sum(2)
+        mean = flat.mean(2)
+        best = logits.detach().flatten(1).amax(1, keepdim=True)
+        existence = self.existence(torch.cat([peak, mean, sentence.to(peak.dtype), best.to(peak.dtype)], 1))[:, 0]
+        return features, logits, existence.float()
+
+    def _at(self, features: Tensor, sentence: Tensor, owner: Tensor, cells: Tensor) -> Tensor:
+        points = features[owner, :, cells[:, 1], cells[:, 0]]
+        return torch.cat([points, sentence[owner].to(points.dtype)], 1)
+
+    def losses(
+        self, fused: Tensor, sentence: Tensor, views: SentenceViews, targets: GroundingTargets
+    ) -> dict[str, Tensor]:
+        """All losses of a batch of sentences; the box terms count each target's cell and its four neighbours."""
+        features, logits, existence = self(fused, sentence, views.valid)
+        height, width = logits.shape[-2:]
+        limit = targets.anchor.new_tensor([width - 1, height - 1])
+        cells = ((targets.anchor + 0.5) / views.stride).floor().clamp(min=0).minimum(limit).long()
+        box = targets.objects.box2d
+        heat = gaussian_heatmaps(
+            cells, (box[:, 2:] - box[:, :2]) / views.stride, targets.owner, len(logits), height, width
+        )
+        count = max(len(targets.owner), 1)
+        losses = {
+            "loss_heatmap": heatmap_focal_loss(logits, heat, views.valid).sum() / count,
+            "loss_exist": F.binary_cross_entropy_with_logits(existence, targets.exists.float()),
+        }
+        index, near, weight = _with_neighbours(cells, width, height)
+        owner = targets.owner[index]
+        raw = self.box_head(self._at(features, sentence, owner, near))
+        losses |= self.box_head.losses(raw, views.at(owner, near), targets.objects[index], weight)
+        return {k: v * self.loss_weights.get(k, 1.0) for k, v in losses.items()}
+
+    def decode(self, fused: Tensor, sentence: Tensor, views: SentenceViews, topk: int) -> Grounded:
+        """At most ``topk`` peaks of every sentence with their boxes, best first inside a sentence.
+
+        A score is the heat-map value times the existence probability.
+        """
+        features, logits, existence = self(fused, sentence, views.valid)
+        heat = logits.sigmoid() * views.valid
+        peaks = heat * (F.max_pool2d(heat[:, None], 3, 1, 1)[:, 0] == heat)
+        scores, flat = peaks.flatten(1).topk(min(topk, peaks[0].numel()))
+        owner = torch.arange(len(scores), device=scores.device)[:, None].expand_as(scores).flatten()
+        flat, width = flat.flatten(), logits.shape[-1]
+        cells = torch.stack([flat % width, flat // width], 1)
+        raw = self.box_head(self._at(features, sentence, owner, cells))
+        boxes = self.box_head.decode(raw, views.at(owner, cells))
+        return Grounded(owner, (scores * existence.sigmoid()[:, None]).flatten(), boxes)
+
+
+def _with_neighbours(cells: Tensor, width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Cells (T, 2) and their four neighbours inside the map: target index (N,), cells (N, 2), weight (N,)."""
+    steps = cells.new_tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])
+    weights = torch.tensor([1.0, 0.4, 0.4, 0.4, 0.4], device=cells.device)
+    near = (cells[:, None] + steps).flatten(0, 1)
+    index = torch.arange(len(cells), device=cells.device).repeat_interleave(len(steps))
+    inside = (near >= 0).all(1) & (near[:, 0] < width) & (near[:, 1] < height)
+    return index[inside], near[inside], weights.repeat(len(cells))[inside]

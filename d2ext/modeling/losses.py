@@ -1,0 +1,58 @@
+"""Losses and targets of centre-based heads."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def gaussian_heatmaps(centers: Tensor, sizes: Tensor, owner: Tensor, num_maps: int, height: int, width: int) -> Tensor:
+    """Heat maps with a peak of exactly 1 at the cell of each object, the larger value where two overlap.
+
+    The spread is a tenth of the object's extent along each axis and at least 0.7 cells, in the manner of CenterNet
+    (Zhou et al., Objects as Points, 2019, Sec. 3).
+
+    Args:
+        centers: (T, 2) integer cells (column, row), inside the map.
+        sizes: (T, 2) extents in cells.
+        owner: (T,) map index of each object.
+
+    Returns:
+        (num_maps, height, width) float32.
+    """
+    sigma = (0.1 * sizes).clamp(min=0.7)
+    x = torch.arange(width, device=centers.device)
+    y = torch.arange(height, device=centers.device)
+    gx = torch.exp(-0.5 * ((x - centers[:, :1]) / sigma[:, :1]) ** 2)
+    gy = torch.exp(-0.5 * ((y - centers[:, 1:]) / sigma[:, 1:]) ** 2)
+    maps = (gy[:, :, None] * gx[:, None, :]).float()
+    out = torch.zeros(num_maps, height * width, device=centers.device)
+    index = owner[:, None].expand(-1, height * width)
+    return out.scatter_reduce(0, index, maps.flatten(1), "amax").view(num_maps, height, width)
+
+
+def heatmap_focal_loss(logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Penalty-reduced focal loss of CornerNet (Law & Deng 2018, Eq. 1; alpha 2, beta 4), summed over each map.
+
+    Args:
+        logits: (S, H, W).
+        target: (S, H, W) in [0, 1], exactly 1 at object cells.
+        valid: (S, H, W) bool, cells that count (not padding).
+
+    Returns:
+        (S,) sum over cells.
+    """
+    logits = logits.float()
+    p = logits.sigmoid()
+    positive = -((1 - p) ** 2) * F.logsigmoid(logits)
+    negative = -((1 - target) ** 4) * p**2 * F.logsigmoid(-logits)
+    loss = torch.where(target == 1, positive, negative)
+    if valid is not None:
+        loss = loss * valid
+    return loss.flatten(1).sum(1)
+
+
+def laplace_nll(error: Tensor, log_scale: Tensor) -> Tensor:
+    """Negative log likelihood of a Laplace distribution up to a constant: |error| / scale + log scale."""
+    return error.abs() * torch.exp(-log_scale) + log_scale

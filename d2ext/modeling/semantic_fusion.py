@@ -1,0 +1,116 @@
+"""U2ENet's two ideas: the semantic filter over the words, and the cross-modal fusion that reads it from every pixel."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from d2ext.layers import CrossModalSSM, SSDBlock
+from d2ext.modeling.backbone.timm_ida import ConvNormAct, group_norm
+
+
+class SemanticFilter(nn.Module):
+    """Stacked SSD (Mamba-2) blocks over the token features; every block's output is one semantic level.
+
+    The input-dependent step size and input matrix of each block decide which words enter its state.
+
+    Args:
+        text_dim: features of the text encoder.
+        dim: features of every level.
+        num_levels: blocks, and levels.
+        state_dim, head_dim: SSD state and head sizes.
+        bidirectional: scan both ways.
+    """
+
+    def __init__(
+        self, text_dim: int, dim: int, num_levels: int = 3, state_dim: int = 64, head_dim: int = 32, bidirectional: bool = True
+    ) -> None:
+        super().__init__()
+        self.project = nn.Sequential(nn.Linear(text_dim, dim), nn.LayerNorm(dim))
+        self.blocks = nn.ModuleList(
+            SSDBlock(dim, state_dim=state_dim, head_dim=head_dim, bidirectional=bidirectional) for _ in range(num_levels)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(num_levels))
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> list[Tensor]:
+        """tokens (S, L, text_dim), mask (S, L) -> ``num_levels`` tensors (S, L, dim), zero on padding."""
+        x = self.project(tokens) * mask[..., None]
+        levels = []
+        for block, norm in zip(self.blocks, self.norms, strict=True):
+            x = block(x, mask)
+            levels.append(norm(x) * mask[..., None])
+        return levels
+
+
+class SemanticGuidance(nn.Module):
+    """One fusion step: a gated residual of what every location reads from the sentence, then local mixing.
+
+    v + W_o(norm(y) * silu(W_g v)) with y from the cross-modal SSM (B and step size from the text, C from v),
+    followed by a depthwise-separable 3x3 residual.
+    """
+
+    def __init__(self, dim: int, text_dim: int, inner_dim: int, state_dim: int, num_heads: int, norm: str) -> None:
+        super().__init__()
+        self.ssm = CrossModalSSM(dim, text_dim, inner_dim, state_dim, num_heads)
+        self.norm = group_norm(inner_dim)
+        self.gate = nn.Conv2d(dim, inner_dim, 1)
+        self.out = nn.Conv2d(inner_dim, dim, 1)
+        self.local = nn.Sequential(ConvNormAct(dim, dim, 3, norm, groups=dim), ConvNormAct(dim, dim, 1, norm))
+
+    def forward(self, visual: Tensor, text: Tensor, mask: Tensor, sentence_to_visual: Tensor) -> Tensor:
+        """visual (V, dim, H, W), text (S, L, text_dim), sentence_to_visual (S,) -> (S, dim, H, W)."""
+        y = self.ssm(visual, text, mask, sentence_to_visual)
+        gate = F.silu(self.gate(visual))
+        if len(visual) != len(text):
+            visual, gate = visual[sentence_to_visual], gate[sentence_to_visual]
+        fused = visual + self.out(self.norm(y) * gate)
+        return fused + self.local(fused)
+
+
+class HierarchicalFusion(nn.Module):
+    """Multi-scale semantic-aware hierarchical fusion: semantic level i guides the i-th coarsest map.
+
+    Every step adds the upsampled result of the one before to the next finer map, so meaning found at a coarse
+    scale steers the finer ones. Cost is linear in words + pixels.
+
+    Args:
+        channels: channels of the maps, coarse to fine.
+        dims: fusion width of each map, coarse to fine.
+        text_dim: width of the semantic levels.
+        state_dim: state size of the cross-modal SSM.
+        head_dim: head size; a step of width ``dim`` has ``dim // head_dim`` heads.
+        norm: ``BN`` or ``GN``.
+    """
+
+    def __init__(
+        self, channels: list[int], dims: list[int], text_dim: int, state_dim: int = 32, head_dim: int = 16, norm: str = "BN"
+    ) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(nn.Conv2d(c + 4, d, 1) for c, d in zip(channels, dims, strict=True))
+        self.top_down = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(dims[:-1], dims[1:], strict=True))
+        self.steps = nn.ModuleList(
+            SemanticGuidance(d, text_dim, d, state_dim, d // head_dim, norm) for d in dims
+        )
+
+    def forward(self, maps: list[Tensor], levels: list[Tensor], mask: Tensor, sentence_to_image: Tensor) -> Tensor:
+        """Fuse every sentence into its image's maps.
+
+        Args:
+            maps: coarse to fine, each (B, C_i + 4, H_i, W_i): features and :func:`viewing_maps`.
+            levels: semantic levels, each (S, L, text_dim).
+            mask: (S, L), True on tokens.
+            sentence_to_image: (S,) index of each sentence's image.
+
+        Returns:
+            (S, dims[-1], H, W) at the finest map's size.
+        """
+        fused = None
+        for i, step in enumerate(self.steps):
+            visual = self.lateral[i](maps[i])
+            index = sentence_to_image
+            if fused is not None:
+                up = F.interpolate(self.top_down[i - 1](fused), size=visual.shape[-2:], mode="bilinear", align_corners=False)
+                visual = visual[sentence_to_image] + up
+                index = index.new_tensor(range(len(visual)))
+            fused = step(visual, levels[i], mask, index)
+        return fused

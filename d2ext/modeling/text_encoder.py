@@ -1,0 +1,163 @@
+"""Sentences to token features through any Hugging Face encoder."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+PACKAGE_PREFIX = "d2ext://"
+
+
+def resolve_encoder(name: str) -> str:
+    """``d2ext://text/tiny`` -> the folder inside the installed package; anything else unchanged."""
+    if name.startswith(PACKAGE_PREFIX):
+        return str(Path(__file__).resolve().parent.parent / "resources" / name[len(PACKAGE_PREFIX) :])
+    return name
+
+
+class TextEncoder(nn.Module):
+    """A Hugging Face encoder (RoBERTa, BERT, XLM-R, MiniLM, ...) that gives one feature per token.
+
+    Args:
+        name: model name on the hub, local folder, or ``d2ext://text/tiny`` (shipped with the package).
+        pretrained: True loads the published weights; False starts from random weights on purpose
+            (only the folder's ``config.json`` and tokenizer are read).
+        frozen: no gradients, evaluation mode, and features of each distinct sentence are kept in memory.
+        max_tokens: longest sentence in tokens, special tokens included; 0 takes the encoder's own limit.
+        cache_size: distinct sentences whose features a frozen encoder keeps.
+
+    Raises:
+        FileNotFoundError: tokenizer, config or weights that cannot be had; the message says how to get them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        pretrained: bool = True,
+        frozen: bool = False,
+        max_tokens: int = 0,
+        cache_size: int = 20000,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.tokenizer, self.encoder = _load(name, pretrained)
+        config = self.encoder.config
+        limit = config.max_position_embeddings
+        if config.model_type in ("roberta", "xlm-roberta", "camembert"):
+            limit -= config.pad_token_id + 1  # positions start after the padding index
+        self.max_tokens = min(max_tokens or limit, limit)
+        self.dim: int = config.hidden_size
+        self.frozen = frozen
+        self._cache: OrderedDict[str, Tensor] = OrderedDict()
+        self._cache_size = cache_size
+        if frozen:
+            self.encoder.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> TextEncoder:
+        super().train(mode)
+        if self.frozen:
+            self.encoder.eval()
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.encoder.parameters()).device
+
+    def tokenize(self, sentences: Sequence[str]) -> list[list[int]]:
+        """Token ids per sentence, special tokens included, not padded.
+
+        Raises:
+            ValueError: an empty sentence, or one longer than the encoder takes.
+        """
+        for i, text in enumerate(sentences):
+            if not text.strip():
+                raise ValueError(f"sentence {i + 1} of {len(sentences)} is empty: expected words")
+        if not sentences:
+            return []
+        ids = self.tokenizer(list(sentences), add_special_tokens=True, verbose=False)["input_ids"]
+        for text, row in zip(sentences, ids, strict=True):
+            if len(row) > self.max_tokens:
+                raise ValueError(
+                    f'sentence "{text[:60]}...": {len(row)} tokens, expected at most {self.max_tokens} ({self.name})'
+                )
+        return ids
+
+    def forward(self, sentences: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """S sentences -> token features (S, L, dim) and mask (S, L), True on tokens; padding is on the right.
+
+        Raises:
+            ValueError: see :meth:`tokenize`.
+        """
+        if not self.frozen:
+            return self._encode(self.tokenize(sentences))
+        rows = self._cached(sentences)
+        lengths = torch.tensor([len(r) for r in rows], device=self.device)
+        features = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        return features, torch.arange(features.shape[1], device=self.device) < lengths[:, None]
+
+    def _encode(self, ids: list[list[int]]) -> tuple[Tensor, Tensor]:
+        length = max(map(len, ids))
+        pad = self.tokenizer.pad_token_id
+        tokens = torch.tensor([row + [pad] * (length - len(row)) for row in ids], device=self.device)
+        lengths = torch.tensor([len(row) for row in ids], device=self.device)
+        mask = torch.arange(length, device=self.device) < lengths[:, None]
+        features = self.encoder(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
+        return features * mask[..., None], mask
+
+    def _cached(self, sentences: Sequence[str]) -> list[Tensor]:
+        ids = self.tokenize(sentences)
+        new = {s: row for s, row in zip(sentences, ids, strict=True) if s not in self._cache}
+        known = {s: self._cache[s] for s in sentences if s not in new}
+        if new:
+            with torch.no_grad():
+                features, mask = self._encode(list(new.values()))
+            known |= {s: f[m].detach() for s, f, m in zip(new, features, mask, strict=True)}
+        for s in known:
+            self._cache[s] = known[s]
+            self._cache.move_to_end(s)
+        while len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
+        return [known[s] for s in sentences]
+
+    def _apply(self, fn, recurse=True):
+        self._cache.clear()  # the features live on the old device or in the old precision
+        return super()._apply(fn, recurse)
+
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        self._cache.clear()
+        super()._load_from_state_dict(*args, **kwargs)
+
+
+def _load(name: str, pretrained: bool):
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    source = resolve_encoder(name)
+    if os.sep in source and not os.path.isdir(source) and source.count("/") != 1:
+        raise FileNotFoundError(f"MODEL.TEXT.NAME {name}: no such folder")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source)
+    except (OSError, ValueError) as e:
+        raise FileNotFoundError(
+            f"MODEL.TEXT.NAME {name}: no tokenizer and config there ({str(e).splitlines()[0]}); expected a hub name that "
+            "can be reached or a folder with tokenizer.json and config.json"
+        ) from e
+    extra = {"add_pooling_layer": False} if config.model_type in ("bert", "roberta", "xlm-roberta", "camembert") else {}
+    if not pretrained:
+        return tokenizer, AutoModel.from_config(config, **extra)
+    try:
+        return tokenizer, AutoModel.from_pretrained(source, **extra)
+    except (OSError, ValueError) as e:
+        raise FileNotFoundError(
+            f"MODEL.TEXT.NAME {name}: no weights there ({str(e).splitlines()[0]}); put model.safetensors into that folder, "
+            "or set MODEL.TEXT.PRETRAINED False to start from random weights"
+        ) from e

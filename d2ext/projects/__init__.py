@@ -1,0 +1,10 @@
+"""Namespace of the projects: ``projects/<Name>/<package>/`` is imported as ``d2ext.projects.<package>``.
+
+An installed wheel holds the packages in this folder (see setup.py); in a source checkout they stay where they
+are, and this module's search path is extended by the project folders.
+"""
+
+from pathlib import Path
+
+_checkout = Path(__file__).resolve().parents[2] / "projects"
+__path__ += [str(folder) for folder in sorted(_checkout.glob("*")) if folder.is_dir()]

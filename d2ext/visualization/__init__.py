@@ -1,0 +1,8 @@
+"""Pictures of 3D boxes: on the image, from above, and with the sentences they answer."""
+
+from .bev import draw_bev
+from .canvas import PALETTE, color_of
+from .draw3d import draw_boxes3d
+from .grounding import draw_grounding
+
+__all__ = ["PALETTE", "color_of", "draw_bev", "draw_boxes3d", "draw_grounding"]

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""Find in one image the objects that sentences describe, draw their 3D boxes and write them as JSON.
+
+projects/U2ENet/demo.py --config-file C --input IMG --calib FILE [--ground FILE] --text "..." [--text "..."]
+    --output OUT.png [--json OUT.json] [--single] [--opts MODEL.WEIGHTS file ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import d2ext  # noqa: F401, I001  (first: registers the models and silences import-time warnings)
+import cv2
+from detectron2.config import get_cfg
+
+from d2ext.data.formats.kitti import read_calib, read_ground
+from d2ext.data.image_io import read_image
+from d2ext.data.categories import CATEGORIES
+from d2ext.engine import one_line_errors
+from d2ext.evaluation.writers import write_bytes, write_json
+from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
+from d2ext.projects.u2enet.evaluator import instance_rows
+from d2ext.structures import Camera
+from d2ext.visualization import draw_grounding
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config-file", required=True, help="a file of configs/U2ENet")
+    parser.add_argument("--input", required=True, type=Path, help="image")
+    parser.add_argument("--calib", required=True, type=Path, help="KITTI or Rope3D calibration with a P2 line")
+    parser.add_argument("--ground", type=Path, help="ground plane: Rope3D denorm file or KITTI planes file")
+    parser.add_argument("--text", required=True, action="append", help="sentence; may be given several times")
+    parser.add_argument("--output", required=True, type=Path, help="picture to write")
+    parser.add_argument("--json", type=Path, help="boxes to write")
+    parser.add_argument("--single", action="store_true", help="exactly one object a sentence")
+    parser.add_argument("--opts", nargs=argparse.REMAINDER, default=[], help="config keys and values")
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    cfg = get_cfg()
+    add_u2enet_config(cfg)
+    cfg.merge_from_file(args.config_file)
+    cfg.merge_from_list(args.opts)
+    cfg.freeze()
+    if not cfg.MODEL.WEIGHTS:
+        raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")
+    for path in (args.output, args.json):
+        if path is not None and not path.parent.is_dir():
+            raise FileNotFoundError(f"{path}: no folder {path.parent} to write to")
+    if cv2.haveImageWriter(str(args.output)) is False:
+        raise ValueError(f"{args.output}: expected a picture name such as out.png")
+
+    image = read_image(args.input)
+    camera = Camera(read_calib(args.calib), image.shape[:2])
+    plane = None if args.ground is None else read_ground(args.ground)
+    answers = U2ENetPredictor(cfg)(image, args.text, camera, plane, single_target=args.single)
+    picture = draw_grounding(image, args.text, answers, camera, plane)
+    ok, data = cv2.imencode(args.output.suffix, picture)
+    if not ok:
+        raise ValueError(f"{args.output}: could not encode the picture")
+    write_bytes(args.output, data.tobytes())
+    if args.json is not None:
+        rows = [
+            {"text": text, "objects": [named(row) for row in instance_rows(answer, plane)]}
+            for text, answer in zip(args.text, answers, strict=True)
+        ]
+        write_json(args.json, {"image": str(args.input), "sentences": rows})
+    for text, answer in zip(args.text, answers, strict=True):
+        print(f"{len(answer)} object{'s' * (len(answer) != 1)}: {text}")
+    print(f"wrote {args.output}" + (f" and {args.json}" if args.json else ""))
+
+
+def named(row: dict) -> dict:
+    """A prediction with the name of its class in place of the id."""
+    return {"category": CATEGORIES[row["category_id"]].name} | {k: v for k, v in row.items() if k != "category_id"}
+
+
+if __name__ == "__main__":
+    arguments = parse_args()
+    with one_line_errors():
+        main(arguments)

@@ -1,0 +1,92 @@
+"""Configuration keys of U2ENet, each documented where its default stands."""
+
+from __future__ import annotations
+
+from detectron2.config import CfgNode
+
+from d2ext.config import add_d2ext_config
+from d2ext.engine.config import add_engine_config
+
+
+def add_u2enet_config(cfg: CfgNode) -> None:
+    """Add the shared keys of ``d2ext`` and those of U2ENet to Detectron2's defaults."""
+    add_d2ext_config(cfg)
+    add_engine_config(cfg)
+
+    cfg.MODEL.META_ARCHITECTURE = "U2ENet"
+    cfg.MODEL.BACKBONE.NAME = "build_timm_ida_backbone"
+    cfg.MODEL.WEIGHTS = ""
+    # ImageNet statistics in BGR order (INPUT.FORMAT), 0 to 255.
+    cfg.MODEL.PIXEL_MEAN = [103.53, 116.28, 123.675]
+    cfg.MODEL.PIXEL_STD = [57.375, 57.12, 58.395]
+
+    cfg.MODEL.TIMM = CfgNode()
+    # Any timm network with features at strides 4, 8, 16 and 32.
+    cfg.MODEL.TIMM.NAME = "dla34"
+    # Published ImageNet weights from timm's cache or the hub; False starts from random weights.
+    cfg.MODEL.TIMM.PRETRAINED = True
+    # Local weights file instead; wins over PRETRAINED.
+    cfg.MODEL.TIMM.WEIGHTS = ""
+    # Stage widths for networks that take them (timm's ResNets); empty keeps the published ones.
+    cfg.MODEL.TIMM.WIDTHS = []
+    # BN, FrozenBN or GN; GN also turns the aggregation's norms into GroupNorm.
+    cfg.MODEL.TIMM.NORM = "BN"
+
+    cfg.MODEL.IDA = CfgNode()
+    # Channels of the aggregated maps: p2 to p5, or p3 to p5 (three numbers).
+    cfg.MODEL.IDA.CHANNELS = [64, 128, 256, 512]
+
+    cfg.MODEL.TEXT = CfgNode()
+    # Hugging Face encoder: hub name, local folder, or d2ext://text/tiny.
+    cfg.MODEL.TEXT.NAME = "roberta-base"
+    # False starts from random weights on purpose.
+    cfg.MODEL.TEXT.PRETRAINED = True
+    # No gradients; features of every distinct sentence are computed once and kept.
+    cfg.MODEL.TEXT.FROZEN = True
+    # Longest sentence in tokens; 0 takes the encoder's own limit.
+    cfg.MODEL.TEXT.MAX_TOKENS = 0
+    # Sentences whose features a frozen encoder keeps in memory.
+    cfg.MODEL.TEXT.CACHE_SIZE = 20000
+
+    c = cfg.MODEL.U2ENET = CfgNode()
+    # Maps that are fused, coarse to fine: one semantic level each.
+    c.IN_FEATURES = ["p4", "p3", "p2"]
+    # Width of the fusion at each of them.
+    c.FUSION_DIMS = [128, 96, 64]
+    # Width of the semantic levels; state and head size of their SSD blocks.
+    c.TEXT_DIM = 256
+    c.TEXT_STATE_DIM = 64
+    c.TEXT_HEAD_DIM = 64
+    # State and head size of the cross-modal SSM.
+    c.STATE_DIM = 64
+    c.FUSION_HEAD_DIM = 16
+    # Hidden width of the box head, and bins of the observation angle.
+    c.HEAD_DIM = 256
+    c.ANGLE_BINS = 12
+    # BN or GN in fusion and head.
+    c.NORM = "BN"
+    # Extra training sentence of every image that refers to all its objects; empty for none.
+    c.DETECTION_PROMPT = "all objects"
+    # Weights of the losses by name.
+    c.LOSS_WEIGHTS = CfgNode(
+        {
+            "loss_heatmap": 1.0,
+            "loss_exist": 1.0,
+            "loss_class": 0.5,
+            "loss_box": 0.5,
+            "loss_center": 1.0,
+            "loss_size": 1.0,
+            "loss_angle": 0.5,
+            "loss_depth": 1.0,
+        }
+    )
+    # Peaks looked at for each sentence.
+    c.TOPK = 50
+    # Least score of an answer when a sentence may have any number of targets.
+    c.SCORE_THRESHOLD = 0.3
+    # Two answers to a sentence that overlap more than this seen from above are one.
+    c.DUPLICATE_IOU = 0.2
+    # Exactly one answer a sentence, where the dataset does not say.
+    c.SINGLE_TARGET = False
+    # Sentences fused at a time in inference.
+    c.SENTENCE_CHUNK = 20

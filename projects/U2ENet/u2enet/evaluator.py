@@ -1,0 +1,212 @@
+"""Evaluation of grounding: the dataset's published protocol, exact metrics beside it, prediction files."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.evaluation import DatasetEvaluator
+from detectron2.structures import Instances
+from detectron2.utils import comm
+from torch import Tensor
+
+from d2ext.evaluation import (
+    CAR_DISTANCES,
+    ROADSIDE_DISTANCES,
+    THRESHOLDS,
+    MatchCounts,
+    SentenceResult,
+    compare_image,
+    flatten_table,
+    format_table,
+    grounding_metrics,
+    submission_flags,
+    write_json,
+    write_kitti,
+    write_submission,
+)
+from d2ext.evaluation.mono3drefer import (
+    SUBSETS,
+    accuracy_by_subset,
+    labelled_subsets,
+    official_subsets,
+    published_iou,
+    read_instance_split,
+)
+from d2ext.evaluation.monomulti3d import MAX_DESCRIPTIONS, published_match
+from d2ext.structures import Boxes3D
+
+Predictions = dict[str, dict[int, list[dict[str, Any]]]]  # image id -> sentence id -> predictions, best first
+Table = dict[str, dict[str, float]]
+
+logger = logging.getLogger(__name__)
+
+
+class GroundingEvaluator(DatasetEvaluator):
+    """Evaluates grounding on a dataset whose metadata says ``evaluator_type`` "mono3drefer" or "monomulti3d".
+
+    On single-target data (mono3drefer) the best prediction of a sentence is its answer, and no prediction is
+    a miss. On multi-target data every prediction counts: the model has already applied its score threshold.
+    The ground truth comes from ``DatasetCatalog``; images that were not predicted count as images without
+    predictions.
+    """
+
+    def __init__(self, dataset_name: str, output_dir: str | Path | None = None) -> None:
+        """
+        Args:
+            dataset_name: registered name.
+            output_dir: folder for ``predictions.json``, ``metrics.json``, ``kitti/NAME.txt`` and, on
+                multi-target data, ``submission.zip``; None writes nothing.
+
+        Raises:
+            ValueError: the dataset is of another type.
+        """
+        self._metadata = MetadataCatalog.get(dataset_name)
+        kind = self._metadata.get("evaluator_type")
+        if kind not in ("mono3drefer", "monomulti3d"):
+            raise ValueError(f"dataset {dataset_name!r}: not grounding data, but {kind}")
+        self._name = dataset_name
+        self._single = kind == "mono3drefer"
+        self._output_dir = None if output_dir is None else Path(output_dir)
+        self._rows: list[dict[str, Any]] = []
+
+    def reset(self) -> None:
+        self._rows = []
+
+    def process(self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> None:
+        """Collect predictions.
+
+        Args:
+            inputs: mapper dicts with ``image_id``, ``sentences``, ``sentence_ids``, ``ground_plane``.
+            outputs: {"grounding": [Instances for each sentence]} for each input.
+        """
+        for record, output in zip(inputs, outputs, strict=True):
+            answers = zip(record["sentence_ids"], record["sentences"], output["grounding"], strict=True)
+            sentences = [
+                {
+                    "id": int(i),
+                    "text": text,
+                    "predictions": instance_rows(instances, record.get("ground_plane")),
+                }
+                for i, text, instances in answers
+            ]
+            self._rows.append({"image_id": record["image_id"], "sentences": sentences})
+
+    def evaluate(self) -> OrderedDict[str, dict[str, float]]:
+        """Metrics in per cent, {"published": {...}, "exact": {...}}, on the main rank; empty on others."""
+        gathered = comm.gather(self._rows, dst=0)
+        if not comm.is_main_process():
+            return OrderedDict()
+        rows = {row["image_id"]: row for part in gathered for row in part}  # samplers may repeat images
+        records = DatasetCatalog.get(self._name)
+        missing = sum(record["image_id"] not in rows for record in records)
+        if missing:
+            logger.warning("%s: %d of %d images have no predictions", self._name, missing, len(records))
+        predictions = {
+            image: {sentence["id"]: sentence["predictions"] for sentence in row["sentences"]}
+            for image, row in rows.items()
+        }
+        compare = self._compare_single if self._single else self._compare_multi
+        published, exact = compare(records, predictions)
+        results = OrderedDict(published=flatten_table(published), exact=flatten_table(exact))
+        logger.info("%s\n%s", self._name, format_table("published protocol", published))
+        logger.info("%s\n%s", self._name, format_table("exact 3D IoU", exact))
+        if self._output_dir is not None:
+            write_json(self._output_dir / "predictions.json", list(rows.values()))
+            write_json(self._output_dir / "metrics.json", results)
+            self._write_files(self._output_dir, records, predictions)
+            logger.info("wrote predictions and metrics to %s", self._output_dir)
+        return results
+
+    def _compare_single(
+        self, records: Sequence[Mapping[str, Any]], predictions: Predictions
+    ) -> tuple[Table, Table]:
+        split = read_instance_split(self._metadata)
+        exact, subsets, kinds, boxes = [], [], [], []
+        for record in records:
+            best = {i: rows[:1] for i, rows in predictions.get(record["image_id"], {}).items()}
+            objects = {a["id"]: a for a in record["annotations"]}
+            results = compare_image(record, best, None, CAR_DISTANCES)
+            for sentence, result in zip(record["sentences"], results, strict=True):
+                (target,) = (objects[i] for i in sentence["target_ids"])
+                exact.append(float(result.iou.max(initial=0.0)))
+                names = labelled_subsets(target, record["annotations"])
+                subsets.append(names if split is None else official_subsets(target["id"], split))
+                kinds.append([f"kind={kind}" for kind in result.kinds])
+                answer = best.get(sentence["id"], [])
+                boxes.append((hwl_location(answer[0]) if answer else [0.0] * 6, hwl_location(target)))
+        pairs = np.array(boxes, dtype=np.float64).reshape(-1, 2, 6)
+        published = accuracy_by_subset(published_iou(pairs[:, 0], pairs[:, 1]), subsets)
+        rows = [*SUBSETS, *sorted({name for names in kinds for name in names})]
+        both = [[*a, *b] for a, b in zip(subsets, kinds, strict=True)]
+        return published, accuracy_by_subset(np.array(exact), both, THRESHOLDS, rows)
+
+    def _compare_multi(
+        self, records: Sequence[Mapping[str, Any]], predictions: Predictions
+    ) -> tuple[Table, Table]:
+        total = MatchCounts()
+        results: list[SentenceResult] = []
+        for record in records:
+            answers = predictions.get(record["image_id"], {})
+            objects = {a["id"]: a for a in record["annotations"]}
+            results += compare_image(record, answers, record["ground_plane"], ROADSIDE_DISTANCES)
+            for sentence in record["sentences"][:MAX_DESCRIPTIONS]:
+                if sentence["target_ids"] is not None:
+                    targets = [objects[i] for i in sentence["target_ids"]]
+                    total += published_match(box7(answers.get(sentence["id"], [])), box7(targets))
+        published = {
+            "Overall": {
+                "Precision": 100.0 * total.precision,
+                "Recall": 100.0 * total.recall,
+                "F1": 100.0 * total.f1,
+                "TP": float(total.tp),
+                "FP": float(total.fp),
+                "FN": float(total.fn),
+            }
+        }
+        return published, grounding_metrics(results, ROADSIDE_DISTANCES)
+
+    def _write_files(
+        self, folder: Path, records: Sequence[Mapping[str, Any]], predictions: Predictions
+    ) -> None:
+        for record in records:
+            answers = predictions.get(record["image_id"], {})
+            rows = [row for sentence in record["sentences"] for row in answers.get(sentence["id"], [])]
+            write_kitti(folder / "kitti" / f"{record['image_id']}.txt", rows, self._metadata.thing_classes)
+        if not self._single:
+            flags = {r["image_id"]: submission_flags(r, predictions.get(r["image_id"], {})) for r in records}
+            write_submission(folder / "submission.zip", flags)
+
+
+def instance_rows(instances: Instances, ground: Tensor | None) -> list[dict[str, Any]]:
+    """Predictions of one sentence as plain dicts by falling score; numbers as in label files."""
+    boxes: Boxes3D = instances.pred_boxes3d.to("cpu")
+    location, size, yaw = boxes.to_kitti(None if ground is None else ground.cpu())
+    columns = {
+        "category_id": instances.pred_classes,
+        "score": instances.scores,
+        "bbox": instances.pred_boxes.tensor,
+        "location": location,
+        "dimensions": size,
+        "yaw": yaw,
+        "alpha": Boxes3D.alpha_from_yaw(yaw, location),
+    }
+    values = zip(*(column.tolist() for column in columns.values()), strict=True)
+    rows = [dict(zip(columns, row, strict=True)) for row in values]
+    return sorted(rows, key=lambda row: -row["score"])
+
+
+def hwl_location(row: Mapping[str, Any]) -> list[float]:
+    """h, w, l, x, y, z of a prediction or annotation."""
+    return [*row["dimensions"], *row["location"]]
+
+
+def box7(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """(N, 7) x, y, z, h, w, l, yaw of predictions or annotations."""
+    values = [[*row["location"], *row["dimensions"], row["yaw"]] for row in rows]
+    return np.array(values, dtype=np.float64).reshape(-1, 7)

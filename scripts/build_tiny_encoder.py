@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Make the small text encoder that ships with d2ext: a WordPiece tokenizer and a two-layer BERT configuration.
+
+scripts/build_tiny_encoder.py --root datasets/synthroad --output d2ext/resources/text/tiny
+
+It has no weights: MODEL.TEXT.PRETRAINED False trains it with the model. Digits are tokens of their own, so that
+numbers compose; words that SynthRoad does not use fall apart into pieces, down to single characters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import string
+from pathlib import Path
+
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+MAX_TOKENS = 160
+
+
+def sentences(root: Path) -> list[str]:
+    """All training sentences of a SynthRoad folder."""
+    train = set((root / "mono3drefer/Mono3DRefer_train_image.txt").read_text().split())
+    items = json.loads((root / "mono3drefer/Mono3DRefer.json").read_text())
+    texts = [e["description"] for e in items if e["im_name"] in train]
+    for path in sorted((root / "monomulti3d/train/jsons").glob("*.json")):
+        texts += [e["public_description"] for e in json.loads(path.read_text())]
+    return texts
+
+
+def build_tokenizer(texts: list[str], vocab_size: int) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Digits(individual_digits=True)]
+    )
+    characters = string.ascii_lowercase + string.digits + string.punctuation
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocab_size, special_tokens=SPECIAL, initial_alphabet=list(characters), show_progress=False
+    )
+    alphabet = [c + "".join(d for d in characters if d.isalnum()) for c in characters]
+    tokenizer.train_from_iterator(texts + alphabet, trainer)
+    ids = [(t, tokenizer.token_to_id(t)) for t in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ids)
+    return tokenizer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True, help="SynthRoad folder whose training sentences are used")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--vocab-size", type=int, default=1500)
+    args = parser.parse_args()
+
+    tokenizer = build_tokenizer(sentences(args.root), args.vocab_size)
+    args.output.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(args.output / "tokenizer.json"))
+    config = {
+        "model_type": "bert",
+        "hidden_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 256,
+        "vocab_size": tokenizer.get_vocab_size(),
+        "max_position_embeddings": MAX_TOKENS,
+        "pad_token_id": 0,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    }
+    special = {f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep")}
+    tokens = {"tokenizer_class": "PreTrainedTokenizerFast", **special, "model_max_length": MAX_TOKENS}
+    for name, content in (("config.json", config), ("tokenizer_config.json", tokens)):
+        (args.output / name).write_text(json.dumps(content, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

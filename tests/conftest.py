@@ -1,0 +1,27 @@
+"""Fixtures for data beside the repository; tests that need them are skipped where they are absent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """Folder with real frames in ``data/``."""
+    if not (_SHARED / "data").is_dir():
+        pytest.skip("no folder ../shared with real frames")
+    return _SHARED
+
+
+@pytest.fixture(scope="session")
+def golden_dir() -> Path:
+    """Inputs and outputs of the published evaluators: ``$D2EXT_GOLDEN`` or ``../shared/golden``."""
+    path = Path(os.environ.get("D2EXT_GOLDEN") or _SHARED / "golden")
+    if not path.is_dir():
+        pytest.skip(f"no folder {path} with golden files")
+    return path

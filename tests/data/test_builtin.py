@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from d2ext.data.builtin import register_dataset
+from d2ext.data.categories import thing_classes
+
+NAMES = [
+    *(f"mono3drefer_{s}" for s in ("train", "val", "test")),
+    *(f"monomulti3d_{s}" for s in ("train", "test")),
+    *(f"rope3d_{s}" for s in ("train", "val")),
+    *(f"synthroad_mono3drefer_{s}" for s in ("train", "val", "test")),
+    *(f"synthroad_monomulti3d_{s}" for s in ("train", "val", "test")),
+    *(f"synthroad_rope3d_{s}" for s in ("train", "val")),
+]
+
+
+@pytest.fixture
+def name():
+    yield "synthroad_dataset_for_test"
+    DatasetCatalog.remove("synthroad_dataset_for_test")
+    MetadataCatalog.remove("synthroad_dataset_for_test")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_registered_names(name):
+    assert name in DatasetCatalog
+    metadata = MetadataCatalog.get(name)
+    assert metadata.thing_classes == thing_classes()
+    assert metadata.evaluator_type in name and name.endswith(metadata.split)
+    assert metadata.dataset_root.endswith(metadata.evaluator_type)
+    assert ("synthroad" in metadata.dataset_root) == name.startswith("synthroad")
+
+
+def test_missing_root_says_where_it_looked_and_what_to_do(name, tmp_path):
+    register_dataset(name, "rope3d", tmp_path / "nowhere", "train")
+    with pytest.raises(FileNotFoundError) as error:
+        DatasetCatalog.get(name)
+    message = str(error.value)
+    assert str(tmp_path / "nowhere") in message and "DETECTRON2_DATASETS" in message
+    assert "python -m d2ext.data.synthroad --root DIR" in message and "\n" not in message
+
+
+def test_skip_broken_comes_from_the_environment(name, mono3drefer, monkeypatch):
+    register_dataset(name, "mono3drefer", mono3drefer, "test")
+    path = mono3drefer / "Mono3DRefer.json"
+    items = json.loads(path.read_text())
+    image = (mono3drefer / "Mono3DRefer_test_image.txt").read_text().split()[0]
+    next(item for item in items if item["im_name"] == image)["description"] = ""
+    path.write_text(json.dumps(items))
+    with pytest.raises(ValueError, match="expected a sentence, got an empty one"):
+        DatasetCatalog.get(name)
+    monkeypatch.setenv("D2EXT_SKIP_BROKEN", "1")
+    (record,) = DatasetCatalog.get(name)
+    assert len(record["sentences"]) == sum(item["im_name"] == image for item in items) - 1

@@ -1,0 +1,59 @@
+"""Killed and resumed training equals uninterrupted training bit for bit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+RUNS = {
+    # what the killed process left: the last whole checkpoint, and what else
+    "in_step": {"last_checkpoint", "model_0000002.pth"},
+    "while_writing": {"last_checkpoint", "model_0000002.pth", ".model_0000005.pth.tmp"},
+    "before_tagging": {"model_0000002.pth"},
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("crash_runs")
+    script = Path(__file__).with_name("crash_runs.py")
+    done = subprocess.run(
+        [sys.executable, script, root],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root
+
+
+def equal(a: object, b: object) -> bool:
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(equal, a, b))
+    return a == b
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_killed_run_leaves_whole_checkpoints_and_resumes_bit_identical(runs: Path, name: str) -> None:
+    left = set((runs / f"{name}.left").read_text().split())
+    assert RUNS[name] <= left and "model_final.pth" not in left
+    expected = torch.load(runs / "uninterrupted/model_final.pth", weights_only=True)
+    resumed = torch.load(runs / name / "model_final.pth", weights_only=True)
+    assert equal(expected, resumed)  # weights, optimizer moments, schedule
+    assert not list((runs / name).glob(".*.tmp"))
+
+
+def test_training_changes_the_weights(runs: Path) -> None:
+    first = torch.load(runs / "uninterrupted/model_0000002.pth", weights_only=True)["model"]
+    last = torch.load(runs / "uninterrupted/model_final.pth", weights_only=True)["model"]
+    assert all(not torch.equal(first[k], last[k]) for k in first if k != "text_encoder.bias")

@@ -1,0 +1,73 @@
+"""A model of a few hundred weights with dropout, on data that are a pure function of the iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode, get_cfg
+from torch import Tensor, nn
+
+from d2ext.engine import BaseTrainer, add_engine_config
+
+FEATURES = 6
+
+
+class TinyModel(nn.Module):
+    def __init__(self, hidden: int = 8, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.backbone = nn.Linear(FEATURES, hidden)
+        self.text_encoder = nn.Linear(FEATURES, hidden)
+        self.norm = nn.LayerNorm(hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.A_log = nn.Parameter(torch.zeros(hidden, 2))
+        self.head = nn.Linear(hidden, 1)
+
+    def forward(self, batch: list[Tensor]) -> dict[str, Tensor]:
+        x = torch.stack(batch).to(self.head.weight.device)
+        features = self.norm(self.backbone(x) + self.text_encoder(x.flip(1))) * self.A_log.exp().mean(1)
+        prediction = self.head(self.dropout(features.relu())).squeeze(1)
+        return {"loss": (prediction - x.sum(1)).square().mean()}
+
+
+def tiny_loader(cfg: CfgNode, start_iter: int, rank: int = 0, world_size: int = 1) -> Iterator[list[Tensor]]:
+    share = cfg.SOLVER.IMS_PER_BATCH // world_size
+    for batch in range(start_iter, cfg.SOLVER.MAX_ITER):
+        generator = torch.Generator().manual_seed(1000 + batch)
+        samples = torch.randn(cfg.SOLVER.IMS_PER_BATCH, FEATURES, generator=generator)
+        yield list(samples[rank * share : (rank + 1) * share])
+
+
+class TinyTrainer(BaseTrainer):
+    dropout = 0.3
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        torch.manual_seed(cfg.SEED)
+        return TinyModel(dropout=cls.dropout).to(cfg.MODEL.DEVICE)
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
+        return tiny_loader(cfg, start_iter)
+
+    @classmethod
+    def test(cls, cfg: CfgNode, model: nn.Module, evaluators: Any = None) -> dict[str, Any]:
+        return {}
+
+
+def tiny_config(output: Path | str) -> CfgNode:
+    cfg = get_cfg()
+    add_engine_config(cfg)
+    cfg.OUTPUT_DIR = str(output)
+    cfg.MODEL.DEVICE = "cpu"
+    cfg.MODEL.WEIGHTS = ""
+    cfg.SOLVER.IMS_PER_BATCH = 4
+    cfg.SOLVER.MAX_ITER = 9
+    cfg.SOLVER.CHECKPOINT_PERIOD = 3
+    cfg.SOLVER.BASE_LR = 0.01
+    cfg.SOLVER.LR_SCHEDULER_NAME = "WarmupCosineLR"
+    cfg.SOLVER.WARMUP_ITERS = 4
+    cfg.SOLVER.CLIP_GRADIENTS.ENABLED = True
+    return cfg

@@ -1,0 +1,102 @@
+"""Text encoders: padding, cache, limits, and what happens without weights."""
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from d2ext.modeling import TextEncoder
+from d2ext.modeling.text_encoder import resolve_encoder
+
+TINY = "d2ext://text/tiny"
+LONG = "The white car on the left is about 12 meters away from me."
+
+
+@pytest.fixture
+def encoder():
+    torch.manual_seed(0)
+    return TextEncoder(TINY, pretrained=False).eval()
+
+
+def test_digits_are_tokens_of_their_own(encoder):
+    words = encoder.tokenizer.tokenize("about 12.5 meters")
+    assert [w for w in words if w.isdigit()] == ["1", "2", "5"]
+
+
+def test_padding_changes_no_feature(encoder):
+    alone, _ = encoder(["A bus."])
+    features, mask = encoder(["A bus.", LONG])
+    assert mask[0].sum() == alone.shape[1]
+    assert torch.allclose(features[0, : alone.shape[1]], alone[0], atol=1e-5)
+    assert (features[0, alone.shape[1] :] == 0).all()
+
+
+def test_frozen_encoder_computes_each_sentence_once(monkeypatch):
+    torch.manual_seed(0)
+    frozen = TextEncoder(TINY, pretrained=False, frozen=True, cache_size=2)
+    seen = []
+    encode = frozen._encode
+    monkeypatch.setattr(frozen, "_encode", lambda ids: seen.append(len(ids)) or encode(ids))
+    first, mask = frozen(["A bus.", LONG, "A bus."])
+    again, _ = frozen.train()([LONG, "A bus."])
+    assert seen == [2]
+    assert torch.equal(first[1, mask[1]], again[0, : mask[1].sum()])
+    assert not first.requires_grad and not frozen.encoder.training
+    frozen(["A van.", "A truck."])
+    frozen(["A bus."])
+    assert seen == [2, 2, 1]
+
+
+def test_new_weights_empty_the_cache():
+    frozen = TextEncoder(TINY, pretrained=False, frozen=True)
+    before, _ = frozen([LONG])
+    frozen.load_state_dict({k: torch.randn_like(v) for k, v in frozen.state_dict().items()})
+    after, _ = frozen([LONG])
+    assert not torch.allclose(before, after)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n"])
+def test_empty_sentence(encoder, text):
+    with pytest.raises(ValueError, match=r"sentence 2 of 2 is empty: expected words"):
+        encoder([LONG, text])
+
+
+def test_sentence_longer_than_the_encoder_takes(encoder):
+    with pytest.raises(ValueError, match=r'sentence "car car .*: 402 tokens, expected at most 160 .*tiny'):
+        encoder(["car " * 400])
+
+
+def test_no_sentence_at_all(encoder):
+    assert encoder.tokenize([]) == []
+
+
+def test_missing_weights_are_an_error_that_says_what_to_do():
+    with pytest.raises(FileNotFoundError, match=r"MODEL.TEXT.NAME d2ext://text/tiny: no weights .*PRETRAINED False"):
+        TextEncoder(TINY, pretrained=True)
+
+
+def test_missing_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"MODEL.TEXT.NAME .*nowhere"):
+        TextEncoder(str(tmp_path / "nowhere"), pretrained=False)
+
+
+def test_saved_weights_are_loaded(tmp_path, encoder):
+    shutil.copytree(resolve_encoder(TINY), tmp_path, dirs_exist_ok=True)
+    encoder.encoder.save_pretrained(tmp_path)
+    loaded = TextEncoder(str(tmp_path), pretrained=True).eval()
+    assert torch.allclose(loaded([LONG])[0], encoder([LONG])[0], atol=1e-6)
+
+
+def test_real_roberta_tokenizer(shared_dir, tmp_path):
+    shutil.copytree(shared_dir / "data/roberta-base", tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config |= {"num_hidden_layers": 1, "hidden_size": 24, "intermediate_size": 24}
+    (tmp_path / "config.json").chmod(0o644)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    roberta = TextEncoder(str(tmp_path), pretrained=False).eval()
+    assert roberta.max_tokens == 512
+    ids = roberta.tokenize(["Hello world"])[0]
+    assert ids == [0, 31414, 232, 2]  # <s> Hello Ġworld </s> in the published vocabulary
+    features, mask = roberta(["Hello world", LONG])
+    assert features.shape[2] == 24 and mask.sum(1).tolist() == [4, len(roberta.tokenize([LONG])[0])]

@@ -1,0 +1,130 @@
+"""Properties of the whole model: what depends on what, and what must not."""
+
+import pytest
+import torch
+from detectron2.modeling import build_model
+
+from d2ext.modeling.meta_arch.u2enet import original_boxes, viewing_maps
+from d2ext.structures import Camera, bev_iou
+
+
+def same(a, b, atol=1e-4):
+    assert len(a) == len(b)
+    assert torch.equal(a.pred_classes, b.pred_classes)
+    assert torch.allclose(a.scores, b.scores, atol=atol)
+    assert torch.allclose(a.pred_boxes3d.corners(), b.pred_boxes3d.corners(), atol=atol * 100)
+    assert torch.allclose(a.pred_boxes.tensor, b.pred_boxes.tensor, atol=atol * 100)
+
+
+@pytest.fixture
+def eager(toy_model):
+    """The toy model in evaluation mode, answering whatever the score."""
+    toy_model.eval()
+    toy_model.score_threshold = 0.0
+    toy_model.topk = 5
+    return toy_model
+
+
+def test_losses_are_finite_and_reach_every_parameter(toy_model, toy_records):
+    with torch.no_grad():  # away from zero-initialised norms, behind which gradients vanish
+        for p in toy_model.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+    losses = toy_model.train()(toy_records)
+    assert len(losses) == 8 and all(torch.isfinite(v) for v in losses.values())
+    sum(losses.values()).backward()
+    without = [n for n, p in toy_model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    allowed = [n for n in without if "word_embeddings" not in n and "key.bias" not in n]  # softmax ignores key biases
+    assert not allowed
+
+
+def test_batch_without_any_target_trains_without_nan(toy_model, toy_records):
+    record = toy_records[0] | {"sentence_targets": [torch.tensor([], dtype=torch.long)] * 3}
+    record["instances"] = record["instances"][:0]
+    losses = toy_model.train()([record])
+    assert all(torch.isfinite(v) for v in losses.values())
+    sum(losses.values()).backward()
+
+
+def test_an_answer_depends_on_its_own_sentence_and_image_only(eager, toy_records):
+    together = eager(toy_records)
+    for i, record in enumerate(toy_records):
+        for s, text in enumerate(record["sentences"]):
+            alone = eager([record | {"sentences": [text]}])[0]["grounding"][0]
+            if record["image"].shape[-2:] == (96, 160):
+                same(together[i]["grounding"][s], alone)
+
+
+def test_chunks_of_sentences_change_nothing(eager, toy_records):
+    whole = eager(toy_records[:1])[0]["grounding"]
+    eager.sentence_chunk = 2
+    for a, b in zip(whole, eager(toy_records[:1])[0]["grounding"], strict=True):
+        same(a, b)
+
+
+def test_words_change_the_answer(eager, toy_records):
+    eager.single_target = True
+    a, b, _ = eager(toy_records[:1])[0]["grounding"]
+    assert not torch.allclose(a.scores, b.scores)
+
+
+def test_single_target_gives_exactly_one_answer(eager, toy_records):
+    eager.score_threshold = 1.1
+    assert all(len(x) == 0 for x in eager(toy_records[:1])[0]["grounding"])
+    answers = eager([toy_records[0] | {"single_target": True}])[0]["grounding"]
+    assert [len(x) for x in answers] == [1, 1, 1]
+
+
+def test_answers_are_sorted_and_do_not_overlap(eager, toy_records):
+    eager.topk = 50
+    for answer in eager(toy_records[1:])[0]["grounding"]:
+        assert (answer.scores.diff() <= 0).all()
+        overlap = bev_iou(answer.pred_boxes3d, answer.pred_boxes3d)
+        overlap.fill_diagonal_(0)
+        assert overlap.max() <= eager.duplicate_iou + 1e-5
+
+
+def test_boxes_on_a_tilted_plane_share_its_up_axis(eager, make_record):
+    plane = torch.tensor([0.02, -0.97, -0.24, 7.0])
+    plane /= plane[:3].norm()
+    answer = eager([make_record(3, 96, 160, plane.tolist())])[0]["grounding"][0]
+    assert torch.allclose(answer.pred_boxes3d.rotation[:, :, 1], -plane[:3].expand(len(answer), 3), atol=1e-5)
+
+
+def test_a_seed_fixes_training(toy_cfg, toy_records):
+    def losses():
+        torch.manual_seed(1)
+        model = build_model(toy_cfg).train()
+        optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+        for _ in range(2):
+            loss = sum(model(toy_records).values())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        return loss.item()
+
+    assert losses() == losses()
+
+
+def test_viewing_maps_equal_the_camera_cell_by_cell():
+    plane = torch.tensor([0.02, -0.97, -0.24, 7.0], dtype=torch.float64)
+    plane /= plane[:3].norm()
+    camera = Camera(torch.tensor([[300.0, 0, 120, 20], [0, 310, 60, 0.2], [0, 0, 1, 0.003]], dtype=torch.float64), (128, 256))
+    maps = viewing_maps(camera.P[None], plane[None], torch.tensor([[128, 256]]), 16, 8, 16)[0]
+    for row in range(8):
+        for column in range(16):
+            uv = torch.tensor([column * 16 + 7.5, row * 16 + 7.5], dtype=torch.float64)
+            _, direction = camera.rays(uv)
+            origin = camera.center()
+            t = -(plane[:3] @ origin + plane[3]) / (plane[:3] @ direction)
+            ground = min(max(10 / t.item(), 0.0), 4.0)
+            expected = [direction[0].item(), direction[1].item(), ground, (2 * column + 1) / 16 - 1]
+            assert maps[:, row, column].tolist() == pytest.approx(expected, abs=1e-9)
+
+
+def test_boxes_go_back_to_the_original_pixels():
+    camera = Camera(torch.tensor([[300.0, 0, 120, 20], [0, 310, 60, 0.2], [0, 0, 1, 0.003]]), (375, 1242))
+    small = camera.resize((192, 636))
+    points = torch.tensor([[0.5, 0.2, 9.0], [2.0, 0.9, 12.0]])
+    before, after = camera.project(points)[0], small.project(points)[0]
+    got = original_boxes(after.flatten()[None], small.image_size, camera.image_size)
+    assert torch.allclose(got.tensor, before.flatten()[None], atol=1e-3)
