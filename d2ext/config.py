@@ -14,8 +14,11 @@ def add_d2ext_config(cfg: CN) -> None:
     # Probability of a horizontal flip in training (never when a sentence cannot be mirrored safely).
     cfg.INPUT.FLIP_PROB = 0.5
     # Zoom in training, log-uniform in this range relative to the fitted size. Below 1 the image is padded,
-    # above 1 it is cropped, at a random place.
+    # above 1 it is cropped.
     cfg.INPUT.SCALE_RANGE = (0.8, 1.25)
+    # Where the crop (or the padded image) lies: 0 in the centre, which keeps sentences about the picture true
+    # ("in the left half of the image"), 1 anywhere.
+    cfg.INPUT.CROP_SHIFT = 0.0
     # A target is dropped when less than this fraction of its 2D box is left after cropping.
     cfg.INPUT.MIN_VISIBLE = 0.3
 

@@ -51,15 +51,20 @@ class ImageTransform:
 
     def apply_image(self, image: np.ndarray) -> np.ndarray:
         """Warp an image (H, W, 3) uint8; padding is black."""
-        height, width = self.resized
-        shrinks = height < image.shape[0]
-        image = cv2.resize(
-            image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        )
+        return self.place(self.resize(image))
+
+    def resize(self, image: np.ndarray) -> np.ndarray:
+        """The first step of ``apply_image``: an image (H, W, 3) at the size ``resized``."""
+        shrinks = self.resized[0] < image.shape[0]
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return cv2.resize(image, self.resized[::-1], interpolation=interpolation)
+
+    def place(self, image: np.ndarray) -> np.ndarray:
+        """The rest of ``apply_image``: crop or pad, and mirror."""
         if self.resized != self.size or self.offset != (0, 0):
-            (x0, y0), (out_h, out_w) = self.offset, self.size
-            canvas = np.zeros((out_h, out_w, 3), dtype=image.dtype)
+            x0, y0 = self.offset
             left, top, right, bottom = self._window()
+            canvas = np.zeros((*self.size, 3), dtype=image.dtype)
             canvas[top:bottom, left:right] = image[top + y0 : bottom + y0, left + x0 : right + x0]
             image = canvas
         return np.ascontiguousarray(image[:, ::-1]) if self.flip else image
@@ -106,21 +111,23 @@ def random_scale_crop(
     source: tuple[int, int],
     bounds: tuple[int, int],
     scale_range: tuple[float, float],
+    shift: float,
     rng: np.random.Generator,
 ) -> ImageTransform:
-    """Zoom by a log-uniform factor around the fitted size and place the crop (or the padded image) at random.
+    """Zoom by a log-uniform factor around the fitted size and place the crop (or the padded image).
 
     Args:
         source: (height, width) of the image.
         bounds: (height, width) to fit into; the result has the size that ``ImageTransform.fit`` gives.
         scale_range: least and greatest zoom.
+        shift: 0 centres the crop, 1 places it anywhere, values between are a fraction of that range.
         rng: source of randomness.
     """
     size = fit_size(source, bounds)
     zoom = math.exp(rng.uniform(math.log(scale_range[0]), math.log(scale_range[1])))
     resized = (max(1, round(size[0] * zoom)), max(1, round(size[1] * zoom)))
-    free_x, free_y = resized[1] - size[1], resized[0] - size[0]
-    x0, y0 = (int(rng.integers(min(0, free), max(0, free), endpoint=True)) for free in (free_x, free_y))
+    free = np.array([resized[1] - size[1], resized[0] - size[0]])
+    x0, y0 = np.rint(free * (0.5 + shift * rng.uniform(-0.5, 0.5, size=2))).astype(int).tolist()
     return ImageTransform(source, resized, (x0, y0), size)
 
 

@@ -27,7 +27,8 @@ class GroundingMapper:
     The result has
 
     * ``image`` uint8 (3, H, W), not padded; ``camera`` of it, ``original_camera`` of the file,
-      ``ground_plane`` float32 (4,) or None, ``height`` and ``width`` of the file, ``file_name``,
+      ``ground_plane`` float32 (4,) or None, ``box_plane`` the plane that boxes stand on (None: level, as in
+      KITTI), ``height`` and ``width`` of the file, ``file_name``,
       ``image_id``, ``single_target`` (every sentence refers to exactly one object);
     * ``sentences``, a list of texts, and their ``sentence_ids``: all of them, or in training a sample;
     * in training ``instances`` (``gt_boxes`` in pixels of ``image``, ``gt_classes``, ``gt_boxes3d``,
@@ -45,14 +46,14 @@ class GroundingMapper:
         max_sentences: int,
         flip_prob: float,
         scale_range: tuple[float, float],
+        crop_shift: float,
         min_visible: float,
         jitter: CfgNode,
     ) -> None:
         """
         Args:
             is_train: augment, sample sentences and give the ground truth.
-            size, image_format, max_sentences, flip_prob, scale_range, min_visible, jitter: the keys of
-                ``cfg.INPUT`` (see ``d2ext.config``).
+            size, ..., jitter: the keys of ``cfg.INPUT``, explained in ``d2ext.config``.
         """
         if image_format not in ("BGR", "RGB"):
             raise ValueError(f"INPUT.FORMAT: expected BGR or RGB, got {image_format!r}")
@@ -64,6 +65,7 @@ class GroundingMapper:
         self.max_sentences = max_sentences
         self.flip_prob = flip_prob
         self.scale_range = scale_range
+        self.crop_shift = crop_shift
         self.min_visible = min_visible
         self.jitter = jitter
 
@@ -76,6 +78,7 @@ class GroundingMapper:
             "max_sentences": cfg.INPUT.MAX_SENTENCES,
             "flip_prob": cfg.INPUT.FLIP_PROB,
             "scale_range": tuple(cfg.INPUT.SCALE_RANGE),
+            "crop_shift": cfg.INPUT.CROP_SHIFT,
             "min_visible": cfg.INPUT.MIN_VISIBLE,
             "jitter": cfg.INPUT.COLOR_JITTER,
         }
@@ -97,6 +100,7 @@ class GroundingMapper:
         """
         height, width = dataset_dict["height"], dataset_dict["width"]
         plane = dataset_dict["ground_plane"]
+        plane = None if plane is None else torch.tensor(plane, dtype=torch.float32)
         output = {
             "file_name": dataset_dict["file_name"],
             "image_id": dataset_dict["image_id"],
@@ -104,7 +108,8 @@ class GroundingMapper:
             "width": width,
             "single_target": dataset_dict.get("single_target", False),
             "original_camera": Camera(torch.tensor(dataset_dict["camera"]), (height, width)),
-            "ground_plane": None if plane is None else torch.tensor(plane, dtype=torch.float32),
+            "ground_plane": plane,
+            "box_plane": None if dataset_dict.get("level_boxes") else plane,
         }
         if self.is_train:
             if rng is None:
@@ -112,14 +117,14 @@ class GroundingMapper:
             transform = self._augment(dataset_dict, output, rng)
             if dataset_dict["sentences"] and not output["sentences"]:
                 return None
-            image = color_jitter(_read(dataset_dict), self.jitter, rng)
+            image = transform.place(color_jitter(transform.resize(_read(dataset_dict)), self.jitter, rng))
         else:
-            image = _read(dataset_dict)
             transform = ImageTransform.fit((height, width), self.size)
+            image = transform.apply_image(_read(dataset_dict))
             output["sentences"] = [sentence["text"] for sentence in dataset_dict["sentences"]]
             output["sentence_ids"] = [sentence["id"] for sentence in dataset_dict["sentences"]]
         output["camera"] = transform.apply_camera(output["original_camera"])
-        output["image"] = to_tensor(transform.apply_image(image), self.image_format)
+        output["image"] = to_tensor(image, self.image_format)
         return output
 
     def _augment(
@@ -127,7 +132,7 @@ class GroundingMapper:
     ) -> ImageTransform:
         """Choose a transform and sentences; write what depends on them into ``output``."""
         source = (dataset_dict["height"], dataset_dict["width"])
-        transform = random_scale_crop(source, self.size, self.scale_range, rng)
+        transform = random_scale_crop(source, self.size, self.scale_range, self.crop_shift, rng)
         flip = bool(rng.random() < self.flip_prob)
         annotations = self._visible(dataset_dict, transform)
         index = {annotation["id"]: i for i, annotation in enumerate(annotations)}
@@ -147,9 +152,10 @@ class GroundingMapper:
             torch.tensor([index[t] for t in sentence["target_ids"]], dtype=torch.long)
             for sentence in sentences
         ]
-        output["instances"] = _instances(annotations, transform, output["ground_plane"])
-        if output["ground_plane"] is not None:
-            output["ground_plane"] = transform.apply_plane(output["ground_plane"])
+        output["instances"] = _instances(annotations, transform, output["box_plane"])
+        for key in ("ground_plane", "box_plane"):
+            if output[key] is not None:
+                output[key] = transform.apply_plane(output[key])
         return transform
 
     def _visible(self, dataset_dict: dict[str, Any], transform: ImageTransform) -> list[dict[str, Any]]:
@@ -194,7 +200,7 @@ def _area(boxes: np.ndarray) -> np.ndarray:
 def _instances(
     annotations: list[dict[str, Any]], transform: ImageTransform, plane: torch.Tensor | None
 ) -> Instances:
-    """Ground truth in the frame of the transformed image; ``plane`` is the one of the file."""
+    """Ground truth in the frame of the transformed image; ``plane`` is the file's that boxes stand on."""
     boxes = np.array([a["bbox"] for a in annotations], dtype=np.float64).reshape(-1, 4)
     boxes = transform.clip_boxes(transform.apply_boxes(boxes))
     classes = np.array([a["category_id"] for a in annotations], dtype=np.int64)

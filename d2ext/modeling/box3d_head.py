@@ -106,8 +106,9 @@ class Box3DHead(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, features: Tensor) -> dict[str, Tensor]:
-        """features (N, in_dim) -> raw predictions by part, float32 (N, part)."""
-        raw = self.out(self.mlp(features)).float()
+        """features (N, in_dim) -> raw predictions by part, float32 (N, part); never under autocast."""
+        with torch.autocast(features.device.type, enabled=False):
+            raw = self.out(self.mlp(features.float()))
         return dict(zip(self.parts, raw.split(list(self.parts.values()), dim=1), strict=True))
 
     def _sizes(self, raw: dict[str, Tensor], classes: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 PACKAGE_PREFIX = "d2ext://"
+LENGTH_STEP = 16  # batches are padded to a multiple of this, so that kernels meet few shapes
 
 
 def resolve_encoder(name: str) -> str:
@@ -99,10 +100,11 @@ class TextEncoder(nn.Module):
         rows = self._cached(sentences)
         lengths = torch.tensor([len(r) for r in rows], device=self.device)
         features = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        features = nn.functional.pad(features, (0, 0, 0, -features.shape[1] % LENGTH_STEP))
         return features, torch.arange(features.shape[1], device=self.device) < lengths[:, None]
 
     def _encode(self, ids: list[list[int]]) -> tuple[Tensor, Tensor]:
-        length = max(map(len, ids))
+        length = min(-(-max(map(len, ids)) // LENGTH_STEP) * LENGTH_STEP, self.max_tokens)
         pad = self.tokenizer.pad_token_id
         tokens = torch.tensor([row + [pad] * (length - len(row)) for row in ids], device=self.device)
         lengths = torch.tensor([len(row) for row in ids], device=self.device)

@@ -6,5 +6,6 @@ are, and this module's search path is extended by the project folders.
 
 from pathlib import Path
 
-_checkout = Path(__file__).resolve().parents[2] / "projects"
-__path__ += [str(folder) for folder in sorted(_checkout.glob("*")) if folder.is_dir()]
+_root = Path(__file__).resolve().parents[2]
+if (_root / "pyproject.toml").is_file():
+    __path__ += [str(folder) for folder in sorted(_root.glob("projects/*")) if folder.is_dir()]

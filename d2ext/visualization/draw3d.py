@@ -96,8 +96,8 @@ def place_labels(
         image_size: (height, width).
 
     Returns:
-        top left corner of each label: the cheapest of above, below, beside and inside the box, and farther and
-        farther above and below it.
+        top left corner of each label: the cheapest of above, below, beside and inside the box, and farther
+        and farther above and below it.
     """
     height, width = image_size
     areas = (extents[:, 2:] - extents[:, :2]).prod(axis=1)
@@ -169,7 +169,10 @@ def _draw_box(
 ) -> None:
     uv, valid = project_segments(corners[_EDGES], camera)
     if dashed:
-        draw_segments(canvas, _dashes(uv[valid], 4.0 + 2 * width), color, max(1, width - 1))
+        dashes = _dashes(uv[valid], 4.0 + 2 * width)
+        if width > 1:
+            draw_segments(canvas, dashes, INK, width + 2)
+        draw_segments(canvas, dashes, color, width)
         return
     facing = _facing(corners, camera.center().numpy())
     visible = (_FACES_OF_EDGE & facing).any(axis=1) | ~facing.any()  # all of them from within the box

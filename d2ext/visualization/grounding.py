@@ -73,9 +73,9 @@ def draw_grounding(
         classes = [int(c) for found in predictions for c in found.pred_classes]
         labels = [f"{number} {class_names[c]}" for number, c in zip(numbers, classes, strict=True)]
 
-    picture = draw_boxes3d(picture, _nest(boxes), camera, labels, colors)
     if truth is not None:
         picture = draw_boxes3d(picture, truth, camera, colors=[WHITE] * len(truth), dashed=True)
+    picture = draw_boxes3d(picture, _nest(boxes), camera, labels, colors)
     results = [_result(found.scores.tolist(), found.pred_boxes3d) for found in predictions]
     list_ = _draw_sentences(sentences, results, picture.shape[1], truth is not None)
     column = np.concatenate((picture, list_))

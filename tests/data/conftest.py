@@ -11,8 +11,6 @@ from detectron2.config import CfgNode, get_cfg
 
 from d2ext.config import add_d2ext_config
 
-FRAME = "148711_yz2n151d20211124air_420_1637216135_1637217683_60_obstacle"
-
 
 def link_images_copy_rest(source: Path, target: Path) -> Path:
     """Copy a dataset; images become links, which a test may replace but not write through."""
@@ -52,5 +50,6 @@ def cfg() -> CfgNode:
     cfg.SEED = 3
     cfg.INPUT.SIZE = (96, 320)
     cfg.SOLVER.IMS_PER_BATCH = 4
+    cfg.INPUT.CROP_SHIFT = 1.0
     cfg.DATALOADER.NUM_WORKERS = 0
     return cfg

@@ -22,7 +22,7 @@ def transforms() -> list[ImageTransform]:
     result = [ImageTransform.fit(SOURCE, BOUNDS), ImageTransform.fit(SOURCE, BOUNDS).with_flip(True)]
     for zoom in (0.7, 0.9, 1.1, 1.5):
         for flip in (False, True):
-            result.append(random_scale_crop(SOURCE, BOUNDS, (zoom, zoom), rng).with_flip(flip))
+            result.append(random_scale_crop(SOURCE, BOUNDS, (zoom, zoom), 1.0, rng).with_flip(flip))
     return result
 
 
@@ -102,6 +102,15 @@ def test_clipping_keeps_exactly_the_image_part(transform):
     rows, columns = np.flatnonzero(white.any(axis=1)), np.flatnonzero(white.any(axis=0))
     everything = transform.clip_boxes(np.array([[-1e6, -1e6, 1e6, 1e6]]))[0]
     assert everything.tolist() == [columns[0], rows[0], columns[-1], rows[-1]]
+
+
+def test_a_centred_crop_keeps_the_middle_of_the_picture():
+    rng = np.random.default_rng(0)
+    middle = np.array([[(SOURCE[1] - 1) / 2, (SOURCE[0] - 1) / 2] * 2])
+    for zoom in (0.6, 0.8, 1.3, 2.0):
+        transform = random_scale_crop(SOURCE, BOUNDS, (zoom, zoom), 0.0, rng)
+        expected = [(transform.size[1] - 1) / 2, (transform.size[0] - 1) / 2] * 2
+        np.testing.assert_allclose(transform.apply_boxes(middle)[0], expected, atol=0.5)
 
 
 @pytest.mark.parametrize("size", [(375, 1242), (1080, 1920), (1920, 1080), (5, 4000)])

@@ -20,6 +20,12 @@ def records(shared_dir) -> list[dict[str, Any]]:
     return kitti + load_monomulti3d(root / "monomulti3d", "train")
 
 
+def draw(mapper: GroundingMapper, record: dict[str, Any], seed: int) -> dict[str, Any]:
+    """The first training sample whose crop keeps a sentence."""
+    outputs = (mapper(record, np.random.default_rng((seed, attempt))) for attempt in range(100))
+    return next(output for output in outputs if output is not None)
+
+
 def test_inference_gives_all_sentences_of_the_fitted_image(records, cfg):
     mapper = GroundingMapper(cfg, False)
     for record in records:
@@ -37,7 +43,7 @@ def test_training_geometry(records, cfg):
     mapper = GroundingMapper(cfg, True)
     flips = 0
     for seed, record in enumerate(records * 4):
-        output = mapper(record, np.random.default_rng(seed))
+        output = draw(mapper, record, seed)
         instances, camera = output["instances"], output["camera"]
         annotations = {annotation["id"]: annotation for annotation in record["annotations"]}
         location = instances.gt_boxes3d.bottom_center()
@@ -59,15 +65,16 @@ def test_training_geometry(records, cfg):
             yaw = math.pi - annotation["yaw"] if flip else annotation["yaw"]
             torch.testing.assert_close(instances.gt_yaw[i], wrap_angle(torch.tensor(yaw)), atol=1e-5, rtol=0)
             assert int(instances.gt_classes[i]) == annotation["category_id"]
-        _, _, ry = instances.gt_boxes3d.to_kitti(output["ground_plane"] if record["ground_plane"] else None)
+        _, _, ry = instances.gt_boxes3d.to_kitti(output["box_plane"])
         assert wrap_angle(ry - instances.gt_yaw).abs().max() < 1e-4
+        assert (output["box_plane"] is None) == bool(record.get("level_boxes"))
     assert 4 < flips < 4 * len(records) - 4
 
 
 def test_boxes_stay_in_the_image_and_targets_are_indices(records, cfg):
     mapper = GroundingMapper(cfg, True)
     for seed, record in enumerate(records * 4):
-        output = mapper(record, np.random.default_rng(seed))
+        output = draw(mapper, record, seed)
         boxes = output["instances"].gt_boxes.tensor
         height, width = output["image"].shape[1:]
         assert (
@@ -110,17 +117,20 @@ def test_flip_swaps_words_or_does_not_happen(records, cfg):
 
 
 def test_cropped_targets_take_their_sentences_along(records, cfg):
-    cfg.INPUT.SCALE_RANGE = (3.0, 3.0)
+    cfg.INPUT.SCALE_RANGE = (2.0, 2.0)
     mapper = GroundingMapper(cfg, True)
-    record = records[-1]
+    record = next(record for record in records if record["image_id"] == "000008")
     lost = 0
     for seed in range(10):
-        output = mapper(record, np.random.default_rng(seed))
+        output = draw(mapper, record, seed)
         present = set(output["instances"].gt_ids.tolist())
         expected = [s["id"] for s in record["sentences"] if set(s["target_ids"]) <= present]
-        assert output["sentence_ids"] == expected
+        assert set(output["sentence_ids"]) <= set(expected)
+        assert len(output["sentences"]) == min(len(expected), cfg.INPUT.MAX_SENTENCES)
         lost += len(record["sentences"]) - len(expected)
     assert lost > 10
+    cfg.INPUT.SCALE_RANGE = (50.0, 50.0)
+    assert GroundingMapper(cfg, True)(record, np.random.default_rng(0)) is None
 
 
 def test_objects_without_3d_box_are_finite_stand_ins(shared_dir, cfg):
@@ -142,8 +152,8 @@ def test_errors(records, cfg, tmp_path):
     mapper = GroundingMapper(cfg, True)
     rng = np.random.default_rng(0)
     record = records[0]
-    with pytest.raises(ValueError, match="000000.png: expected 99x99 pixels, got"):
-        mapper(record | {"height": 99, "width": 99}, rng)
+    with pytest.raises(ValueError, match="000000.png: expected 99x100 pixels, got 1224x370"):
+        GroundingMapper(cfg, False)(record | {"height": 100, "width": 99})
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"\x89PNG but not really")
     with pytest.raises(ValueError, match="bad.png: image file cannot be decoded"):

@@ -78,9 +78,17 @@ def test_drawn_extent_matches_the_box(frames, kind: CameraKind) -> None:
             if label.hidden == 0 and not label.border:
                 drawn = _mask_extent(frame.rendering.ids, i + 1)
                 overlaps.append(_iou(drawn, np.array(label.box)))
-    assert len(overlaps) > 10
-    assert np.mean(overlaps) > 0.90
-    assert np.min(overlaps) > 0.75
+    assert len(overlaps) > 20
+    # From above, the far upper edge of a box lies over the roof of any car that is not a brick.
+    assert np.mean(overlaps) > (0.90 if kind is CAR else 0.86)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_nothing_is_drawn_outside_the_box(frames, kind: CameraKind) -> None:
+    for frame in frames[kind.name]:
+        for i, label in enumerate(frame.labels):
+            drawn, box = _mask_extent(frame.rendering.ids, i + 1), np.array(label.box)
+            assert (drawn[:2] > box[:2] - 1.0).all() and (drawn[2:] < box[2:] + 1.0).all()
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -150,8 +158,8 @@ def test_colours_can_be_read_from_the_picture(frames) -> None:
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_meshes_fill_the_unit_box(category: str) -> None:
     points = np.concatenate([face.points for face in mesh_of(category)])
-    np.testing.assert_allclose(points.min(axis=0), [-0.5, 0.0, -0.5], atol=0.03)
-    np.testing.assert_allclose(points.max(axis=0), [0.5, 1.0, 0.5], atol=0.03)
+    np.testing.assert_allclose(points.min(axis=0), [-0.5, 0.0, -0.5], atol=1e-3)
+    np.testing.assert_allclose(points.max(axis=0), [0.5, 1.0, 0.5], atol=1e-3)
 
 
 def test_plane_and_projection_of_a_hand_made_view() -> None:

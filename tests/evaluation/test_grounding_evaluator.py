@@ -66,7 +66,7 @@ def mapped(record: dict[str, Any]) -> dict[str, Any]:
         "image_id": record["image_id"],
         "sentences": [s["text"] for s in record["sentences"]],
         "sentence_ids": [s["id"] for s in record["sentences"]],
-        "ground_plane": torch.tensor(record["ground_plane"]),
+        "box_plane": torch.tensor(record["ground_plane"]),
     }
 
 
@@ -274,7 +274,7 @@ def test_official_split_of_real_frames(shared_dir):
         for record in records:
             plane = torch.tensor(PLANE)
             evaluator.process(
-                [{**mapped({**record, "ground_plane": PLANE}), "ground_plane": plane}], [answer(record)]
+                [{**mapped({**record, "ground_plane": PLANE}), "box_plane": plane}], [answer(record)]
             )
         results = evaluator.evaluate()
     finally:

@@ -68,6 +68,7 @@ def toy_record(seed: int, height: int, width: int, plane: list[float] | None) ->
         "image": torch.randint(0, 255, (3, height, width), generator=g, dtype=torch.uint8),
         "camera": camera,
         "ground_plane": plane_tensor,
+        "box_plane": plane_tensor,
         "height": 2 * height,
         "width": 2 * width,
         "image_id": str(seed),

@@ -71,6 +71,7 @@ def load_mono3drefer(root: str | Path, split: str, skip_broken: bool = False) ->
                 "camera": read_calib(root / "calib" / f"{name}.txt"),
                 "ground_plane": read_ground(plane) if plane.is_file() else None,
                 "single_target": True,
+                "level_boxes": True,  # KITTI boxes stand on the camera's x-z plane, whatever the ground
                 "annotations": annotations,
                 "sentences": sentences,
             }

@@ -66,7 +66,7 @@ class View:
         return homogeneous[..., :2] / w[..., None], w
 
     def ground_point(
-        self, right: np.ndarray, forward: np.ndarray, up: float | np.ndarray = 0.0
+        self, right: np.ndarray | float, forward: np.ndarray | float, up: np.ndarray | float = 0.0
     ) -> np.ndarray:
         """Metres on the ground plane, from the point under the camera -> camera coordinates (..., 3)."""
         right, forward, up = np.broadcast_arrays(right, forward, up)

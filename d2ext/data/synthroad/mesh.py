@@ -90,7 +90,7 @@ def disc(
     center: Point2, radius: Point2, z: tuple[float, float], outward: float, sides: int = 10
 ) -> list[Face]:
     """A wheel: tread quads and the outer disc with a rim decal. radius: (x, y) in unit coordinates."""
-    angles = (np.arange(sides) + 0.5) * 2 * np.pi / sides
+    angles = np.arange(sides) * 2 * np.pi / sides
     # Circumscribed, so that the lowest side lies on the ground.
     scale = 1 / np.cos(np.pi / sides)
     xs = center[0] + radius[0] * scale * np.cos(angles)

@@ -186,7 +186,7 @@ def _head(x: float, bottom: float, half: tuple[float, float], hat: str) -> list[
 def _pedestrian() -> list[Face]:
     faces: list[Face] = []
     for sign in (-1, 1):
-        foot, hip = (0.36 * sign, 0.03, 0.25 * sign), (0.05 * sign, 0.50, 0.18 * sign)
+        foot, hip = (0.35 * sign, 0.075, 0.25 * sign), (0.05 * sign, 0.50, 0.18 * sign)
         faces += bar(foot, hip, (0.12, 0.17), "trousers")
         faces += block(
             (0.36 * sign - 0.14, 0.36 * sign + 0.14),
@@ -216,7 +216,7 @@ def _ring(center: tuple[float, float], radius: tuple[float, float], sides: int =
         for c, s in zip(np.cos(angles), np.sin(angles), strict=True)
     ]
     inner = [(center[0] + 0.82 * (x - center[0]), center[1] + 0.82 * (y - center[1])) for x, y in outer]
-    faces = []
+    faces: list[Face] = []
     for i in range(sides):
         j = (i + 1) % sides
         faces += prism(
@@ -253,7 +253,7 @@ def _cyclist() -> list[Face]:
             (0.2 * sign - 0.1, 0.2 * sign + 0.1),
             "shoe",
         ).values()
-        faces += bar((0.0, 0.80, 0.34 * sign), (0.23, 0.62, 0.42 * sign), (0.030, 0.09), "paint")
+        faces += bar((0.0, 0.80, 0.34 * sign), (0.23, 0.62, 0.42 * sign), (0.030, 0.08), "paint")
     torso = prism(
         [(-0.20, 0.54), (-0.05, 0.50), (0.11, 0.82), (0.04, 0.86), (-0.05, 0.83)],
         (-0.32, 0.32),

@@ -21,7 +21,7 @@ MATERIAL: dict[str, tuple[int, int, int]] = {
     "chassis": (38, 38, 40),
     "glass": (84, 70, 56),
     "headlight": (225, 250, 255),
-    "taillight": (30, 20, 215),
+    "taillight": (44, 34, 240),
     "grille": (48, 46, 46),
     "plate": (225, 228, 228),
     "trim": (64, 62, 62),

@@ -104,7 +104,7 @@ def _texture(canvas: Canvas, scene: Scene) -> None:
     height, width = canvas.color.shape[0] // SCALE, canvas.color.shape[1] // SCALE
     corners = scene.road_points(np.array([0.0, 1.0, 1.0, 0.0]), np.array([30.0, 30.0, 31.0, 31.0]))
     pixels, _ = scene.view.project(corners)
-    tile = np.array([[0, 0], [16, 0], [16, 16], [0, 16]], np.float32) + np.float32([0, 480])
+    tile = np.array([[0, 0], [16, 0], [16, 16], [0, 16]], np.float32) + np.array([0, 480], np.float32)
     matrix = cv2.getPerspectiveTransform(pixels.astype(np.float32), tile)
     horizon = int(np.clip(_horizon_row(scene) + 3, 0, height - 1))
     matrix = matrix @ np.array([[1, 0, 0], [0, 1, horizon], [0, 0, 1.0]])

@@ -208,7 +208,7 @@ class U2ENet(nn.Module):
         else:
             order = order[scores[order] >= self.score_threshold]
         pick = mine.nonzero()[:, 0][order]
-        plane = record.get("ground_plane")
+        plane = record.get("box_plane")
         plane = None if plane is None else plane.to(self.device, torch.float32)
         center, hwl = boxes.center[pick], boxes.hwl[pick]
         down = center.new_tensor([0.0, 1.0, 0.0]) if plane is None else -plane[:3]

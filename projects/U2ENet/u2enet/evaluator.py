@@ -82,7 +82,7 @@ class GroundingEvaluator(DatasetEvaluator):
         """Collect predictions.
 
         Args:
-            inputs: mapper dicts with ``image_id``, ``sentences``, ``sentence_ids``, ``ground_plane``.
+            inputs: mapper dicts with ``image_id``, ``sentences``, ``sentence_ids``, ``box_plane``.
             outputs: {"grounding": [Instances for each sentence]} for each input.
         """
         for record, output in zip(inputs, outputs, strict=True):
@@ -91,7 +91,7 @@ class GroundingEvaluator(DatasetEvaluator):
                 {
                     "id": int(i),
                     "text": text,
-                    "predictions": instance_rows(instances, record.get("ground_plane")),
+                    "predictions": instance_rows(instances, record.get("box_plane")),
                 }
                 for i, text, instances in answers
             ]

@@ -50,7 +50,8 @@ class U2ENetPredictor(DefaultPredictor):
             image_bgr: (H, W, 3) uint8.
             texts: sentences.
             camera: of the image as given.
-            ground_plane: (4,) unit normal pointing up and camera height in metres; None if not known.
+            ground_plane: (4,) unit normal pointing up and camera height in metres, on which boxes stand; None if not
+                known: boxes are level.
             single_target: True: exactly one object a sentence; None: as the config says.
 
         Returns:
@@ -65,10 +66,12 @@ class U2ENetPredictor(DefaultPredictor):
         if camera.image_size != (height, width):
             raise ValueError(f"camera: made for {camera.image_size} (height, width), the image has {(height, width)}")
         transform = ImageTransform.fit((height, width), tuple(self.cfg.INPUT.SIZE))
+        plane = None if ground_plane is None else torch.as_tensor(ground_plane, dtype=torch.float32)
         record = {
             "image": to_tensor(transform.apply_image(image_bgr), self.cfg.INPUT.FORMAT),
             "camera": transform.apply_camera(camera),
-            "ground_plane": None if ground_plane is None else torch.as_tensor(ground_plane, dtype=torch.float32),
+            "ground_plane": plane,
+            "box_plane": plane,
             "height": height,
             "width": width,
             "sentences": list(texts),
