@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Make the small text encoder that ships with d2ext: a WordPiece tokenizer and a two-layer BERT configuration.
+"""Make the small text encoder that ships with d2ext: a WordPiece tokenizer and a two-layer BERT
+configuration.
 
 scripts/build_tiny_encoder.py --root datasets/synthroad --output d2ext/resources/text/tiny
 
-It has no weights: MODEL.TEXT.PRETRAINED False trains it with the model. Digits are tokens of their own, so that
+It has no weights: MODEL.TEXT.PRETRAINED False trains it with the model. Digits are tokens of their own, so
+    that
 numbers compose; words that SynthRoad does not use fall apart into pieces, down to single characters.
 """
 
@@ -48,8 +50,12 @@ def build_tokenizer(texts: list[str], vocab_size: int) -> Tokenizer:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True, help="SynthRoad folder whose training sentences are used")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--root", type=Path, required=True, help="SynthRoad folder whose training sentences are used"
+    )
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--vocab-size", type=int, default=1500)
     args = parser.parse_args()

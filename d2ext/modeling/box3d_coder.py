@@ -13,7 +13,7 @@ from d2ext.structures.projection import intersect_plane_depth
 def encode_angle(alpha: Tensor, num_bins: int) -> tuple[Tensor, Tensor]:
     """Angle (N,) rad -> bin (N,) and residual (N,) in units of half a bin, in [-1, 1].
 
-    Bin k is centred on k * 2 pi / num_bins (Mousavian et al., 3D Bounding Box Estimation, CVPR 2017, Sec. 4.1).
+    Bin k is centred on k * 2 pi / num_bins (Mousavian et al., CVPR 2017, Sec. 4.1).
     """
     width = 2 * math.pi / num_bins
     nearest = torch.round(alpha / width)
@@ -31,14 +31,14 @@ def decode_angle(logits: Tensor, residuals: Tensor) -> Tensor:
 def ground_log_depth(P: Tensor, uv: Tensor, plane: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
     """Log depth of box centres that stand on the ground.
 
-    The centre lies half a height above the plane, so its viewing ray is cut with the plane raised by that much.
+    The centre lies half a height above the plane, so its viewing ray meets the plane raised by as much.
 
     Args:
         P: (N, 3, 4) projections. uv: (N, 2) projected centres. plane: (N, 4), NaN where there is none.
         height: (N,) metres.
 
     Returns:
-        Log depth (N,), zero where there is none, and whether the ray meets the plane between 0.5 m and 500 m (N,).
+        Log depth (N,), zero where there is none; (N,) whether the ray meets the plane at 0.5 m to 500 m.
     """
     raised = torch.cat([plane[:, :3], plane[:, 3:] - height[:, None] / 2], 1)
     known = ~plane.isnan().any(1)

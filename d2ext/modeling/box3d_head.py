@@ -1,8 +1,8 @@
 """Multi-task 3D box regression from one feature per object: shared by the methods of this collection.
 
 Per object it predicts class, 2D box, projected 3D centre, size, observation angle, and depth three ways
-(directly, from height over pixel height, from the ground plane) with a Laplace scale each; the three are fused by
-uncertainty in log depth.
+(directly, from height over pixel height, from the ground plane) with a Laplace scale each; the three are
+fused by uncertainty in log depth.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class ObjectTargets:
 
 @dataclass
 class ObjectBoxes:
-    """Decoded objects: classes (N,), class_scores (N,), box2d (N, 4) pixels, center (N, 3) metres, hwl (N, 3) metres,
-    alpha (N,) rad, depth (N,) metres, log_scale (N,) Laplace log scale of log depth."""
+    """Decoded objects: classes (N,), class_scores (N,), box2d (N, 4) pixels, center (N, 3) and hwl (N, 3) in
+    metres, alpha (N,) rad, depth (N,) metres, log_scale (N,) Laplace log scale of log depth."""
 
     classes: Tensor
     class_scores: Tensor
@@ -81,6 +81,8 @@ class Box3DHead(nn.Module):
         mean_sizes: (num_classes, 3) mean h, w, l in metres.
         num_bins: bins of the observation angle over the full turn.
     """
+
+    mean_sizes: Tensor
 
     def __init__(self, in_dim: int, hidden_dim: int, mean_sizes: Tensor, num_bins: int = 12) -> None:
         super().__init__()

@@ -15,8 +15,8 @@ from d2ext.modeling.losses import gaussian_heatmaps, heatmap_focal_loss
 
 @dataclass
 class SentenceViews:
-    """Cameras of S sentences' images: P (S, 3, 4) of the network's input, plane (S, 4) with NaN rows for none,
-    valid (S, H, W) bool cells of the fused map that are image and not padding, stride in pixels."""
+    """Cameras of S sentences' images: P (S, 3, 4) of the network's input, plane (S, 4) NaN for none, valid
+    (S, H, W) bool cells of the fused map that are image and not padding, stride in pixels."""
 
     P: Tensor
     plane: Tensor
@@ -31,8 +31,8 @@ class SentenceViews:
 
 @dataclass
 class GroundingTargets:
-    """T referred objects over S sentences: owner (T,) sentence index, anchor (T, 2) projected centre in input pixels
-    (2D box centre without a 3D label), objects (T,), and per sentence whether it refers to anything (S,)."""
+    """T referred objects over S sentences: owner (T,) sentence index, anchor (T, 2) projected centre in input
+    pixels (2D box centre without a 3D label), objects (T,), exists (S,) whether a sentence has targets."""
 
     owner: Tensor
     anchor: Tensor
@@ -61,12 +61,18 @@ class GroundingHead(nn.Module):
     """
 
     def __init__(
-        self, in_dim: int, text_dim: int, box_head: Box3DHead, norm: str = "BN", loss_weights: dict[str, float] | None = None
+        self,
+        in_dim: int,
+        text_dim: int,
+        box_head: Box3DHead,
+        norm: str = "BN",
+        loss_weights: dict[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.tower = ConvNormAct(in_dim, in_dim, 3, norm)
         self.heatmap = nn.Conv2d(in_dim, 1, 1)
-        nn.init.constant_(self.heatmap.bias, -4.0)
+        with torch.no_grad():
+            self.heatmap.bias.fill_(-4.0)  # type: ignore[union-attr]
         self.existence = nn.Sequential(
             nn.Linear(2 * in_dim + text_dim + 1, in_dim), nn.GELU(), nn.Linear(in_dim, 1)
         )
@@ -74,8 +80,8 @@ class GroundingHead(nn.Module):
         self.loss_weights = loss_weights or {}
 
     def forward(self, fused: Tensor, sentence: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """fused (S, C, H, W), sentence (S, text_dim), valid (S, H, W) -> features (S, C, H, W), heat-map logits
-        (S, H, W) and existence logits (S,)."""
+        """fused (S, C, H, W), sentence (S, text_dim), valid (S, H, W) -> features (S, C, H, W),
+        heat-map logits (S, H, W) and existence logits (S,)."""
         features = self.tower(fused)
         logits = self.heatmap(features)[:, 0].float().masked_fill(~valid, -15.0)
         flat = features.flatten(2)
@@ -83,8 +89,8 @@ class GroundingHead(nn.Module):
         peak = (flat * attention[:, None].to(flat.dtype)).sum(2)
         mean = flat.mean(2)
         best = logits.detach().flatten(1).amax(1, keepdim=True)
-        existence = self.existence(torch.cat([peak, mean, sentence.to(peak.dtype), best.to(peak.dtype)], 1))[:, 0]
-        return features, logits, existence.float()
+        summary = torch.cat([peak, mean, sentence.to(peak.dtype), best.to(peak.dtype)], 1)
+        return features, logits, self.existence(summary)[:, 0].float()
 
     def _at(self, features: Tensor, sentence: Tensor, owner: Tensor, cells: Tensor) -> Tensor:
         points = features[owner, :, cells[:, 1], cells[:, 0]]
@@ -93,7 +99,7 @@ class GroundingHead(nn.Module):
     def losses(
         self, fused: Tensor, sentence: Tensor, views: SentenceViews, targets: GroundingTargets
     ) -> dict[str, Tensor]:
-        """All losses of a batch of sentences; the box terms count each target's cell and its four neighbours."""
+        """All losses of a batch of sentences; box terms count each target's cell and its four neighbours."""
         features, logits, existence = self(fused, sentence, views.valid)
         height, width = logits.shape[-2:]
         limit = targets.anchor.new_tensor([width - 1, height - 1])

@@ -7,11 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def gaussian_heatmaps(centers: Tensor, sizes: Tensor, owner: Tensor, num_maps: int, height: int, width: int) -> Tensor:
+def gaussian_heatmaps(
+    centers: Tensor, sizes: Tensor, owner: Tensor, num_maps: int, height: int, width: int
+) -> Tensor:
     """Heat maps with a peak of exactly 1 at the cell of each object, the larger value where two overlap.
 
-    The spread is a tenth of the object's extent along each axis and at least 0.7 cells, in the manner of CenterNet
-    (Zhou et al., Objects as Points, 2019, Sec. 3).
+    The spread is a tenth of the object's extent along each axis and at least 0.7 cells, in the manner of
+    CenterNet (Zhou et al., Objects as Points, 2019, Sec. 3).
 
     Args:
         centers: (T, 2) integer cells (column, row), inside the map.
@@ -33,7 +35,7 @@ def gaussian_heatmaps(centers: Tensor, sizes: Tensor, owner: Tensor, num_maps: i
 
 
 def heatmap_focal_loss(logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Penalty-reduced focal loss of CornerNet (Law & Deng 2018, Eq. 1; alpha 2, beta 4), summed over each map.
+    """Penalty-reduced focal loss of CornerNet (Law & Deng 2018, Eq. 1; alpha 2, beta 4), summed over a map.
 
     Args:
         logits: (S, H, W).

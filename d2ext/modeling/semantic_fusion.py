@@ -1,7 +1,11 @@
-"""U2ENet's two ideas: the semantic filter over the words, and the cross-modal fusion that reads it from every pixel."""
+"""U2ENet's two ideas: the semantic filter over the words, and the cross-modal fusion that reads it from
+every pixel."""
 
 from __future__ import annotations
 
+from typing import cast
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -23,12 +27,19 @@ class SemanticFilter(nn.Module):
     """
 
     def __init__(
-        self, text_dim: int, dim: int, num_levels: int = 3, state_dim: int = 64, head_dim: int = 32, bidirectional: bool = True
+        self,
+        text_dim: int,
+        dim: int,
+        num_levels: int = 3,
+        state_dim: int = 64,
+        head_dim: int = 32,
+        bidirectional: bool = True,
     ) -> None:
         super().__init__()
         self.project = nn.Sequential(nn.Linear(text_dim, dim), nn.LayerNorm(dim))
         self.blocks = nn.ModuleList(
-            SSDBlock(dim, state_dim=state_dim, head_dim=head_dim, bidirectional=bidirectional) for _ in range(num_levels)
+            SSDBlock(dim, state_dim=state_dim, head_dim=head_dim, bidirectional=bidirectional)
+            for _ in range(num_levels)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(num_levels))
 
@@ -49,7 +60,9 @@ class SemanticGuidance(nn.Module):
     followed by a depthwise-separable 3x3 residual.
     """
 
-    def __init__(self, dim: int, text_dim: int, inner_dim: int, state_dim: int, num_heads: int, norm: str) -> None:
+    def __init__(
+        self, dim: int, text_dim: int, inner_dim: int, state_dim: int, num_heads: int, norm: str
+    ) -> None:
         super().__init__()
         self.ssm = CrossModalSSM(dim, text_dim, inner_dim, state_dim, num_heads)
         self.norm = group_norm(inner_dim)
@@ -83,7 +96,13 @@ class HierarchicalFusion(nn.Module):
     """
 
     def __init__(
-        self, channels: list[int], dims: list[int], text_dim: int, state_dim: int = 32, head_dim: int = 16, norm: str = "BN"
+        self,
+        channels: list[int],
+        dims: list[int],
+        text_dim: int,
+        state_dim: int = 32,
+        head_dim: int = 16,
+        norm: str = "BN",
     ) -> None:
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(c + 4, d, 1) for c, d in zip(channels, dims, strict=True))
@@ -92,7 +111,9 @@ class HierarchicalFusion(nn.Module):
             SemanticGuidance(d, text_dim, d, state_dim, d // head_dim, norm) for d in dims
         )
 
-    def forward(self, maps: list[Tensor], levels: list[Tensor], mask: Tensor, sentence_to_image: Tensor) -> Tensor:
+    def forward(
+        self, maps: list[Tensor], levels: list[Tensor], mask: Tensor, sentence_to_image: Tensor
+    ) -> Tensor:
         """Fuse every sentence into its image's maps.
 
         Args:
@@ -104,13 +125,15 @@ class HierarchicalFusion(nn.Module):
         Returns:
             (S, dims[-1], H, W) at the finest map's size.
         """
-        fused = None
+        fused: Tensor | None = None
         for i, step in enumerate(self.steps):
             visual = self.lateral[i](maps[i])
             index = sentence_to_image
             if fused is not None:
-                up = F.interpolate(self.top_down[i - 1](fused), size=visual.shape[-2:], mode="bilinear", align_corners=False)
+                up = F.interpolate(
+                    self.top_down[i - 1](fused), size=visual.shape[-2:], mode="bilinear", align_corners=False
+                )
                 visual = visual[sentence_to_image] + up
-                index = index.new_tensor(range(len(visual)))
+                index = torch.arange(len(visual), device=index.device)
             fused = step(visual, levels[i], mask, index)
-        return fused
+        return cast(Tensor, fused)

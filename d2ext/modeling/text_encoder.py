@@ -85,7 +85,8 @@ class TextEncoder(nn.Module):
         for text, row in zip(sentences, ids, strict=True):
             if len(row) > self.max_tokens:
                 raise ValueError(
-                    f'sentence "{text[:60]}...": {len(row)} tokens, expected at most {self.max_tokens} ({self.name})'
+                    f'sentence "{text[:60]}...": {len(row)} tokens, expected at most {self.max_tokens} '
+                    f"({self.name})"
                 )
         return ids
 
@@ -150,16 +151,20 @@ def _load(name: str, pretrained: bool):
         config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as e:
         raise FileNotFoundError(
-            f"MODEL.TEXT.NAME {name}: no tokenizer and config there ({str(e).splitlines()[0]}); expected a hub name that "
-            "can be reached or a folder with tokenizer.json and config.json"
+            f"MODEL.TEXT.NAME {name}: no tokenizer and config there ({str(e).splitlines()[0]}); expected a "
+            "hub name that can be reached or a folder with tokenizer.json and config.json"
         ) from e
-    extra = {"add_pooling_layer": False} if config.model_type in ("bert", "roberta", "xlm-roberta", "camembert") else {}
+    extra = (
+        {"add_pooling_layer": False}
+        if config.model_type in ("bert", "roberta", "xlm-roberta", "camembert")
+        else {}
+    )
     if not pretrained:
         return tokenizer, AutoModel.from_config(config, **extra)
     try:
         return tokenizer, AutoModel.from_pretrained(source, **extra)
     except (OSError, ValueError) as e:
         raise FileNotFoundError(
-            f"MODEL.TEXT.NAME {name}: no weights there ({str(e).splitlines()[0]}); put model.safetensors into that folder, "
-            "or set MODEL.TEXT.PRETRAINED False to start from random weights"
+            f"MODEL.TEXT.NAME {name}: no weights there ({str(e).splitlines()[0]}); put model.safetensors "
+            "into that folder, or set MODEL.TEXT.PRETRAINED False to start from random weights"
         ) from e

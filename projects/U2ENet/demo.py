@@ -10,13 +10,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import d2ext  # noqa: F401, I001  (first: registers the models and silences import-time warnings)
+import d2ext  # noqa: F401  (first: registers datasets and models, silences import-time warnings)
+
+# isort: split
 import cv2
+import torch
 from detectron2.config import get_cfg
 
+from d2ext.data.categories import CATEGORIES
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.image_io import read_image
-from d2ext.data.categories import CATEGORIES
 from d2ext.engine import one_line_errors
 from d2ext.evaluation.writers import write_bytes, write_json
 from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
@@ -26,10 +29,14 @@ from d2ext.visualization import draw_grounding
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config-file", required=True, help="a file of configs/U2ENet")
     parser.add_argument("--input", required=True, type=Path, help="image")
-    parser.add_argument("--calib", required=True, type=Path, help="KITTI or Rope3D calibration with a P2 line")
+    parser.add_argument(
+        "--calib", required=True, type=Path, help="KITTI or Rope3D calibration with a P2 line"
+    )
     parser.add_argument("--ground", type=Path, help="ground plane: Rope3D denorm file or KITTI planes file")
     parser.add_argument("--text", required=True, action="append", help="sentence; may be given several times")
     parser.add_argument("--output", required=True, type=Path, help="picture to write")
@@ -55,9 +62,10 @@ def main(args: argparse.Namespace) -> None:
 
     image = read_image(args.input)
     camera = Camera(read_calib(args.calib), image.shape[:2])
-    plane = None if args.ground is None else read_ground(args.ground)
-    answers = U2ENetPredictor(cfg)(image, args.text, camera, plane, single_target=args.single)
-    picture = draw_grounding(image, args.text, answers, camera, plane)
+    plane = None if args.ground is None else torch.tensor(read_ground(args.ground))
+    answers = U2ENetPredictor(cfg)(image, args.text, camera, plane, single_target=args.single or None)
+    names = [category.name for category in CATEGORIES]
+    picture = draw_grounding(image, args.text, answers, camera, plane, class_names=names)
     ok, data = cv2.imencode(args.output.suffix, picture)
     if not ok:
         raise ValueError(f"{args.output}: could not encode the picture")
@@ -75,7 +83,9 @@ def main(args: argparse.Namespace) -> None:
 
 def named(row: dict) -> dict:
     """A prediction with the name of its class in place of the id."""
-    return {"category": CATEGORIES[row["category_id"]].name} | {k: v for k, v in row.items() if k != "category_id"}
+    return {"class": CATEGORIES[row["category_id"]].name} | {
+        k: v for k, v in row.items() if k != "category_id"
+    }
 
 
 if __name__ == "__main__":

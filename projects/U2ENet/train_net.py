@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Train or evaluate U2ENet.
 
-projects/U2ENet/train_net.py --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml [--eval-only] [--resume] [KEY VALUE ...]
+projects/U2ENet/train_net.py --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml [--eval-only]
+[--resume] [KEY VALUE ...]
 """
 
 from __future__ import annotations
 
 import argparse
 
-import d2ext  # noqa: F401, I001  (first: registers datasets and models and silences import-time warnings)
+import d2ext  # noqa: F401  (first: registers datasets and models, silences import-time warnings)
+
+# isort: split
 from detectron2.config import CfgNode, get_cfg
 from detectron2.engine import default_argument_parser
 from detectron2.evaluation import verify_results

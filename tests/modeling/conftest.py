@@ -24,7 +24,14 @@ def toy_config() -> CfgNode:
     add_u2enet_config(cfg)
     cfg.merge_from_file(str(ROOT / "configs/U2ENet/Base-U2ENet-tiny.yaml"))
     cfg.merge_from_list(
-        ["MODEL.TIMM.WIDTHS", [16, 16, 16, 16], "MODEL.IDA.CHANNELS", [16, 16, 16], "MODEL.U2ENET.FUSION_DIMS", [32, 32, 32]]
+        [
+            "MODEL.TIMM.WIDTHS",
+            [16, 16, 16, 16],
+            "MODEL.IDA.CHANNELS",
+            [16, 16, 16],
+            "MODEL.U2ENET.FUSION_DIMS",
+            [32, 32, 32],
+        ]
     )
     return cfg
 
@@ -57,7 +64,9 @@ def toy_record(seed: int, height: int, width: int, plane: list[float] | None) ->
     location = torch.rand(5, 3, generator=g) * torch.tensor([8.0, 0.1, 20]) + torch.tensor([-4, 1.6, 10])
     yaw = torch.rand(5, generator=g) * 6 - 3
     boxes = Boxes3D.from_kitti(location, torch.rand(5, 3, generator=g) + 1, yaw, plane_tensor)
-    camera = Camera(torch.tensor([[150.0, 0, width / 2, 4], [0, 150, height / 2, 0.1], [0, 0, 1, 0.003]]), (height, width))
+    camera = Camera(
+        torch.tensor([[150.0, 0, width / 2, 4], [0, 150, height / 2, 0.1], [0, 0, 1, 0.003]]), (height, width)
+    )
     instances = Instances((height, width))
     instances.gt_boxes = Boxes(boxes.project(camera)[0])
     instances.gt_classes = torch.randint(0, 5, (5,), generator=g)

@@ -21,7 +21,9 @@ def standing_boxes(n: int = 50) -> Boxes3D:
     g = torch.Generator().manual_seed(0)
     plane = torch.tensor(PLANE, dtype=torch.float64)
     plane = plane / plane[:3].norm()
-    xz = torch.rand(n, 2, generator=g, dtype=torch.float64) * torch.tensor([30.0, 80.0]) + torch.tensor([-15.0, 15.0])
+    xz = torch.rand(n, 2, generator=g, dtype=torch.float64) * torch.tensor([30.0, 80.0]) + torch.tensor(
+        [-15.0, 15.0]
+    )
     y = -(plane[0] * xz[:, 0] + plane[2] * xz[:, 1] + plane[3]) / plane[1]
     location = torch.stack([xz[:, 0], y, xz[:, 1]], 1)
     hwl = torch.rand(n, 3, generator=g, dtype=torch.float64) * 3 + 0.5
@@ -110,7 +112,9 @@ def test_head_decodes_what_its_losses_ask_for():
     assert torch.allclose(torch.cos(decoded.alpha - boxes.alpha(plane)), torch.ones(n), atol=1e-6)
     assert torch.allclose(decoded.box2d, box2d, atol=1e-2)
 
-    targets = ObjectTargets(classes, box2d, boxes.center, boxes.size, boxes.alpha(plane), torch.ones(n, dtype=torch.bool))
+    targets = ObjectTargets(
+        classes, box2d, boxes.center, boxes.size, boxes.alpha(plane), torch.ones(n, dtype=torch.bool)
+    )
     losses = head.losses(raw, views, targets, torch.ones(n))
     for name, value in losses.items():
         best = -1.0 if name == "loss_depth" else 0.0  # log of the Laplace scale e^-1, three times over three
@@ -123,7 +127,12 @@ def test_objects_without_a_3d_label_train_the_2d_part_only():
     views = ObjectViews(torch.rand(4, 2) * 200, 4.0, P.float().expand(4, 3, 4), torch.full((4, 4), math.nan))
     box2d = torch.tensor([[10.0, 10.0, 40.0, 40.0]]).expand(4, 4)
     targets = ObjectTargets(
-        torch.zeros(4, dtype=torch.long), box2d, boxes.center, boxes.size, torch.zeros(4), torch.zeros(4, dtype=torch.bool)
+        torch.zeros(4, dtype=torch.long),
+        box2d,
+        boxes.center,
+        boxes.size,
+        torch.zeros(4),
+        torch.zeros(4, dtype=torch.bool),
     )
     losses = head.losses(head(torch.randn(4, 8)), views, targets, torch.ones(4))
     zero = {k for k, v in losses.items() if v.item() == 0.0}

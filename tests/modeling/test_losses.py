@@ -34,7 +34,12 @@ def test_focal_loss_equals_the_formula():
     got = heatmap_focal_loss(logits, target, valid)
     for s in range(2):
         total = 0.0
-        for x, t, v in zip(logits[s].flatten().tolist(), target[s].flatten().tolist(), valid[s].flatten().tolist(), strict=True):
+        for x, t, v in zip(
+            logits[s].flatten().tolist(),
+            target[s].flatten().tolist(),
+            valid[s].flatten().tolist(),
+            strict=True,
+        ):
             p = 1 / (1 + math.exp(-x))
             loss = -((1 - p) ** 2) * math.log(p) if t == 1 else -((1 - t) ** 4) * p**2 * math.log(1 - p)
             total += loss * v

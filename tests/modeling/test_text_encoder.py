@@ -73,7 +73,9 @@ def test_no_sentence_at_all(encoder):
 
 
 def test_missing_weights_are_an_error_that_says_what_to_do():
-    with pytest.raises(FileNotFoundError, match=r"MODEL.TEXT.NAME d2ext://text/tiny: no weights .*PRETRAINED False"):
+    with pytest.raises(
+        FileNotFoundError, match=r"MODEL.TEXT.NAME d2ext://text/tiny: no weights .*PRETRAINED False"
+    ):
         TextEncoder(TINY, pretrained=True)
 
 

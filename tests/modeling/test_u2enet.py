@@ -33,7 +33,9 @@ def test_losses_are_finite_and_reach_every_parameter(toy_model, toy_records):
     assert len(losses) == 8 and all(torch.isfinite(v) for v in losses.values())
     sum(losses.values()).backward()
     without = [n for n, p in toy_model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    allowed = [n for n in without if "word_embeddings" not in n and "key.bias" not in n]  # softmax ignores key biases
+    allowed = [
+        n for n in without if "word_embeddings" not in n and "key.bias" not in n
+    ]  # softmax ignores key biases
     assert not allowed
 
 
@@ -108,7 +110,10 @@ def test_a_seed_fixes_training(toy_cfg, toy_records):
 def test_viewing_maps_equal_the_camera_cell_by_cell():
     plane = torch.tensor([0.02, -0.97, -0.24, 7.0], dtype=torch.float64)
     plane /= plane[:3].norm()
-    camera = Camera(torch.tensor([[300.0, 0, 120, 20], [0, 310, 60, 0.2], [0, 0, 1, 0.003]], dtype=torch.float64), (128, 256))
+    camera = Camera(
+        torch.tensor([[300.0, 0, 120, 20], [0, 310, 60, 0.2], [0, 0, 1, 0.003]], dtype=torch.float64),
+        (128, 256),
+    )
     maps = viewing_maps(camera.P[None], plane[None], torch.tensor([[128, 256]]), 16, 8, 16)[0]
     for row in range(8):
         for column in range(16):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import torch.nn.functional as F
 from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
@@ -24,7 +25,8 @@ class TimmBackbone(Backbone):
         name: any timm model that supports ``features_only``, e.g. ``dla34`` or ``resnet18``.
         pretrained: True takes timm's published weights (from its cache or the hub).
         weights: path of a local weights file (``.pth`` or ``.safetensors``); wins over ``pretrained``.
-        widths: stage widths for networks that take ``channels`` (timm's ResNets); empty keeps the published ones.
+        widths: stage widths for networks that take ``channels`` (timm's ResNets); empty keeps the published
+            ones.
         norm: ``BN`` (as built), ``FrozenBN`` or ``GN``.
 
     Raises:
@@ -43,11 +45,13 @@ class TimmBackbone(Backbone):
     ) -> None:
         super().__init__()
         self.body = _create(name, pretrained, weights, widths)
-        info = self.body.feature_info
+        info: Any = self.body.feature_info
         self._channels = dict(zip(info.reduction(), info.channels(), strict=True))
         missing = [s for s in STRIDES if s not in self._channels]
         if missing:
-            raise ValueError(f"MODEL.TIMM.NAME {name}: expected features at strides 4, 8, 16, 32, lacks {missing}")
+            raise ValueError(
+                f"MODEL.TIMM.NAME {name}: expected features at strides 4, 8, 16, 32, lacks {missing}"
+            )
         self._out_features = list(STRIDES.values())
         if norm == "FrozenBN":
             self.body = FrozenBatchNorm2d.convert_frozen_batchnorm(self.body)
@@ -62,8 +66,7 @@ class TimmBackbone(Backbone):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """x (B, 3, H, W), H and W multiples of 32 -> {"p2".."p5": (B, C_i, H/s_i, W/s_i)}."""
-        reductions = self.body.feature_info.reduction()
-        maps = dict(zip(reductions, self.body(x), strict=True))
+        maps = dict(zip(self._channels, self.body(x), strict=True))
         return {name: maps[stride] for stride, name in STRIDES.items()}
 
     def output_shape(self) -> dict[str, ShapeSpec]:
@@ -89,8 +92,8 @@ def _create(name: str, pretrained: bool, weights: str, widths: tuple[int, ...]) 
             raise
         reason = str(e).splitlines()[0]
         raise FileNotFoundError(
-            f"MODEL.TIMM.NAME {name}: pretrained weights not available ({reason}); set MODEL.TIMM.WEIGHTS to a local "
-            "file, or MODEL.TIMM.PRETRAINED False to start from random weights"
+            f"MODEL.TIMM.NAME {name}: no pretrained weights ({reason}); set MODEL.TIMM.WEIGHTS to a "
+            "local file, or MODEL.TIMM.PRETRAINED False to start from random weights"
         ) from e
 
 
@@ -99,7 +102,8 @@ def _batch_to_group_norm(module: nn.Module) -> None:
         if isinstance(child, nn.BatchNorm2d):
             new = group_norm(child.num_features)
             new.load_state_dict({"weight": child.weight.data, "bias": child.bias.data})
-            setattr(module, name, nn.Sequential(new, child.act) if hasattr(child, "act") else new)
+            act = getattr(child, "act", None)  # timm's norms may carry their activation
+            setattr(module, name, nn.Sequential(new, act) if isinstance(act, nn.Module) else new)
         else:
             _batch_to_group_norm(child)
 
@@ -116,7 +120,7 @@ class ConvNormAct(nn.Sequential):
 
 
 class TimmIDABackbone(Backbone):
-    """A timm network with aggregation upwards: DLA-up (Yu et al., Deep Layer Aggregation, CVPR 2018, Sec. 3.1).
+    """A timm network with aggregation upwards: DLA-up (Yu et al., Deep Layer Aggregation, CVPR 2018).
 
     Starting at the two coarsest maps and ending at all four, each pass merges every map with its finer
     neighbour (project, upsample by two, add, 3x3 convolution), so the stride-4 output has passed through an
@@ -164,7 +168,9 @@ class TimmIDABackbone(Backbone):
             finer = maps[start]
             for j in range(start + 1, len(maps)):
                 key = f"{start}_{j}"
-                up = F.interpolate(self.project[key](maps[j]), scale_factor=2, mode="bilinear", align_corners=False)
+                up = F.interpolate(
+                    self.project[key](maps[j]), scale_factor=2, mode="bilinear", align_corners=False
+                )
                 finer = maps[j] = self.node[key](up + finer)
             out[self._names[start]] = finer
         return {name: out[name] for name in self._names}
@@ -177,10 +183,14 @@ class TimmIDABackbone(Backbone):
 def build_timm_backbone(cfg, input_shape: ShapeSpec) -> TimmBackbone:
     """The timm network that MODEL.TIMM describes."""
     t = cfg.MODEL.TIMM
-    return TimmBackbone(t.NAME, pretrained=t.PRETRAINED, weights=t.WEIGHTS, widths=tuple(t.WIDTHS), norm=t.NORM)
+    return TimmBackbone(
+        t.NAME, pretrained=t.PRETRAINED, weights=t.WEIGHTS, widths=tuple(t.WIDTHS), norm=t.NORM
+    )
 
 
 @BACKBONE_REGISTRY.register()
 def build_timm_ida_backbone(cfg, input_shape: ShapeSpec) -> TimmIDABackbone:
     """The timm network that MODEL.TIMM describes, with iterative deep aggregation (MODEL.IDA)."""
-    return TimmIDABackbone(build_timm_backbone(cfg, input_shape), tuple(cfg.MODEL.IDA.CHANNELS), cfg.MODEL.TIMM.NORM)
+    return TimmIDABackbone(
+        build_timm_backbone(cfg, input_shape), tuple(cfg.MODEL.IDA.CHANNELS), cfg.MODEL.TIMM.NORM
+    )

@@ -35,7 +35,8 @@ class U2ENet(nn.Module):
         pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
         topk: peaks looked at for a sentence.
         score_threshold: least score of an answer when any number of targets is possible.
-        duplicate_iou: of two answers to a sentence whose boxes overlap more than this seen from above, the better stays.
+        duplicate_iou: of two answers to a sentence whose boxes overlap more than this seen from above, the
+            better stays.
         single_target: exactly one answer a sentence, where the input does not say (key ``single_target``).
         sentence_chunk: sentences fused at a time in inference (bounds memory).
     """
@@ -82,16 +83,24 @@ class U2ENet(nn.Module):
         backbone = build_backbone(cfg)
         text = cfg.MODEL.TEXT
         encoder = TextEncoder(
-            text.NAME, pretrained=text.PRETRAINED, frozen=text.FROZEN, max_tokens=text.MAX_TOKENS, cache_size=text.CACHE_SIZE
+            text.NAME,
+            pretrained=text.PRETRAINED,
+            frozen=text.FROZEN,
+            max_tokens=text.MAX_TOKENS,
+            cache_size=text.CACHE_SIZE,
         )
         shapes = backbone.output_shape()
         channels = [shapes[f].channels for f in c.IN_FEATURES]
         dims = list(c.FUSION_DIMS)
-        box_head = Box3DHead(dims[-1] + c.TEXT_DIM, c.HEAD_DIM, torch.tensor([c.mean_size for c in CATEGORIES]), c.ANGLE_BINS)
+        box_head = Box3DHead(
+            dims[-1] + c.TEXT_DIM, c.HEAD_DIM, torch.tensor([c.mean_size for c in CATEGORIES]), c.ANGLE_BINS
+        )
         return {
             "backbone": backbone,
             "text_encoder": encoder,
-            "semantic_filter": SemanticFilter(encoder.dim, c.TEXT_DIM, len(dims), c.TEXT_STATE_DIM, c.TEXT_HEAD_DIM),
+            "semantic_filter": SemanticFilter(
+                encoder.dim, c.TEXT_DIM, len(dims), c.TEXT_STATE_DIM, c.TEXT_HEAD_DIM
+            ),
             "fusion": HierarchicalFusion(channels, dims, c.TEXT_DIM, c.STATE_DIM, c.FUSION_HEAD_DIM, c.NORM),
             "head": GroundingHead(dims[-1], c.TEXT_DIM, box_head, c.NORM, dict(c.LOSS_WEIGHTS)),
             "in_features": c.IN_FEATURES,
@@ -107,14 +116,14 @@ class U2ENet(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.pixel_mean.device
+        return self.head.heatmap.weight.device
 
     def forward(self, batched_inputs: list[dict]):
         """Mapper dicts (see :class:`d2ext.data.mapper.GroundingMapper`) -> losses in training, else answers.
 
         Returns:
-            Training: dict of scalar losses. Inference: per image ``{"grounding": [Instances per sentence]}`` with
-            pred_boxes (original pixels), pred_boxes3d, scores, pred_classes and pred_yaw (rad), best first.
+            Training: dict of scalar losses. Inference: per image ``{"grounding": [Instances per sentence]}``
+            with pred_boxes (original pixels), pred_boxes3d, scores, pred_classes, pred_yaw (rad), best first.
         """
         if not self.training:
             return self.inference(batched_inputs)
@@ -123,7 +132,9 @@ class U2ENet(nn.Module):
         levels, mask = self.encode_sentences(sentences)
         fused = self.fusion(maps, levels, mask, owner)
         views = SentenceViews(views.P[owner], views.plane[owner], views.valid[owner], views.stride)
-        return self.head.losses(fused, sentence_vector(levels, mask), views, self._targets(batched_inputs, views))
+        return self.head.losses(
+            fused, sentence_vector(levels, mask), views, self._targets(batched_inputs, views)
+        )
 
     @torch.no_grad()
     def inference(self, batched_inputs: list[dict]) -> list[dict]:
@@ -131,7 +142,9 @@ class U2ENet(nn.Module):
         maps, views = self.encode_images(batched_inputs)
         answers = []
         for i, record in enumerate(batched_inputs):
-            one = SentenceViews(views.P[i : i + 1], views.plane[i : i + 1], views.valid[i : i + 1], views.stride)
+            one = SentenceViews(
+                views.P[i : i + 1], views.plane[i : i + 1], views.valid[i : i + 1], views.stride
+            )
             answers.append({"grounding": self.answer([m[i : i + 1] for m in maps], one, record)})
         return answers
 
@@ -150,12 +163,16 @@ class U2ENet(nn.Module):
 
     def encode_images(self, batched_inputs: list[dict]) -> tuple[list[Tensor], SentenceViews]:
         """Mapper dicts -> maps with viewing geometry, coarse to fine, and the images' cameras (batch B)."""
-        images = [(x["image"].to(self.device).float() - self.pixel_mean) / self.pixel_std for x in batched_inputs]
+        images = [
+            (x["image"].to(self.device).float() - self.pixel_mean) / self.pixel_std for x in batched_inputs
+        ]
         batch = ImageList.from_tensors(images, self.backbone.size_divisibility)
         features = self.backbone(batch.tensor)
         P = torch.stack([x["camera"].P for x in batched_inputs]).to(self.device, torch.float32)
         none = torch.full((4,), float("nan"))
-        planes = [none if x.get("ground_plane") is None else x["ground_plane"].float() for x in batched_inputs]
+        planes = [
+            none if x.get("ground_plane") is None else x["ground_plane"].float() for x in batched_inputs
+        ]
         plane = torch.stack(planes).to(self.device)
         sizes = torch.tensor(batch.image_sizes, device=self.device)
         maps = []
@@ -181,18 +198,21 @@ class U2ENet(nn.Module):
         return [s for t in texts for s in t], owner
 
     def _targets(self, batched_inputs: list[dict], views: SentenceViews) -> GroundingTargets:
-        owner, rows, exists, first = [], [], [], 0
+        owners: list[Tensor] = []
+        rows: list[Tensor] = []
+        exists: list[bool] = []
+        first = 0
         for x in batched_inputs:
             targets = list(x["sentence_targets"])
             if self.detection_prompt:
                 targets.append(torch.arange(len(x["instances"])))
             for t in targets:
-                owner.append(torch.full((len(t),), len(exists)))
+                owners.append(torch.full((len(t),), len(exists)))
                 rows.append(t + first)
                 exists.append(len(t) > 0)
             first += len(x["instances"])
         index = torch.cat(rows)
-        owner = torch.cat(owner).to(self.device)
+        owner = torch.cat(owners).to(self.device)
         objects = object_targets([x["instances"] for x in batched_inputs])[index].to(self.device)
         anchor, depth = project_points(views.P[owner], objects.center)
         middle = (objects.box2d[:, :2] + objects.box2d[:, 2:]) / 2
@@ -237,7 +257,8 @@ def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: i
     """Where each cell looks: what a network needs to turn pixels into metres for any camera.
 
     Args:
-        P: (B, 3, 4). plane: (B, 4), NaN rows for none. sizes: (B, 2) height and width of each image in pixels.
+        P: (B, 3, 4). plane: (B, 4), NaN rows for none. sizes: (B, 2) height and width of each image in
+            pixels.
 
     Returns:
         (B, 4, height, width): slope of the viewing ray in x and y, 10 m over the depth of the ground there
@@ -247,7 +268,9 @@ def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: i
     v = (torch.arange(height, device=P.device) + 0.5) * stride - 0.5
     uv = torch.stack(torch.meshgrid(u, v, indexing="xy"), -1).flatten(0, 1).to(P.dtype)
     origin, direction = viewing_rays(P[:, None], uv[None])
-    inverse = -(direction * plane[:, None, :3]).sum(-1) / ((origin * plane[:, None, :3]).sum(-1) + plane[:, None, 3])
+    inverse = -(direction * plane[:, None, :3]).sum(-1) / (
+        (origin * plane[:, None, :3]).sum(-1) + plane[:, None, 3]
+    )
     ground = (10 * inverse).clamp(0, 4).nan_to_num(0.0)
     column = (2 * (uv[None, :, 0] + 0.5) / sizes[:, 1:] - 1).expand_as(ground)
     maps = torch.stack([direction[..., 0], direction[..., 1], ground, column], 1)
@@ -255,7 +278,7 @@ def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: i
 
 
 def original_boxes(boxes: Tensor, size: tuple[int, int], original: tuple[int, int]) -> Boxes:
-    """2D boxes (N, 4) of a resized image in the pixels of the original, clipped; pixel centres at integers."""
+    """2D boxes (N, 4) of a resized image in the pixels of the original, clipped; centres at integers."""
     scale = boxes.new_tensor([original[1] / size[1], original[0] / size[0]]).repeat(2)
     out = Boxes((boxes + 0.5) * scale - 0.5)
     out.clip(original)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from detectron2.config import CfgNode
 
 from d2ext.config import add_d2ext_config
@@ -13,6 +14,7 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     add_d2ext_config(cfg)
     add_engine_config(cfg)
 
+    cfg.MODEL.DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
     cfg.MODEL.META_ARCHITECTURE = "U2ENet"
     cfg.MODEL.BACKBONE.NAME = "build_timm_ida_backbone"
     cfg.MODEL.WEIGHTS = ""

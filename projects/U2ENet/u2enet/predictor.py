@@ -50,12 +50,14 @@ class U2ENetPredictor(DefaultPredictor):
             image_bgr: (H, W, 3) uint8.
             texts: sentences.
             camera: of the image as given.
-            ground_plane: (4,) unit normal pointing up and camera height in metres, on which boxes stand; None if not
+            ground_plane: (4,) unit normal pointing up and camera height in metres, on which boxes stand;
+                None if not
                 known: boxes are level.
             single_target: True: exactly one object a sentence; None: as the config says.
 
         Returns:
-            Per sentence pred_boxes (pixels), pred_boxes3d (metres, camera frame), scores, pred_classes and pred_yaw.
+            Per sentence pred_boxes (pixels), pred_boxes3d (metres, camera frame), scores, pred_classes and
+            pred_yaw.
 
         Raises:
             ValueError: an image or camera of another shape, an empty sentence or one too long.
@@ -64,7 +66,9 @@ class U2ENetPredictor(DefaultPredictor):
             raise ValueError(f"image: expected (H, W, 3) uint8, got {image_bgr.shape} {image_bgr.dtype}")
         height, width = image_bgr.shape[:2]
         if camera.image_size != (height, width):
-            raise ValueError(f"camera: made for {camera.image_size} (height, width), the image has {(height, width)}")
+            raise ValueError(
+                f"camera: made for {camera.image_size} (height, width), the image has {(height, width)}"
+            )
         transform = ImageTransform.fit((height, width), tuple(self.cfg.INPUT.SIZE))
         plane = None if ground_plane is None else torch.as_tensor(ground_plane, dtype=torch.float32)
         record = {

@@ -12,7 +12,8 @@ from d2ext.projects.u2enet.evaluator import GroundingEvaluator
 
 
 class U2ENetTrainer(BaseTrainer):
-    """:class:`~d2ext.engine.BaseTrainer` with the grounding evaluator, which checks all sentences before it starts."""
+    """:class:`~d2ext.engine.BaseTrainer` with the grounding evaluator, which checks all sentences before it
+    starts."""
 
     def __init__(self, cfg: CfgNode) -> None:
         super().__init__(cfg)
@@ -41,5 +42,7 @@ def check_sentences(encoder, dataset_name: str) -> None:
                 try:
                     encoder.tokenize([s["text"]])
                 except ValueError as e:
-                    raise ValueError(f"{dataset_name}, image {r['image_id']}, sentence {s['id']}: {e}") from None
+                    raise ValueError(
+                        f"{dataset_name}, image {r['image_id']}, sentence {s['id']}: {e}"
+                    ) from None
         raise
