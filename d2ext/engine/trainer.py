@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import time
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer, TrainerBase
+from detectron2.evaluation import DatasetEvaluator, inference_on_dataset
 from detectron2.modeling import build_model
 from detectron2.utils import comm
 from torch import nn
@@ -139,3 +141,21 @@ class BaseTrainer(DefaultTrainer):
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
         return build_grounding_test_loader(cfg, dataset_name)
+
+    @classmethod
+    def test(
+        cls, cfg: CfgNode, model: nn.Module, evaluators: Sequence[DatasetEvaluator] | None = None
+    ) -> dict[str, Any]:
+        """Evaluate on ``DATASETS.TEST``; evaluators print their own tables.
+
+        Args:
+            evaluators: one for each dataset; by default those of ``build_evaluator``.
+
+        Returns:
+            results by dataset, or those of the only dataset; empty except in the main process.
+        """
+        results = {}
+        for i, name in enumerate(cfg.DATASETS.TEST):
+            evaluator = cls.build_evaluator(cfg, name) if evaluators is None else evaluators[i]
+            results[name] = inference_on_dataset(model, cls.build_test_loader(cfg, name), evaluator)
+        return next(iter(results.values())) if len(results) == 1 else results

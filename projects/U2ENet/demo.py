@@ -88,7 +88,11 @@ def named(row: dict) -> dict:
     }
 
 
-if __name__ == "__main__":
+def command() -> None:
     arguments = parse_args()
     with one_line_errors():
         main(arguments)
+
+
+if __name__ == "__main__":
+    command()

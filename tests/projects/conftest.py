@@ -1,0 +1,88 @@
+"""Commands of the U2ENet project, run in this process, and a toy configuration file."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from d2ext.data.builtin import register_dataset
+
+ROOT = Path(__file__).resolve().parents[2]
+TOY = {
+    "_BASE_": str(ROOT / "configs/U2ENet/Base-U2ENet-tiny.yaml"),
+    "MODEL": {
+        "DEVICE": "cpu",
+        "TIMM": {"WIDTHS": [16, 16, 16, 16]},
+        "IDA": {"CHANNELS": [16, 16, 16]},
+        "U2ENET": {"FUSION_DIMS": [32, 32, 32]},
+    },
+    "INPUT": {"SIZE": [96, 320]},
+    "DATASETS": {"TRAIN": ["real_mono3drefer_train"], "TEST": ["real_mono3drefer_train"]},
+    "DATALOADER": {"NUM_WORKERS": 0},
+    "SOLVER": {"MAX_ITER": 4, "WARMUP_ITERS": 2, "IMS_PER_BATCH": 2, "AMP": {"ENABLED": False}},
+}
+
+
+def load_script(name: str) -> ModuleType:
+    """A script of projects/U2ENet as a module."""
+    spec = importlib.util.spec_from_file_location(f"u2enet_{name}", ROOT / f"projects/U2ENet/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def toy_config(tmp_path) -> Path:
+    path = tmp_path / "toy.yaml"
+    path.write_text(yaml.safe_dump(TOY | {"OUTPUT_DIR": str(tmp_path / "output")}))
+    return path
+
+
+@pytest.fixture
+def real_data(shared_dir):
+    """The real frames under names of their own, whatever DETECTRON2_DATASETS says."""
+    names = {
+        "real_mono3drefer_train": ("mono3drefer", "train"),
+        "real_mono3drefer_test": ("mono3drefer", "test"),
+        "real_monomulti3d_train": ("monomulti3d", "train"),
+    }
+    for name, (kind, split) in names.items():
+        register_dataset(name, kind, shared_dir / "data" / kind, split)
+    yield shared_dir / "data"
+    for name in names:
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+
+
+@pytest.fixture
+def train_net(toy_config):
+    """Calls train_net.py with the toy configuration; returns what its main returns."""
+    script = load_script("train_net")
+    from detectron2.engine import default_argument_parser
+
+    def call(*arguments: str, config: Path = toy_config):
+        command = ["--config-file", str(config), *map(str, arguments)]
+        return script.main(default_argument_parser().parse_args(command))
+
+    return call
+
+
+@pytest.fixture
+def demo(monkeypatch):
+    """Calls demo.py as a command; returns its exit status."""
+    script = load_script("demo")
+
+    def call(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["demo.py", *map(str, arguments)])
+        try:
+            script.command()
+        except SystemExit as e:
+            return e.code
+        return 0
+
+    return call

@@ -1,0 +1,177 @@
+"""train_net.py and demo.py on real frames: results, resuming, and one clear line for bad input."""
+
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from detectron2.config import get_cfg
+
+from d2ext.data.build import build_grounding_test_loader
+from d2ext.data.formats.kitti import read_calib
+from d2ext.engine import read_checkpoint, save_safetensors
+from d2ext.projects.u2enet import U2ENetPredictor, U2ENetTrainer, add_u2enet_config
+from d2ext.structures import Camera
+
+TEXT = "The white car straight ahead is about 14 meters away from me."
+
+
+@pytest.fixture
+def cfg(toy_config, tmp_path):
+    cfg = get_cfg()
+    add_u2enet_config(cfg)
+    cfg.merge_from_file(str(toy_config))
+    torch.manual_seed(0)
+    cfg.MODEL.WEIGHTS = str(tmp_path / "weights.safetensors")
+    save_safetensors(U2ENetTrainer.build_model(cfg), cfg.MODEL.WEIGHTS)
+    return cfg
+
+
+@pytest.fixture
+def demo_arguments(toy_config, real_data, tmp_path, cfg):
+    frame = real_data / "mono3drefer"
+    return {
+        "--config-file": toy_config,
+        "--input": frame / "images/000008.png",
+        "--calib": frame / "calib/000008.txt",
+        "--text": TEXT,
+        "--output": tmp_path / "out.png",
+        "--json": tmp_path / "out.json",
+        "--opts": "MODEL.WEIGHTS",
+    }
+
+
+def flat(arguments: dict, weights) -> list[str]:
+    return [str(x) for pair in arguments.items() for x in pair] + [str(weights)]
+
+
+def test_evaluation_after_training_and_eval_only_agree(train_net, real_data, tmp_path):
+    train_net()
+    folder = tmp_path / "output/inference/real_mono3drefer_train"
+    assert {"predictions.json", "metrics.json", "kitti"} <= {p.name for p in folder.iterdir()}
+    trained = json.loads((folder / "metrics.json").read_text())
+    again = train_net(
+        "--eval-only", "MODEL.WEIGHTS", tmp_path / "output/model_final.pth", "OUTPUT_DIR", tmp_path / "again"
+    )
+    assert trained == again
+    assert set(again) == {"published", "exact"} and "Acc@0.5" in again["published"]
+
+
+def test_resumed_training_ends_with_the_same_weights(train_net, real_data, tmp_path):
+    quiet = ("DATASETS.TEST", "()")
+    train_net("OUTPUT_DIR", tmp_path / "whole", *quiet)
+    train_net("OUTPUT_DIR", tmp_path / "parts", "SOLVER.CHECKPOINT_PERIOD", "2", *quiet)
+    parts = tmp_path / "parts"
+    (parts / "model_final.pth").unlink()
+    (parts / "model_0000003.pth").unlink()
+    (parts / "last_checkpoint").write_text("model_0000001.pth")
+    train_net("--resume", "OUTPUT_DIR", parts, *quiet)
+    whole, resumed = (read_checkpoint(tmp_path / d / "model_final.pth")["model"] for d in ("whole", "parts"))
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_predictor_encodes_the_image_once_and_answers_like_the_test_loader(cfg, real_data, monkeypatch):
+    predictor = U2ENetPredictor(cfg)
+    passes = []
+    forward = predictor.model.backbone.forward
+    monkeypatch.setattr(predictor.model.backbone, "forward", lambda x: passes.append(len(x)) or forward(x))
+    record = next(iter(build_grounding_test_loader(cfg, "real_mono3drefer_train")))[0]
+    image = cv2.imread(record["file_name"])
+    camera = record["original_camera"]
+    plane = record["ground_plane"]
+    answers = predictor(image, record["sentences"] * 3, camera, plane, single_target=True)
+    assert passes == [1] and len(answers) == 3 * len(record["sentences"])
+    with torch.no_grad():
+        expected = predictor.model([record])[0]["grounding"]
+    for a, b in zip(answers, expected, strict=False):
+        assert torch.allclose(a.pred_boxes3d.center, b.pred_boxes3d.center, atol=1e-3)
+        assert torch.allclose(a.pred_boxes.tensor, b.pred_boxes.tensor, atol=1e-2)
+
+
+def test_predictor_refuses_what_it_cannot_mean(cfg):
+    predictor = U2ENetPredictor(cfg)
+    camera = Camera([[100.0, 0, 40, 0], [0, 100, 30, 0], [0, 0, 1, 0]], (60, 80))
+    image = np.zeros((60, 80, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"image: expected \(H, W, 3\) uint8, got \(60, 80\) uint8"):
+        predictor(image[..., 0], [TEXT], camera)
+    with pytest.raises(ValueError, match=r"camera: made for \(60, 80\).* the image has \(50, 80\)"):
+        predictor(image[:50], [TEXT], camera)
+    with pytest.raises(ValueError, match="sentence 2 of 2 is empty"):
+        predictor(image, [TEXT, " "], camera)
+    assert predictor(image, [], camera) == []
+
+
+def test_demo_writes_a_picture_and_boxes(demo, demo_arguments, cfg, tmp_path, capsys):
+    command = flat(demo_arguments, cfg.MODEL.WEIGHTS)
+    command[2:2] = ["--single", "--text", "All pedestrians."]
+    assert demo(*command) == 0
+    picture = cv2.imread(str(tmp_path / "out.png"))
+    assert picture.shape[1] > 1242 * 0.9
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert [len(s["objects"]) for s in written["sentences"]] == [1, 1]
+    assert set(written["sentences"][0]["objects"][0]) == {
+        "class", "score", "bbox", "location", "dimensions", "yaw", "alpha",
+    }  # fmt: skip
+    assert "1 object: " + TEXT in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--input": "nowhere.png"}, "nowhere.png: no such file"),
+        ({"--calib": "bad_calib.txt"}, "bad_calib.txt: "),
+        ({"--text": ""}, "sentence 1 of 1 is empty: expected words"),
+        ({"--text": "car " * 300}, "tokens, expected at most 160"),
+        ({"--output": "nowhere/out.png"}, "no folder nowhere to write to"),
+        ({"--output": "out.docx"}, "out.docx: expected a picture name"),
+        ({"--config-file": "nowhere.yaml"}, "nowhere.yaml"),
+    ],
+)
+def test_demo_says_what_is_wrong_in_one_line(
+    demo, demo_arguments, cfg, tmp_path, capsys, monkeypatch, change, message
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad_calib.txt").write_text("P0: 1 2 3\n")
+    status = demo(*flat(demo_arguments | change, cfg.MODEL.WEIGHTS))
+    error = capsys.readouterr().err.strip()
+    assert status == 1
+    assert error.startswith("error: ") and message in error and "\n" not in error
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_demo_refuses_a_checkpoint_of_another_shape(demo, demo_arguments, cfg, tmp_path, capsys):
+    other = cfg.clone()
+    other.MODEL.IDA.CHANNELS = [16, 16, 24]
+    save_safetensors(U2ENetTrainer.build_model(other), tmp_path / "other.safetensors")
+    assert demo(*flat(demo_arguments, tmp_path / "other.safetensors")) == 1
+    error = capsys.readouterr().err.strip()
+    assert "other.safetensors: backbone." in error and "has shape" in error and "\n" not in error
+
+
+def test_too_long_a_sentence_is_found_before_training(train_net, real_data, tmp_path):
+    from detectron2.data import DatasetCatalog
+
+    from d2ext.data.builtin import register_dataset
+
+    root = tmp_path / "mono3drefer"
+    shutil.copytree(real_data / "mono3drefer", root, copy_function=shutil.copyfile)
+    path = root / "Mono3DRefer.json"
+    items = json.loads(path.read_text())
+    index = next(i for i, e in enumerate(items) if e["im_name"] == "000003")
+    items[index]["description"] = "very " * 400 + "long"
+    path.write_text(json.dumps(items))
+    register_dataset("real_long", "mono3drefer", root, "train")
+    try:
+        with pytest.raises(ValueError, match=r"real_long, image 000003, sentence \d+: .* tokens, expected"):
+            train_net("DATASETS.TRAIN", "('real_long',)")
+    finally:
+        DatasetCatalog.remove("real_long")
+    assert not list((tmp_path / "output").glob("*.pth"))
+
+
+def test_calibration_reaches_the_camera_unchanged(real_data):
+    P = torch.tensor(read_calib(real_data / "mono3drefer/calib/000008.txt"))
+    assert P[0, 3] == pytest.approx(44.85728) and P[2, 3] == pytest.approx(2.745884e-3)
