@@ -1,7 +1,7 @@
 """Training loop, checkpoints and launching."""
 
 from d2ext.engine.checkpoint import D2Checkpointer, load_weights, read_checkpoint, save_safetensors
-from d2ext.engine.config import add_engine_config
+from d2ext.engine.config import add_engine_config, load_config
 from d2ext.engine.hooks import StepSeed
 from d2ext.engine.launch import default_main, default_setup, one_line_errors
 from d2ext.engine.optimizer import build_optimizer
@@ -16,6 +16,7 @@ __all__ = [
     "create_ddp_model",
     "default_main",
     "default_setup",
+    "load_config",
     "load_weights",
     "one_line_errors",
     "read_checkpoint",

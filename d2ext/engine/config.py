@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from detectron2.config import CfgNode
+import os
+from collections.abc import Callable, Sequence
+
+import yaml
+from detectron2.config import CfgNode, get_cfg
 
 
 def add_engine_config(cfg: CfgNode) -> None:
@@ -27,3 +31,31 @@ def add_engine_config(cfg: CfgNode) -> None:
     # Training on several processes: look for parameters that took no part in a step (slower). Needed when a
     # batch can leave a whole head without a loss.
     cfg.SOLVER.FIND_UNUSED_PARAMETERS = False
+
+
+def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequence[str] = ()) -> CfgNode:
+    """The frozen config of a project.
+
+    Args:
+        add_keys: adds the project's keys to Detectron2's defaults.
+        path: YAML file.
+        options: keys and values that override it, one after the other.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not YAML, a value of another type, or a key without a value.
+        KeyError: a key that does not exist.
+    """
+    cfg = get_cfg()
+    add_keys(cfg)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"{path}: no such config file")
+    if len(options) % 2:
+        raise ValueError(f"options: expected keys and values in turn, {options[-1]} has no value")
+    try:
+        cfg.merge_from_file(path)
+    except yaml.YAMLError as e:
+        raise ValueError(f"{path}: not YAML: {' '.join(str(e).split())}") from e
+    cfg.merge_from_list(list(options))
+    cfg.freeze()
+    return cfg

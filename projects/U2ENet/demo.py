@@ -15,12 +15,11 @@ import d2ext  # noqa: F401  (first: registers datasets and models, silences impo
 # isort: split
 import cv2
 import torch
-from detectron2.config import get_cfg
 
 from d2ext.data.categories import CATEGORIES
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.image_io import read_image
-from d2ext.engine import one_line_errors
+from d2ext.engine import load_config, one_line_errors
 from d2ext.evaluation.writers import write_bytes, write_json
 from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
 from d2ext.projects.u2enet.evaluator import instance_rows
@@ -47,11 +46,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    cfg = get_cfg()
-    add_u2enet_config(cfg)
-    cfg.merge_from_file(args.config_file)
-    cfg.merge_from_list(args.opts)
-    cfg.freeze()
+    cfg = load_config(add_u2enet_config, args.config_file, args.opts)
     if not cfg.MODEL.WEIGHTS:
         raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")
     for path in (args.output, args.json):

@@ -12,21 +12,17 @@ import argparse
 import d2ext  # noqa: F401  (first: registers datasets and models, silences import-time warnings)
 
 # isort: split
-from detectron2.config import CfgNode, get_cfg
+from detectron2.config import CfgNode
 from detectron2.engine import default_argument_parser
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 
-from d2ext.engine import D2Checkpointer, default_main, default_setup
+from d2ext.engine import D2Checkpointer, default_main, default_setup, load_config
 from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
 
 
 def setup(args: argparse.Namespace) -> CfgNode:
-    cfg = get_cfg()
-    add_u2enet_config(cfg)
-    cfg.merge_from_file(args.config_file)
-    cfg.merge_from_list(args.opts)
-    cfg.freeze()
+    cfg = load_config(add_u2enet_config, args.config_file, args.opts)
     default_setup(cfg, args)
     return cfg
 

@@ -121,13 +121,13 @@ def test_demo_writes_a_picture_and_boxes(demo, demo_arguments, cfg, tmp_path, ca
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"--input": "nowhere.png"}, "nowhere.png: no such file"),
+        ({"--input": "nowhere.png"}, "nowhere.png: no such image file"),
         ({"--calib": "bad_calib.txt"}, "bad_calib.txt: "),
         ({"--text": ""}, "sentence 1 of 1 is empty: expected words"),
         ({"--text": "car " * 300}, "tokens, expected at most 160"),
         ({"--output": "nowhere/out.png"}, "no folder nowhere to write to"),
         ({"--output": "out.docx"}, "out.docx: expected a picture name"),
-        ({"--config-file": "nowhere.yaml"}, "nowhere.yaml"),
+        ({"--config-file": "nowhere.yaml"}, "nowhere.yaml: no such config file"),
     ],
 )
 def test_demo_says_what_is_wrong_in_one_line(
