@@ -1,6 +1,12 @@
 """Training loop, checkpoints and launching."""
 
-from d2ext.engine.checkpoint import D2Checkpointer, load_weights, read_checkpoint, save_safetensors
+from d2ext.engine.checkpoint import (
+    D2Checkpointer,
+    load_weights,
+    read_checkpoint,
+    save_safetensors,
+    write_safetensors,
+)
 from d2ext.engine.config import add_engine_config, load_config
 from d2ext.engine.hooks import StepSeed
 from d2ext.engine.launch import default_main, default_setup, one_line_errors
@@ -21,4 +27,5 @@ __all__ = [
     "one_line_errors",
     "read_checkpoint",
     "save_safetensors",
+    "write_safetensors",
 ]

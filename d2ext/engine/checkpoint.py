@@ -114,14 +114,24 @@ def save_safetensors(
     metadata: Mapping[str, str] | None = None,
     half: bool = False,
 ) -> None:
-    """Write the weights of ``model`` as a ``.safetensors`` file that ``MODEL.WEIGHTS`` can name.
+    """:func:`write_safetensors` of the weights of ``model``."""
+    write_safetensors(model.state_dict(), path, metadata, half)
+
+
+def write_safetensors(
+    state: Mapping[str, Tensor],
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+    half: bool = False,
+) -> None:
+    """Write a state dict as a ``.safetensors`` file that ``MODEL.WEIGHTS`` can name.
 
     Args:
         metadata: text that travels with the file.
         half: store floating-point tensors as float16 where their values fit; they are cast back at loading.
     """
     tensors = {}
-    for name, value in model.state_dict().items():
+    for name, value in state.items():
         value = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         if half and value.is_floating_point() and bool((value.abs() <= torch.finfo(torch.float16).max).all()):
             value = value.half()
