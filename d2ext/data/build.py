@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from detectron2.config import CfgNode
@@ -21,10 +20,6 @@ from .mapper import GroundingMapper
 
 _CYCLE = 1000  # at most about so many batches until the interleaving of several datasets repeats
 _ATTEMPTS = 100  # draws until a sample of the training stream keeps a sentence
-
-
-def _init_worker(worker_id: int) -> None:
-    cv2.setNumThreads(0)  # one process per core already
 
 
 def interleave(weights: list[float]) -> np.ndarray:
@@ -196,7 +191,6 @@ def _loader(dataset: Dataset, num_workers: int, **kwargs: Any) -> DataLoader:
         dataset,
         num_workers=num_workers,
         collate_fn=trivial_batch_collator,
-        worker_init_fn=_init_worker,
         generator=torch.Generator(),  # leaves the global random state to the model
         **kwargs,
     )

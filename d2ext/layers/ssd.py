@@ -153,9 +153,10 @@ def dt_bias_init(num_heads: int, dt_min: float = 1e-3, dt_max: float = 1e-1) -> 
     return dt + torch.log(-torch.expm1(-dt))  # inverse of softplus
 
 
-def A_log_init(num_heads: int) -> Tensor:
-    """(num_heads,) values log(a), a uniform in [1, 16] as in Mamba-2; the decay rate is A = -exp(A_log)."""
-    return torch.empty(num_heads).uniform_(1, 16).log()
+def A_log_init(num_heads: int, least: float = 1.0, greatest: float = 16.0) -> Tensor:
+    """(num_heads,) values log(a), a uniform in [least, greatest] (defaults: Mamba-2's); the decay rate is
+    A = -exp(A_log)."""
+    return torch.empty(num_heads).uniform_(least, greatest).log()
 
 
 def _chunked_scan(

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -141,9 +140,7 @@ def _run(jobs: list[Job], make, workers: int) -> Iterator[tuple[Job, FrameRecord
         yield from map(make, jobs)
         return
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-    with multiprocessing.get_context(method).Pool(
-        workers, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
+    with multiprocessing.get_context(method).Pool(workers) as pool:
         yield from pool.imap(make, jobs, chunksize=4)
 
 
