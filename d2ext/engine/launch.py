@@ -54,6 +54,10 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
         with open(os.path.join(cfg.OUTPUT_DIR, "config.yaml"), "w", encoding="utf-8") as f:
             f.write(cfg.dump())
     seed_all_rng(cfg.SEED + rank if cfg.SEED >= 0 else None)
+    if cfg.SEED >= 0 and cfg.MODEL.DEVICE == "cpu":
+        # Without it threads add up the gradients of indexing in any order.
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK and not getattr(args, "eval_only", False)
 
 
