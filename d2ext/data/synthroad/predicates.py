@@ -5,6 +5,7 @@ A predicate answers True, False or None for a label; None means borderline: no s
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -39,13 +40,14 @@ def _band(value: float, sure: float, never: float) -> Truth:
 
 
 @dataclass(frozen=True)
-class Predicate:
+class Predicate(ABC):
     """kind is the property's name in the written files."""
 
     kind: ClassVar[str] = ""
 
+    @abstractmethod
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
-        raise NotImplementedError
+        """Whether it is said truly of ``label`` among ``others``; None near a border."""
 
 
 @dataclass(frozen=True)
