@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,20 +12,12 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from d2ext.files import write_bytes
 from d2ext.structures import iou3d
 
 from .grounding import boxes_of
 
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # a fixed date: equal predictions give equal bytes
-
-
-def write_bytes(path: str | Path, data: bytes) -> None:
-    """Write a file so that it is never seen half written; makes the folder."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -10,7 +10,6 @@ from safetensors import safe_open
 from torch import nn
 
 from d2ext.engine import D2Checkpointer, load_weights, read_checkpoint, save_safetensors
-from d2ext.engine.checkpoint import atomic_write
 
 
 def model(width: int = 4) -> nn.Sequential:
@@ -133,16 +132,6 @@ def test_shared_and_strided_tensors_can_be_saved(tmp_path: Path) -> None:
     net[0].weight.data = net[0].weight.data.t()
     save_safetensors(net, tmp_path / "w.safetensors")
     D2Checkpointer(net).load(str(tmp_path / "w.safetensors"))
-
-
-def test_atomic_write_keeps_the_old_file_when_writing_fails(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-    with pytest.raises(OSError), atomic_write(path) as f:
-        f.write(b"new, half")
-        raise OSError("no space left")
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
 
 
 def save_three(folder: Path) -> None:

@@ -17,6 +17,7 @@ from d2ext.data.synthroad import refer, sentences_en, writer
 from d2ext.data.synthroad.labels import Frame, make_frame
 from d2ext.data.synthroad.layout import CAR, POLE
 from d2ext.data.synthroad.writer import SPLITS, FrameRecord, Referral
+from d2ext.files import write_bytes
 
 VERSION = 1
 LANGUAGES = {"en": sentences_en}
@@ -117,9 +118,7 @@ def _read_settings(path: Path) -> dict:
 
 def _write_settings(base: Path, settings: Settings, complete: bool) -> None:
     text = json.dumps({**asdict(settings), "complete": complete}, indent=1) + "\n"
-    partial_file = base / (_SETTINGS_FILE + ".part")
-    partial_file.write_text(text)
-    os.replace(partial_file, base / _SETTINGS_FILE)
+    write_bytes(base / _SETTINGS_FILE, text.encode())
 
 
 def _jobs(settings: Settings) -> list[Job]:
