@@ -1,12 +1,14 @@
 """Multi-task 3D box regression from one feature per object: shared by the methods of this collection.
 
-Per object it predicts class, 2D box, projected 3D centre, size, observation angle, and depth three ways
-(directly, from height over pixel height, from the ground plane) with a Laplace scale each; the three are
-fused by uncertainty in log depth.
+Per object it predicts class, 2D box, projected 3D centre, size, observation angle, and depth four ways, each
+with a Laplace scale: directly, for a reference focal length; from height over pixel height; from the ground
+plane; in metres whatever the camera, which is what a sentence may tell. The four are fused by uncertainty in
+log depth.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -18,6 +20,7 @@ from d2ext.modeling.box3d_coder import decode_angle, encode_angle, fuse_log_dept
 from d2ext.modeling.losses import laplace_nll
 from d2ext.structures.projection import project_points, unproject_points
 
+DEPTH_ESTIMATES = ("direct", "height", "ground", "told")
 REFERENCE_FOCAL = 700.0  # pixels; direct depth is predicted for this focal length and scaled to the camera's
 
 
@@ -80,12 +83,30 @@ class Box3DHead(nn.Module):
         hidden_dim: width of the two hidden layers.
         mean_sizes: (num_classes, 3) mean h, w, l in metres.
         num_bins: bins of the observation angle over the full turn.
+        depth_estimates: which of ``DEPTH_ESTIMATES`` are fused. An object for which none of them is possible
+            (``ground`` alone, and no plane) takes ``direct``.
+
+    Raises:
+        ValueError: an unknown depth estimate, or none at all.
     """
 
     mean_sizes: Tensor
 
-    def __init__(self, in_dim: int, hidden_dim: int, mean_sizes: Tensor, num_bins: int = 12) -> None:
+    def __init__(
+        self,
+        in_dim: int,
+        hidden_dim: int,
+        mean_sizes: Tensor,
+        num_bins: int = 12,
+        depth_estimates: Sequence[str] = DEPTH_ESTIMATES,
+    ) -> None:
         super().__init__()
+        if not depth_estimates or not set(depth_estimates) <= set(DEPTH_ESTIMATES):
+            known = ", ".join(DEPTH_ESTIMATES)
+            raise ValueError(
+                f"MODEL.U2ENET.DEPTH_ESTIMATES {list(depth_estimates)}: expected some of {known}"
+            )
+        self.left_out = [i for i, name in enumerate(DEPTH_ESTIMATES) if name not in depth_estimates]
         self.register_buffer("mean_sizes", mean_sizes.clone(), persistent=False)
         self.num_bins = num_bins
         self.parts = {
@@ -98,7 +119,8 @@ class Box3DHead(nn.Module):
             "angle_residual": num_bins,
             "log_depth": 1,
             "log_pixel_height": 1,
-            "depth_log_scales": 3,
+            "log_told_depth": 1,
+            "depth_log_scales": 4,
         }
         self.mlp = nn.Sequential(
             nn.Linear(in_dim, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, hidden_dim), nn.GELU()
@@ -117,17 +139,22 @@ class Box3DHead(nn.Module):
         return self.mean_sizes[classes] * raw["size"].clamp(-2, 2).exp()
 
     def _log_depths(self, raw: dict[str, Tensor], views: ObjectViews, hwl: Tensor) -> tuple[Tensor, Tensor]:
-        """Log depth of the box centre three ways and their Laplace log scales, both (N, 3); an impossible way
-        (no plane, or a ray that misses it) has infinite scale."""
+        """Log depth of the box centre four ways and their Laplace log scales, both (N, 4); a way that is left
+        out or impossible (no plane, or a ray that misses it) has infinite scale."""
         height = hwl[:, 0].detach()
         focal = views.P[:, 1, 1]
         direct = raw["log_depth"][:, 0] + 3.0 + (focal / REFERENCE_FOCAL).log()
         by_height = (focal * height).log() - raw["log_pixel_height"][:, 0] - 3.0
         uv = views.uv + raw["center_offset"] * views.stride
         ground, hit = ground_log_depth(views.P, uv, views.plane, height)
+        told = raw["log_told_depth"][:, 0] + 3.0
         scales = raw["depth_log_scales"].clamp(-6, 3) - 1.0
-        missing = torch.stack([torch.zeros_like(hit), torch.zeros_like(hit), ~hit], 1)
-        return torch.stack([direct, by_height, ground], 1), scales.masked_fill(missing, float("inf"))
+        used = torch.ones_like(scales, dtype=torch.bool)
+        used[:, self.left_out] = False
+        used[:, 2] &= hit
+        used[:, 0] |= ~used.any(1)
+        scales = scales.masked_fill(~used, float("inf"))
+        return torch.stack([direct, by_height, ground, told], 1), scales
 
     def decode(self, raw: dict[str, Tensor], views: ObjectViews) -> ObjectBoxes:
         """Raw predictions -> boxes in the pixels of ``views`` and metres of the camera frame."""

@@ -10,18 +10,28 @@ from torch import Tensor, nn
 
 from d2ext.modeling.backbone.timm_ida import ConvNormAct
 from d2ext.modeling.box3d_head import Box3DHead, ObjectBoxes, ObjectTargets, ObjectViews
-from d2ext.modeling.losses import gaussian_heatmaps, heatmap_focal_loss
+from d2ext.modeling.losses import gaussian_heatmaps, heatmap_focal_loss, selection_loss
 
 
 @dataclass
 class SentenceViews:
-    """Cameras of S sentences' images: P (S, 3, 4) of the network's input, plane (S, 4) NaN for none, valid
-    (S, H, W) bool cells of the fused map that are image and not padding, stride in pixels."""
+    """What S sentences look at: P (S, 3, 4) of the network's input, plane (S, 4) NaN for none, valid
+    (S, H, W) bool cells of the fused map that are image and not padding, stride in pixels; image (S,) index
+    into detail (B, C, H, W), maps of the B images that the box head reads beside the fused one (C may be 0).
+    """
 
     P: Tensor
     plane: Tensor
     valid: Tensor
     stride: int
+    image: Tensor
+    detail: Tensor
+
+    def of(self, image: Tensor) -> SentenceViews:
+        """From one view per image to one per sentence, by the index (S,) of each sentence's image."""
+        return SentenceViews(
+            self.P[image], self.plane[image], self.valid[image], self.stride, self.image[image], self.detail
+        )
 
     def at(self, owner: Tensor, cells: Tensor) -> ObjectViews:
         """The view of objects at (N, 2) cells (column, row) of the maps ``owner`` (N,)."""
@@ -32,12 +42,16 @@ class SentenceViews:
 @dataclass
 class GroundingTargets:
     """T referred objects over S sentences: owner (T,) sentence index, anchor (T, 2) projected centre in input
-    pixels (2D box centre without a 3D label), objects (T,), exists (S,) whether a sentence has targets."""
+    pixels (2D box centre without a 3D label), objects (T,), exists (S,) whether a sentence has targets; and
+    the D pairs of a sentence and an object of its image that it does not mean: other_owner (D,),
+    other_anchor (D, 2)."""
 
     owner: Tensor
     anchor: Tensor
     objects: ObjectTargets
     exists: Tensor
+    other_owner: Tensor
+    other_anchor: Tensor
 
 
 @dataclass
@@ -55,7 +69,7 @@ class GroundingHead(nn.Module):
     Args:
         in_dim: channels of the fused map.
         text_dim: width of the sentence vector.
-        box_head: built for ``in_dim + text_dim`` features.
+        box_head: built for ``in_dim + text_dim`` features and the channels of ``SentenceViews.detail``.
         norm: ``BN`` or ``GN``.
         loss_weights: weight of each loss by name; those not named weigh 1.
     """
@@ -92,9 +106,13 @@ class GroundingHead(nn.Module):
         summary = torch.cat([peak, mean, sentence.to(peak.dtype), best.to(peak.dtype)], 1)
         return features, logits, self.existence(summary)[:, 0].float()
 
-    def _at(self, features: Tensor, sentence: Tensor, owner: Tensor, cells: Tensor) -> Tensor:
-        points = features[owner, :, cells[:, 1], cells[:, 0]]
-        return torch.cat([points, sentence[owner].to(points.dtype)], 1)
+    def _boxes(
+        self, features: Tensor, sentence: Tensor, views: SentenceViews, owner: Tensor, cells: Tensor
+    ) -> dict[str, Tensor]:
+        """Raw boxes at N cells (column, row) of the maps ``owner``."""
+        points = features[owner, :, cells[:, 1], cells[:, 0]].float()
+        detail = views.detail[views.image[owner], :, cells[:, 1], cells[:, 0]].float()
+        return self.box_head(torch.cat([points, detail, sentence[owner]], 1))
 
     def losses(
         self, fused: Tensor, sentence: Tensor, views: SentenceViews, targets: GroundingTargets
@@ -102,8 +120,8 @@ class GroundingHead(nn.Module):
         """All losses of a batch of sentences; box terms count each target's cell and its four neighbours."""
         features, logits, existence = self(fused, sentence, views.valid)
         height, width = logits.shape[-2:]
-        limit = targets.anchor.new_tensor([width - 1, height - 1])
-        cells = ((targets.anchor + 0.5) / views.stride).floor().clamp(min=0).minimum(limit).long()
+        cells = _cells(targets.anchor, views.stride, width, height)
+        others = _cells(targets.other_anchor, views.stride, width, height)
         box = targets.objects.box2d
         heat = gaussian_heatmaps(
             cells, (box[:, 2:] - box[:, :2]) / views.stride, targets.owner, len(logits), height, width
@@ -111,11 +129,18 @@ class GroundingHead(nn.Module):
         count = max(len(targets.owner), 1)
         losses = {
             "loss_heatmap": heatmap_focal_loss(logits, heat, views.valid).sum() / count,
+            "loss_select": selection_loss(
+                logits[targets.owner, cells[:, 1], cells[:, 0]],
+                targets.owner,
+                logits[targets.other_owner, others[:, 1], others[:, 0]],
+                targets.other_owner,
+                len(logits),
+            ),
             "loss_exist": F.binary_cross_entropy_with_logits(existence, targets.exists.float()),
         }
         index, near, weight = _with_neighbours(cells, width, height)
         owner = targets.owner[index]
-        raw = self.box_head(self._at(features, sentence, owner, near))
+        raw = self._boxes(features, sentence, views, owner, near)
         losses |= self.box_head.losses(raw, views.at(owner, near), targets.objects[index], weight)
         return {k: v * self.loss_weights.get(k, 1.0) for k, v in losses.items()}
 
@@ -131,9 +156,15 @@ class GroundingHead(nn.Module):
         owner = torch.arange(len(scores), device=scores.device)[:, None].expand_as(scores).flatten()
         flat, width = flat.flatten(), logits.shape[-1]
         cells = torch.stack([flat % width, flat // width], 1)
-        raw = self.box_head(self._at(features, sentence, owner, cells))
+        raw = self._boxes(features, sentence, views, owner, cells)
         boxes = self.box_head.decode(raw, views.at(owner, cells))
         return Grounded(owner, (scores * existence.sigmoid()[:, None]).flatten(), boxes)
+
+
+def _cells(points: Tensor, stride: int, width: int, height: int) -> Tensor:
+    """Points (N, 2) in pixels -> their cells (column, row), the nearest inside the map."""
+    limit = points.new_tensor([width - 1, height - 1])
+    return ((points + 0.5) / stride).floor().clamp(min=0).minimum(limit).long()
 
 
 def _with_neighbours(cells: Tensor, width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:

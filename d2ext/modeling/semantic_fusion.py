@@ -1,5 +1,5 @@
 """U2ENet's two ideas: the semantic filter over the words, and the cross-modal fusion that reads it from
-every pixel."""
+every pixel; and the vector that the head reads of a sentence."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from d2ext.layers import CrossModalSSM, SSDBlock
+from d2ext.layers import CrossAttention, CrossModalSSM, MeanWordConcat, SSDBlock
 from d2ext.modeling.backbone.timm_ida import ConvNormAct, group_norm
+from d2ext.modeling.numbers import NUMBER_DIM
 
 
 class SemanticFilter(nn.Module):
@@ -24,6 +25,7 @@ class SemanticFilter(nn.Module):
         num_levels: blocks, and levels.
         state_dim, head_dim: SSD state and head sizes.
         bidirectional: scan both ways.
+        enabled: False leaves the blocks out (for comparison): every level is the projected tokens.
     """
 
     def __init__(
@@ -34,11 +36,14 @@ class SemanticFilter(nn.Module):
         state_dim: int = 64,
         head_dim: int = 32,
         bidirectional: bool = True,
+        enabled: bool = True,
     ) -> None:
         super().__init__()
         self.project = nn.Sequential(nn.Linear(text_dim, dim), nn.LayerNorm(dim))
         self.blocks = nn.ModuleList(
             SSDBlock(dim, state_dim=state_dim, head_dim=head_dim, bidirectional=bidirectional)
+            if enabled
+            else PlainBlock()
             for _ in range(num_levels)
         )
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(num_levels))
@@ -53,18 +58,65 @@ class SemanticFilter(nn.Module):
         return levels
 
 
+class PlainBlock(nn.Module):
+    """Stands in for an SSD block that is left out."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return x
+
+
+class SentencePooling(nn.Module):
+    """A sentence in one vector: what its words mean, and which numbers it gives for what.
+
+    Every word head averages the words by its own attention. Every number head attends to the tokens of
+    numbers and to "no such number", so it can hold the height, or the distance, as the sentence says it.
+
+    Args:
+        dim: width of the words; a multiple of ``word_heads``.
+        word_heads, number_heads: heads of each kind.
+    """
+
+    def __init__(self, dim: int, word_heads: int = 4, number_heads: int = 6) -> None:
+        super().__init__()
+        self.word_heads = word_heads
+        self.dim = dim + number_heads * NUMBER_DIM
+        self.score = nn.Linear(dim, word_heads + number_heads)
+        self.value = nn.Linear(dim, dim)
+
+    def forward(self, words: Tensor, numbers: Tensor, mask: Tensor) -> Tensor:
+        """words (S, L, dim), numbers (S, L, NUMBER_DIM) of :func:`number_features`, mask (S, L) ->
+        (S, self.dim), float32 also under autocast: a number must not be rounded."""
+        with torch.autocast(words.device.type, enabled=False):
+            words, numbers = words.float(), numbers.float()
+            scores = self.score(words).masked_fill(~mask[..., None], float("-inf"))
+            attention = scores[..., : self.word_heads].softmax(1)
+            values = self.value(words).unflatten(-1, (self.word_heads, -1))
+            meaning = torch.einsum("slh,slhd->shd", attention, values).flatten(1)
+            of_numbers = scores[..., self.word_heads :].masked_fill(numbers[..., :1] == 0, float("-inf"))
+            none = torch.zeros_like(of_numbers[:, :1])
+            attention = torch.cat([none, of_numbers], 1).softmax(1)[:, 1:]
+            return torch.cat([meaning, torch.einsum("slh,sln->shn", attention, numbers).flatten(1)], 1)
+
+
 class SemanticGuidance(nn.Module):
     """One fusion step: a gated residual of what every location reads from the sentence, then local mixing.
 
     v + W_o(norm(y) * silu(W_g v)) with y from the cross-modal SSM (B and step size from the text, C from v),
-    followed by a depthwise-separable 3x3 residual.
+    followed by a depthwise-separable 3x3 residual. ``kind`` puts a baseline in the place of the SSM.
     """
 
     def __init__(
-        self, dim: int, text_dim: int, inner_dim: int, state_dim: int, num_heads: int, norm: str
+        self, dim: int, text_dim: int, inner_dim: int, state_dim: int, num_heads: int, norm: str, kind: str
     ) -> None:
         super().__init__()
-        self.ssm = CrossModalSSM(dim, text_dim, inner_dim, state_dim, num_heads)
+        if kind == "ssm":
+            self.ssm: nn.Module = CrossModalSSM(dim, text_dim, inner_dim, state_dim, num_heads)
+        elif kind == "attention":
+            self.ssm = CrossAttention(dim, text_dim, inner_dim, num_heads)
+        elif kind == "concat":
+            self.ssm = MeanWordConcat(dim, text_dim, inner_dim)
+        else:
+            raise ValueError(f"MODEL.U2ENET.FUSION {kind}: expected ssm, attention or concat")
         self.norm = group_norm(inner_dim)
         self.gate = nn.Conv2d(dim, inner_dim, 1)
         self.out = nn.Conv2d(inner_dim, dim, 1)
@@ -93,6 +145,7 @@ class HierarchicalFusion(nn.Module):
         state_dim: state size of the cross-modal SSM.
         head_dim: head size; a step of width ``dim`` has ``dim // head_dim`` heads.
         norm: ``BN`` or ``GN``.
+        kind: ``ssm``; for comparison ``attention`` (softmax cross-attention) or ``concat`` (mean word).
     """
 
     def __init__(
@@ -103,12 +156,13 @@ class HierarchicalFusion(nn.Module):
         state_dim: int = 32,
         head_dim: int = 16,
         norm: str = "BN",
+        kind: str = "ssm",
     ) -> None:
         super().__init__()
         self.lateral = nn.ModuleList(nn.Conv2d(c + 4, d, 1) for c, d in zip(channels, dims, strict=True))
         self.top_down = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(dims[:-1], dims[1:], strict=True))
         self.steps = nn.ModuleList(
-            SemanticGuidance(d, text_dim, d, state_dim, d // head_dim, norm) for d in dims
+            SemanticGuidance(d, text_dim, d, state_dim, d // head_dim, norm, kind) for d in dims
         )
 
     def forward(

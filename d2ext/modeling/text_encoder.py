@@ -7,8 +7,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from d2ext.modeling.numbers import NUMBER_DIM, number_features, number_values
 
 PACKAGE_PREFIX = "d2ext://"
 LENGTH_STEP = 16  # batches are padded to a multiple of this, so that kernels meet few shapes
@@ -23,6 +26,8 @@ def resolve_encoder(name: str) -> str:
 
 class TextEncoder(nn.Module):
     """A Hugging Face encoder (RoBERTa, BERT, XLM-R, MiniLM, ...) that gives one feature per token.
+
+    The last ``NUMBER_DIM`` channels of a token are :func:`d2ext.modeling.numbers.number_features`.
 
     Args:
         name: model name on the hub, local folder, or ``d2ext://text/tiny`` (shipped with the package).
@@ -53,7 +58,7 @@ class TextEncoder(nn.Module):
         if config.model_type in ("roberta", "xlm-roberta", "camembert"):
             limit -= config.pad_token_id + 1  # positions start after the padding index
         self.max_tokens = min(max_tokens or limit, limit)
-        self.dim: int = config.hidden_size
+        self.dim: int = config.hidden_size + NUMBER_DIM
         self.frozen = frozen
         self._cache: OrderedDict[str, Tensor] = OrderedDict()
         self._cache_size = cache_size
@@ -70,8 +75,8 @@ class TextEncoder(nn.Module):
     def device(self) -> torch.device:
         return next(self.encoder.parameters()).device
 
-    def tokenize(self, sentences: Sequence[str]) -> list[list[int]]:
-        """Token ids per sentence, special tokens included, not padded.
+    def tokenize(self, sentences: Sequence[str]) -> tuple[list[list[int]], list[np.ndarray]]:
+        """Token ids and :func:`number_values` of each sentence, special tokens included, not padded.
 
         Raises:
             ValueError: an empty sentence, or one longer than the encoder takes.
@@ -80,15 +85,19 @@ class TextEncoder(nn.Module):
             if not text.strip():
                 raise ValueError(f"sentence {i + 1} of {len(sentences)} is empty: expected words")
         if not sentences:
-            return []
-        ids = self.tokenizer(list(sentences), add_special_tokens=True, verbose=False)["input_ids"]
+            return [], []
+        tokens = self.tokenizer(
+            list(sentences), add_special_tokens=True, return_offsets_mapping=True, verbose=False
+        )
+        ids = tokens["input_ids"]
         for text, row in zip(sentences, ids, strict=True):
             if len(row) > self.max_tokens:
                 raise ValueError(
                     f'sentence "{text[:60]}...": {len(row)} tokens, expected at most {self.max_tokens} '
                     f"({self.name})"
                 )
-        return ids
+        numbers = map(number_values, sentences, tokens["offset_mapping"])
+        return ids, list(numbers)
 
     def forward(self, sentences: Sequence[str]) -> tuple[Tensor, Tensor]:
         """S sentences -> token features (S, L, dim) and mask (S, L), True on tokens; padding is on the right.
@@ -97,29 +106,32 @@ class TextEncoder(nn.Module):
             ValueError: see :meth:`tokenize`.
         """
         if not self.frozen:
-            return self._encode(self.tokenize(sentences))
+            return self._encode(*self.tokenize(sentences))
         rows = self._cached(sentences)
         lengths = torch.tensor([len(r) for r in rows], device=self.device)
         features = nn.utils.rnn.pad_sequence(rows, batch_first=True)
         features = nn.functional.pad(features, (0, 0, 0, -features.shape[1] % LENGTH_STEP))
         return features, torch.arange(features.shape[1], device=self.device) < lengths[:, None]
 
-    def _encode(self, ids: list[list[int]]) -> tuple[Tensor, Tensor]:
+    def _encode(self, ids: list[list[int]], numbers: list[np.ndarray]) -> tuple[Tensor, Tensor]:
         length = min(-(-max(map(len, ids)) // LENGTH_STEP) * LENGTH_STEP, self.max_tokens)
         pad = self.tokenizer.pad_token_id
         tokens = torch.tensor([row + [pad] * (length - len(row)) for row in ids], device=self.device)
         lengths = torch.tensor([len(row) for row in ids], device=self.device)
         mask = torch.arange(length, device=self.device) < lengths[:, None]
+        values = torch.full(tokens.shape, float("nan"), device=self.device)
+        values[mask] = torch.from_numpy(np.concatenate(numbers)).to(self.device)
         features = self.encoder(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
+        features = torch.cat([features, number_features(values).to(features.dtype)], -1)
         return features * mask[..., None], mask
 
     def _cached(self, sentences: Sequence[str]) -> list[Tensor]:
-        ids = self.tokenize(sentences)
-        new = {s: row for s, row in zip(sentences, ids, strict=True) if s not in self._cache}
+        rows = zip(sentences, *self.tokenize(sentences), strict=True)
+        new = {s: row for s, *row in rows if s not in self._cache}
         known = {s: self._cache[s] for s in sentences if s not in new}
         if new:
             with torch.no_grad():
-                features, mask = self._encode(list(new.values()))
+                features, mask = self._encode(*map(list, zip(*new.values(), strict=True)))
             known |= {s: f[m].detach() for s, f, m in zip(new, features, mask, strict=True)}
         for s in known:
             self._cache[s] = known[s]

@@ -28,7 +28,7 @@ def toy_config() -> CfgNode:
             "MODEL.TIMM.WIDTHS",
             [16, 16, 16, 16],
             "MODEL.IDA.CHANNELS",
-            [16, 16, 16],
+            [16, 16, 16, 16],
             "MODEL.U2ENET.FUSION_DIMS",
             [32, 32, 32],
         ]

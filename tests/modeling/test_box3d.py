@@ -87,7 +87,8 @@ def perfect_raw(head: Box3DHead, boxes: Boxes3D, views: ObjectViews, box2d, clas
         "angle_residual": residual[:, None].expand(-1, head.num_bins),
         "log_depth": (depth.log() - 3.0 - (focal / 700.0).log())[:, None],
         "log_pixel_height": ((focal * boxes.size[:, 0] / depth).log() - 3.0)[:, None],
-        "depth_log_scales": torch.zeros(len(boxes), 3),
+        "log_told_depth": (depth.log() - 3.0)[:, None],
+        "depth_log_scales": torch.zeros(len(boxes), 4),
     }
 
 
@@ -117,7 +118,7 @@ def test_head_decodes_what_its_losses_ask_for():
     )
     losses = head.losses(raw, views, targets, torch.ones(n))
     for name, value in losses.items():
-        best = -1.0 if name == "loss_depth" else 0.0  # log of the Laplace scale e^-1, three times over three
+        best = -1.0 if name == "loss_depth" else 0.0  # log of the Laplace scale e^-1, four times over four
         assert value.item() == pytest.approx(best, abs=2e-3), name
 
 
@@ -137,3 +138,25 @@ def test_objects_without_a_3d_label_train_the_2d_part_only():
     losses = head.losses(head(torch.randn(4, 8)), views, targets, torch.ones(4))
     zero = {k for k, v in losses.items() if v.item() == 0.0}
     assert zero == {"loss_center", "loss_size", "loss_angle", "loss_depth"}
+
+
+def test_a_depth_estimate_left_out_counts_for_nothing():
+    n = 5
+    head = Box3DHead(8, 16, torch.tensor(MEAN_SIZES), depth_estimates=["height", "told"])
+    plane = torch.tensor(PLANE) / torch.tensor(PLANE[:3]).norm()
+    views = ObjectViews(torch.rand(n, 2) * 200, 4.0, P.float().expand(n, 3, 4), plane.expand(n, 4))
+    raw = head(torch.randn(n, 8))
+    before = head.decode(raw, views).depth
+    raw["log_depth"] = raw["log_depth"] + 1.0
+    assert torch.equal(head.decode(raw, views).depth, before)
+    raw["log_told_depth"] = raw["log_told_depth"] + 1.0
+    assert (head.decode(raw, views).depth > before).all()
+
+
+def test_ground_alone_without_a_plane_falls_back_to_direct():
+    head = Box3DHead(8, 16, torch.tensor(MEAN_SIZES), depth_estimates=["ground"])
+    views = ObjectViews(torch.rand(3, 2) * 200, 4.0, P.float().expand(3, 3, 4), torch.full((3, 4), math.nan))
+    raw = head(torch.randn(3, 8))
+    raw["log_depth"] = torch.tensor([[0.0], [0.5], [1.0]])
+    expected = torch.exp(raw["log_depth"][:, 0] + 3.0) * P[1, 1].float() / 700.0
+    assert torch.allclose(head.decode(raw, views).depth, expected, rtol=1e-5)

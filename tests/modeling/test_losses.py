@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from d2ext.modeling.losses import gaussian_heatmaps, heatmap_focal_loss, laplace_nll
+from d2ext.modeling.losses import gaussian_heatmaps, heatmap_focal_loss, laplace_nll, selection_loss
 
 
 def test_heatmaps_equal_a_loop_over_cells():
@@ -51,3 +51,25 @@ def test_laplace_nll_is_least_at_the_error():
     scales = torch.linspace(0.05, 2.0, 4000, dtype=torch.float64)
     best = scales[laplace_nll(error, scales.log()).argmin()]
     assert best.item() == pytest.approx(0.37, abs=1e-3)
+
+
+def test_selection_loss_equals_a_loop_over_targets():
+    torch.manual_seed(0)
+    target, other = torch.randn(5, dtype=torch.float64) * 5, torch.randn(6, dtype=torch.float64) * 30
+    target_owner, other_owner = torch.tensor([0, 0, 2, 3, 4]), torch.tensor([0, 2, 2, 2, 1, 4])
+    got = selection_loss(target.float(), target_owner, other.float(), other_owner, 5)
+    each = []
+    for logit, group in zip(target.tolist(), target_owner.tolist(), strict=True):
+        rivals = [o for o, g in zip(other.tolist(), other_owner.tolist(), strict=True) if g == group]
+        each.append(math.log(1 + sum(math.exp(r - logit) for r in rivals)))
+    assert each[3] == 0.0  # a group without others
+    assert got.item() == pytest.approx(sum(each) / 5, rel=1e-5)
+
+
+def test_selection_loss_has_finite_gradients_and_none_without_targets():
+    logits = torch.tensor([200.0, -200.0, 3.0], requires_grad=True)
+    none = torch.zeros(0, dtype=torch.long)
+    selection_loss(logits[:2], torch.tensor([0, 1]), logits[2:], torch.tensor([0]), 3).backward()
+    assert logits.grad.isfinite().all()
+    empty = selection_loss(logits[:0], none, logits[2:], torch.tensor([0]), 1)
+    assert empty.item() == 0.0 and selection_loss(logits[:0], none, logits[:0], none, 1).item() == 0.0

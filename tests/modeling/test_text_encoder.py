@@ -1,12 +1,15 @@
 """Text encoders: padding, cache, limits, and what happens without weights."""
 
 import json
+import math
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
 from d2ext.modeling import TextEncoder
+from d2ext.modeling.numbers import NUMBER_DIM
 from d2ext.modeling.text_encoder import resolve_encoder
 
 TINY = "d2ext://text/tiny"
@@ -24,11 +27,26 @@ def test_digits_are_tokens_of_their_own(encoder):
     assert [w for w in words if w.isdigit()] == ["1", "2", "5"]
 
 
+def test_tokens_of_a_number_carry_its_value(encoder):
+    text = "The car about 34.5 meters away is 1.6 meters high, 4 long."
+    ids, numbers = encoder.tokenize([text])
+    words = encoder.tokenizer.convert_ids_to_tokens(ids[0])
+    told = [(w, float(v)) for w, v in zip(words, numbers[0], strict=True) if not np.isnan(v)]
+    expected = [*zip("34.5", [34.5] * 4, strict=True), *zip("1.6", [1.6] * 3, strict=True), ("4", 4.0)]
+    assert told == [(w, pytest.approx(v)) for w, v in expected]
+    features, _ = encoder([text])
+    row = words.index("3")
+    assert features[0, row, -NUMBER_DIM:][1].item() == pytest.approx(math.log(34.5), abs=1e-6)
+    assert (
+        features[0, ~np.isfinite(np.pad(numbers[0], (0, features.shape[1] - len(words)))), -NUMBER_DIM:] == 0
+    ).all()
+
+
 def test_padding_changes_no_feature(encoder):
     alone, own = encoder(["A bus."])
     features, mask = encoder(["A bus.", LONG + " " + LONG])
     assert features.shape[1] > alone.shape[1]
-    assert own.sum() == mask[0].sum() == len(encoder.tokenize(["A bus."])[0])
+    assert own.sum() == mask[0].sum() == len(encoder.tokenize(["A bus."])[0][0])
     assert torch.allclose(features[0][mask[0]], alone[0][own[0]], atol=1e-5)
     assert (features[0][~mask[0]] == 0).all()
 
@@ -38,7 +56,7 @@ def test_frozen_encoder_computes_each_sentence_once(monkeypatch):
     frozen = TextEncoder(TINY, pretrained=False, frozen=True, cache_size=2)
     seen = []
     encode = frozen._encode
-    monkeypatch.setattr(frozen, "_encode", lambda ids: seen.append(len(ids)) or encode(ids))
+    monkeypatch.setattr(frozen, "_encode", lambda *x: seen.append(len(x[0])) or encode(*x))
     first, mask = frozen(["A bus.", LONG, "A bus."])
     again, _ = frozen.train()([LONG, "A bus."])
     assert seen == [2]
@@ -69,7 +87,7 @@ def test_sentence_longer_than_the_encoder_takes(encoder):
 
 
 def test_no_sentence_at_all(encoder):
-    assert encoder.tokenize([]) == []
+    assert encoder.tokenize([]) == ([], [])
 
 
 def test_missing_weights_are_an_error_that_says_what_to_do():
@@ -99,7 +117,10 @@ def test_real_roberta_tokenizer(shared_dir, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     roberta = TextEncoder(str(tmp_path), pretrained=False).eval()
     assert roberta.max_tokens == 512
-    ids = roberta.tokenize(["Hello world"])[0]
-    assert ids == [0, 31414, 232, 2]  # <s> Hello Ġworld </s> in the published vocabulary
+    ids, numbers = roberta.tokenize(["Hello world"])
+    assert ids == [[0, 31414, 232, 2]]  # <s> Hello Ġworld </s> in the published vocabulary
+    assert np.isnan(numbers[0]).all()
     features, mask = roberta(["Hello world", LONG])
-    assert features.shape[2] == 24 and mask.sum(1).tolist() == [4, len(roberta.tokenize([LONG])[0])]
+    ids, numbers = roberta.tokenize([LONG])
+    assert features.shape[2] == 24 + NUMBER_DIM and mask.sum(1).tolist() == [4, len(ids[0])]
+    assert set(numbers[0][~np.isnan(numbers[0])]) == {12.0}

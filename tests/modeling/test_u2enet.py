@@ -18,8 +18,10 @@ def same(a, b, atol=1e-4):
 
 @pytest.fixture
 def eager(toy_model):
-    """The toy model in evaluation mode, answering whatever the score."""
+    """The toy model in evaluation mode, answering whatever the score; its peaks stand clear of each other."""
     toy_model.eval()
+    with torch.no_grad():
+        toy_model.head.heatmap.weight.mul_(30)
     toy_model.score_threshold = 0.0
     toy_model.topk = 5
     return toy_model
@@ -30,7 +32,7 @@ def test_losses_are_finite_and_reach_every_parameter(toy_model, toy_records):
         for p in toy_model.parameters():
             p.add_(0.05 * torch.randn_like(p))
     losses = toy_model.train()(toy_records)
-    assert len(losses) == 8 and all(torch.isfinite(v) for v in losses.values())
+    assert len(losses) == 9 and all(torch.isfinite(v) for v in losses.values())
     sum(losses.values()).backward()
     without = [n for n, p in toy_model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     allowed = [
@@ -105,6 +107,43 @@ def test_a_seed_fixes_training(toy_cfg, toy_records):
         return loss.item()
 
     assert losses() == losses()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["MODEL.U2ENET.SEMANTIC_FILTER", False],
+        ["MODEL.U2ENET.FUSION", "attention"],
+        ["MODEL.U2ENET.FUSION", "concat"],
+        ["MODEL.U2ENET.IN_FEATURES", ["p3"], "MODEL.U2ENET.FUSION_DIMS", [32]],
+        ["MODEL.U2ENET.IN_FEATURES", ["p4", "p3"], "MODEL.U2ENET.FUSION_DIMS", [32, 32]],
+        ["MODEL.U2ENET.IN_FEATURES", ["p4", "p3", "p2"]],
+        ["MODEL.U2ENET.DETAIL_FEATURE", ""],
+        ["MODEL.U2ENET.DEPTH_ESTIMATES", ["ground"]],
+        ["MODEL.U2ENET.DEPTH_ESTIMATES", ["direct", "height"]],
+    ],
+    ids=lambda x: " ".join(map(str, x)).replace("MODEL.U2ENET.", ""),
+)
+def test_variants_for_comparison_train_and_answer(toy_cfg, toy_records, options):
+    toy_cfg.merge_from_list(options)
+    torch.manual_seed(0)
+    model = build_model(toy_cfg)
+    losses = model.train()(toy_records)
+    assert all(torch.isfinite(v) for v in losses.values())
+    sum(losses.values()).backward()
+    model.eval().single_target = True
+    for image in model(toy_records):
+        assert all(torch.isfinite(x.pred_boxes3d.center).all() and len(x) == 1 for x in image["grounding"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("FUSION", "sum"), ("DEPTH_ESTIMATES", ["stereo"]), ("DEPTH_ESTIMATES", []), ("DETAIL_FEATURE", "p4")],
+)
+def test_unknown_variants_are_one_clear_line(toy_cfg, key, value):
+    toy_cfg.merge_from_list([f"MODEL.U2ENET.{key}", value])
+    with pytest.raises(ValueError, match=f"MODEL.U2ENET.{key} .*: expected"):
+        build_model(toy_cfg)
 
 
 def test_viewing_maps_equal_the_camera_cell_by_cell():

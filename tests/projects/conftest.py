@@ -17,7 +17,7 @@ TOY = {
     "MODEL": {
         "DEVICE": "cpu",
         "TIMM": {"WIDTHS": [16, 16, 16, 16]},
-        "IDA": {"CHANNELS": [16, 16, 16]},
+        "IDA": {"CHANNELS": [16, 16, 16, 16]},
         "U2ENET": {"FUSION_DIMS": [32, 32, 32]},
     },
     "INPUT": {"SIZE": [96, 320]},

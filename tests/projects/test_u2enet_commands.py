@@ -144,7 +144,7 @@ def test_demo_says_what_is_wrong_in_one_line(
 
 def test_demo_refuses_a_checkpoint_of_another_shape(demo, demo_arguments, cfg, tmp_path, capsys):
     other = cfg.clone()
-    other.MODEL.IDA.CHANNELS = [16, 16, 24]
+    other.MODEL.IDA.CHANNELS = [16, 16, 16, 24]
     save_safetensors(U2ENetTrainer.build_model(other), tmp_path / "other.safetensors")
     assert demo(*flat(demo_arguments, tmp_path / "other.safetensors")) == 1
     error = capsys.readouterr().err.strip()

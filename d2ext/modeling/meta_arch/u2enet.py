@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
 from detectron2.structures import Boxes, ImageList, Instances
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 from d2ext.data.categories import CATEGORIES
 from d2ext.modeling.box3d_head import Box3DHead, ObjectTargets
 from d2ext.modeling.grounding_head import Grounded, GroundingHead, GroundingTargets, SentenceViews
-from d2ext.modeling.semantic_fusion import HierarchicalFusion, SemanticFilter
+from d2ext.modeling.numbers import NUMBER_DIM
+from d2ext.modeling.semantic_fusion import HierarchicalFusion, SemanticFilter, SentencePooling
 from d2ext.modeling.text_encoder import TextEncoder
 from d2ext.structures import Boxes3D, bev_iou
 from d2ext.structures.projection import project_points, viewing_rays
@@ -27,9 +29,12 @@ class U2ENet(nn.Module):
         backbone: gives maps named in ``in_features``.
         text_encoder: sentences to token features.
         semantic_filter: tokens to semantic levels.
+        pooling: the last level to the vector that the head reads.
         fusion: one step for each of ``in_features``, coarse to fine.
         head: grounding head on the finest fused map.
         in_features: maps to fuse, coarse to fine.
+        detail_feature: map, as fine as the fused one or finer, that the box head reads as it was before
+            fusion; empty for none.
         detection_prompt: in training every image gets this extra sentence that refers to all of its objects;
             empty leaves it out.
         pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
@@ -39,6 +44,7 @@ class U2ENet(nn.Module):
             better stays.
         single_target: exactly one answer a sentence, where the input does not say (key ``single_target``).
         sentence_chunk: sentences fused at a time in inference (bounds memory).
+        freeze_norm_stats: BatchNorm normalises with its running statistics in training too.
     """
 
     @configurable
@@ -48,9 +54,11 @@ class U2ENet(nn.Module):
         backbone: Backbone,
         text_encoder: TextEncoder,
         semantic_filter: SemanticFilter,
+        pooling: SentencePooling,
         fusion: HierarchicalFusion,
         head: GroundingHead,
         in_features: list[str],
+        detail_feature: str,
         detection_prompt: str,
         pixel_mean: list[float],
         pixel_std: list[float],
@@ -59,14 +67,17 @@ class U2ENet(nn.Module):
         duplicate_iou: float,
         single_target: bool,
         sentence_chunk: int,
+        freeze_norm_stats: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.text_encoder = text_encoder
         self.semantic_filter = semantic_filter
+        self.pooling = pooling
         self.fusion = fusion
         self.head = head
         self.in_features = list(in_features)
+        self.detail_feature = detail_feature
         self.stride = backbone.output_shape()[self.in_features[-1]].stride
         self.detection_prompt = detection_prompt
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), persistent=False)
@@ -76,6 +87,7 @@ class U2ENet(nn.Module):
         self.duplicate_iou = duplicate_iou
         self.single_target = single_target
         self.sentence_chunk = sentence_chunk
+        self.freeze_norm_stats = freeze_norm_stats
 
     @classmethod
     def from_config(cls, cfg) -> dict:
@@ -92,18 +104,43 @@ class U2ENet(nn.Module):
         shapes = backbone.output_shape()
         channels = [shapes[f].channels for f in c.IN_FEATURES]
         dims = list(c.FUSION_DIMS)
+        pooling = SentencePooling(c.TEXT_DIM)
+        detail = 0
+        if c.DETAIL_FEATURE:
+            finest = shapes[c.IN_FEATURES[-1]].stride
+            fine = [name for name, shape in shapes.items() if shape.stride <= finest]
+            if c.DETAIL_FEATURE not in fine:
+                raise ValueError(
+                    f"MODEL.U2ENET.DETAIL_FEATURE {c.DETAIL_FEATURE}: expected one of {', '.join(fine)}, "
+                    "or nothing"
+                )
+            cells = finest // shapes[c.DETAIL_FEATURE].stride
+            detail = shapes[c.DETAIL_FEATURE].channels * cells**2
         box_head = Box3DHead(
-            dims[-1] + c.TEXT_DIM, c.HEAD_DIM, torch.tensor([c.mean_size for c in CATEGORIES]), c.ANGLE_BINS
+            dims[-1] + detail + pooling.dim,
+            c.HEAD_DIM,
+            torch.tensor([c.mean_size for c in CATEGORIES]),
+            c.ANGLE_BINS,
+            c.DEPTH_ESTIMATES,
         )
         return {
             "backbone": backbone,
             "text_encoder": encoder,
             "semantic_filter": SemanticFilter(
-                encoder.dim, c.TEXT_DIM, len(dims), c.TEXT_STATE_DIM, c.TEXT_HEAD_DIM
+                encoder.dim,
+                c.TEXT_DIM,
+                len(dims),
+                c.TEXT_STATE_DIM,
+                c.TEXT_HEAD_DIM,
+                enabled=c.SEMANTIC_FILTER,
             ),
-            "fusion": HierarchicalFusion(channels, dims, c.TEXT_DIM, c.STATE_DIM, c.FUSION_HEAD_DIM, c.NORM),
-            "head": GroundingHead(dims[-1], c.TEXT_DIM, box_head, c.NORM, dict(c.LOSS_WEIGHTS)),
+            "pooling": pooling,
+            "fusion": HierarchicalFusion(
+                channels, dims, c.TEXT_DIM, c.STATE_DIM, c.FUSION_HEAD_DIM, c.NORM, c.FUSION
+            ),
+            "head": GroundingHead(dims[-1], pooling.dim, box_head, c.NORM, dict(c.LOSS_WEIGHTS)),
             "in_features": c.IN_FEATURES,
+            "detail_feature": c.DETAIL_FEATURE,
             "detection_prompt": c.DETECTION_PROMPT,
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
@@ -112,11 +149,20 @@ class U2ENet(nn.Module):
             "duplicate_iou": c.DUPLICATE_IOU,
             "single_target": c.SINGLE_TARGET,
             "sentence_chunk": c.SENTENCE_CHUNK,
+            "freeze_norm_stats": c.FREEZE_NORM_STATS,
         }
 
     @property
     def device(self) -> torch.device:
         return self.head.heatmap.weight.device
+
+    def train(self, mode: bool = True) -> U2ENet:
+        super().train(mode)
+        if self.freeze_norm_stats:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
 
     def forward(self, batched_inputs: list[dict]):
         """Mapper dicts (see :class:`d2ext.data.mapper.GroundingMapper`) -> losses in training, else answers.
@@ -129,12 +175,10 @@ class U2ENet(nn.Module):
             return self.inference(batched_inputs)
         sentences, owner = self._sentences(batched_inputs)
         maps, views = self.encode_images(batched_inputs)
-        levels, mask = self.encode_sentences(sentences)
+        levels, vectors, mask = self.encode_sentences(sentences)
         fused = self.fusion(maps, levels, mask, owner)
-        views = SentenceViews(views.P[owner], views.plane[owner], views.valid[owner], views.stride)
-        return self.head.losses(
-            fused, sentence_vector(levels, mask), views, self._targets(batched_inputs, views)
-        )
+        views = views.of(owner)
+        return self.head.losses(fused, vectors, views, self._targets(batched_inputs, views))
 
     @torch.no_grad()
     def inference(self, batched_inputs: list[dict]) -> list[dict]:
@@ -142,9 +186,7 @@ class U2ENet(nn.Module):
         maps, views = self.encode_images(batched_inputs)
         answers = []
         for i, record in enumerate(batched_inputs):
-            one = SentenceViews(
-                views.P[i : i + 1], views.plane[i : i + 1], views.valid[i : i + 1], views.stride
-            )
+            one = views.of(torch.tensor([i], device=self.device))
             answers.append({"grounding": self.answer([m[i : i + 1] for m in maps], one, record)})
         return answers
 
@@ -153,11 +195,10 @@ class U2ENet(nn.Module):
         out: list[Instances] = []
         for start in range(0, len(record["sentences"]), self.sentence_chunk):
             sentences = record["sentences"][start : start + self.sentence_chunk]
-            levels, mask = self.encode_sentences(sentences)
+            levels, vectors, mask = self.encode_sentences(sentences)
             owner = torch.zeros(len(sentences), dtype=torch.long, device=self.device)
             fused = self.fusion(maps, levels, mask, owner)
-            here = SentenceViews(views.P[owner], views.plane[owner], views.valid[owner], views.stride)
-            grounded = self.head.decode(fused, sentence_vector(levels, mask), here, self.topk)
+            grounded = self.head.decode(fused, vectors, views.of(owner), self.topk)
             out += [self._select(grounded, grounded.owner == s, record) for s in range(len(sentences))]
         return out
 
@@ -183,12 +224,19 @@ class U2ENet(nn.Module):
         height, width = maps[-1].shape[-2:]
         rows = torch.arange(height, device=self.device) * self.stride < sizes[:, :1]
         columns = torch.arange(width, device=self.device) * self.stride < sizes[:, 1:]
-        return maps, SentenceViews(P, plane, rows[:, :, None] & columns[:, None, :], self.stride)
+        detail = maps[-1][:, :0]
+        if self.detail_feature:
+            cells = self.stride // self.backbone.output_shape()[self.detail_feature].stride
+            detail = F.pixel_unshuffle(features[self.detail_feature], cells)
+        image = torch.arange(len(P), device=self.device)
+        valid = rows[:, :, None] & columns[:, None, :]
+        return maps, SentenceViews(P, plane, valid, self.stride, image, detail)
 
-    def encode_sentences(self, sentences: list[str]) -> tuple[list[Tensor], Tensor]:
-        """S sentences -> semantic levels, each (S, L, text_dim), and mask (S, L)."""
+    def encode_sentences(self, sentences: list[str]) -> tuple[list[Tensor], Tensor, Tensor]:
+        """S sentences -> semantic levels, each (S, L, text_dim), vectors (S, pooling.dim) and mask (S, L)."""
         tokens, mask = self.text_encoder(sentences)
-        return self.semantic_filter(tokens, mask), mask
+        levels = self.semantic_filter(tokens, mask)
+        return levels, self.pooling(levels[-1], tokens[..., -NUMBER_DIM:], mask), mask
 
     def _sentences(self, batched_inputs: list[dict]) -> tuple[list[str], Tensor]:
         prompt = [self.detection_prompt] if self.detection_prompt else []
@@ -198,26 +246,29 @@ class U2ENet(nn.Module):
         return [s for t in texts for s in t], owner
 
     def _targets(self, batched_inputs: list[dict], views: SentenceViews) -> GroundingTargets:
+        # Every pair of a sentence and an object of its image, and whether the one means the other.
         owners: list[Tensor] = []
         rows: list[Tensor] = []
-        exists: list[bool] = []
-        first = 0
+        meant: list[Tensor] = []
+        first = sentence = 0
         for x in batched_inputs:
+            count = len(x["instances"])
             targets = list(x["sentence_targets"])
             if self.detection_prompt:
-                targets.append(torch.arange(len(x["instances"])))
+                targets.append(torch.arange(count))
             for t in targets:
-                owners.append(torch.full((len(t),), len(exists)))
-                rows.append(t + first)
-                exists.append(len(t) > 0)
-            first += len(x["instances"])
-        index = torch.cat(rows)
-        owner = torch.cat(owners).to(self.device)
-        objects = object_targets([x["instances"] for x in batched_inputs])[index].to(self.device)
+                owners.append(torch.full((count,), sentence))
+                rows.append(torch.arange(first, first + count))
+                meant.append(torch.zeros(count, dtype=torch.bool).index_fill(0, t, True))
+                sentence += 1
+            first += count
+        exists = torch.tensor([bool(m.any()) for m in meant], device=self.device)
+        owner, yes = torch.cat(owners).to(self.device), torch.cat(meant).to(self.device)
+        objects = object_targets([x["instances"] for x in batched_inputs])[torch.cat(rows)].to(self.device)
         anchor, depth = project_points(views.P[owner], objects.center)
         middle = (objects.box2d[:, :2] + objects.box2d[:, 2:]) / 2
         anchor = torch.where((objects.has_3d & (depth > 0.5))[:, None], anchor, middle)
-        return GroundingTargets(owner, anchor, objects, torch.tensor(exists, device=self.device))
+        return GroundingTargets(owner[yes], anchor[yes], objects[yes], exists, owner[~yes], anchor[~yes])
 
     def _select(self, grounded: Grounded, mine: Tensor, record: dict) -> Instances:
         """The answers to one sentence: the best one, or all above the threshold without duplicates."""
@@ -246,11 +297,6 @@ class U2ENet(nn.Module):
             overlap = bev_iou(boxes3d, boxes3d).triu(diagonal=1)
             result = result[(overlap <= self.duplicate_iou).all(0)]
         return result
-
-
-def sentence_vector(levels: list[Tensor], mask: Tensor) -> Tensor:
-    """Mean over the words of the last semantic level: (S, L, D) -> (S, D)."""
-    return levels[-1].sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
 
 
 def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: int, width: int) -> Tensor:

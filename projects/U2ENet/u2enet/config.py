@@ -55,6 +55,8 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     c.IN_FEATURES = ["p4", "p3", "p2"]
     # Width of the fusion at each of them.
     c.FUSION_DIMS = [128, 96, 64]
+    # Map that the box head reads beside the fused one, as it was before fusion; empty for none.
+    c.DETAIL_FEATURE = "p2"
     # Width of the semantic levels; state and head size of their SSD blocks.
     c.TEXT_DIM = 256
     c.TEXT_STATE_DIM = 64
@@ -62,23 +64,33 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     # State and head size of the cross-modal SSM.
     c.STATE_DIM = 64
     c.FUSION_HEAD_DIM = 16
+    # For comparison: leave the SSD blocks of the semantic filter out; fuse by "attention" (softmax
+    # cross-attention) or "concat" (the mean word) in place of "ssm".
+    c.SEMANTIC_FILTER = True
+    c.FUSION = "ssm"
     # Hidden width of the box head, and bins of the observation angle.
     c.HEAD_DIM = 256
     c.ANGLE_BINS = 12
+    # Ways to the depth that are fused: some of direct, height, ground, told.
+    c.DEPTH_ESTIMATES = ["direct", "height", "ground", "told"]
     # BN or GN in fusion and head.
     c.NORM = "BN"
+    # BatchNorm uses its running statistics in training too. For the last iterations on several cameras: a
+    # batch holds images of one shape, so of one camera, while the running statistics are those of all.
+    c.FREEZE_NORM_STATS = False
     # Extra training sentence of every image that refers to all its objects; empty for none.
     c.DETECTION_PROMPT = "all objects"
     # Weights of the losses by name.
     c.LOSS_WEIGHTS = CfgNode(
         {
             "loss_heatmap": 1.0,
+            "loss_select": 1.0,
             "loss_exist": 1.0,
             "loss_class": 0.5,
             "loss_box": 0.5,
             "loss_center": 1.0,
-            "loss_size": 1.0,
-            "loss_angle": 0.5,
+            "loss_size": 5.0,
+            "loss_angle": 1.0,
             "loss_depth": 1.0,
         }
     )
