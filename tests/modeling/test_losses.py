@@ -49,8 +49,18 @@ def test_focal_loss_equals_the_formula():
 def test_laplace_nll_is_least_at_the_error():
     error = torch.tensor(0.37, dtype=torch.float64)
     scales = torch.linspace(0.05, 2.0, 4000, dtype=torch.float64)
-    best = scales[laplace_nll(error, scales.log()).argmin()]
+    best = scales[laplace_nll(error, scales.log(), beta=0.0).argmin()]
     assert best.item() == pytest.approx(0.37, abs=1e-3)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
+def test_laplace_nll_is_as_steep_as_a_power_of_the_scale(beta: float):
+    error = torch.tensor([0.3, -0.3, 0.02], dtype=torch.float64, requires_grad=True)
+    log_scale = torch.tensor([0.02, 2.0, 0.02], dtype=torch.float64).log().requires_grad_()
+    laplace_nll(error, log_scale, beta).sum().backward()
+    expected = error.detach().sign() * log_scale.detach().exp() ** (beta - 1)
+    torch.testing.assert_close(error.grad, expected)
+    assert log_scale.grad[0] < 0 < log_scale.grad[1] and log_scale.grad[2].abs() < 1e-12
 
 
 def test_selection_loss_equals_a_loop_over_targets():
