@@ -2,11 +2,14 @@
 """Make the small text encoder that ships with d2ext: a WordPiece tokenizer and a two-layer BERT
 configuration.
 
-scripts/build_tiny_encoder.py --root datasets/synthroad --output d2ext/resources/text/tiny
+scripts/build_tiny_encoder.py --root datasets/en/synthroad datasets/zh/synthroad --output my_encoder
+scripts/build_tiny_encoder.py --root datasets/zh/synthroad --extend d2ext/resources/text/tiny \\
+    --output d2ext/resources/text/tiny
 
 It has no weights: MODEL.TEXT.PRETRAINED False trains it with the model. Digits are tokens of their own, so
-    that
-numbers compose; words that SynthRoad does not use fall apart into pieces, down to single characters.
+that numbers compose; words that SynthRoad does not use fall apart into pieces, down to single characters. A
+Chinese character is a token; those that SynthRoad does not use are unknown. --extend keeps the ids of a
+tokenizer, which the weights of trained models depend on, and gives the characters it lacks the next ones.
 """
 
 from __future__ import annotations
@@ -23,12 +26,12 @@ MAX_TOKENS = 160
 
 
 def sentences(root: Path) -> list[str]:
-    """All training sentences of a SynthRoad folder."""
+    """All training sentences of a SynthRoad folder, in any language."""
     train = set((root / "mono3drefer/Mono3DRefer_train_image.txt").read_text().split())
-    items = json.loads((root / "mono3drefer/Mono3DRefer.json").read_text())
+    items = json.loads((root / "mono3drefer/Mono3DRefer.json").read_text(encoding="utf-8"))
     texts = [e["description"] for e in items if e["im_name"] in train]
     for path in sorted((root / "monomulti3d/train/jsons").glob("*.json")):
-        texts += [e["public_description"] for e in json.loads(path.read_text())]
+        texts += [e["public_description"] for e in json.loads(path.read_text(encoding="utf-8"))]
     return texts
 
 
@@ -49,18 +52,40 @@ def build_tokenizer(texts: list[str], vocab_size: int) -> Tokenizer:
     return tokenizer
 
 
+def extend_tokenizer(tokenizer: Tokenizer, texts: list[str]) -> None:
+    """Give every character that the tokenizer splits off but does not know an id after all others."""
+    vocabulary = tokenizer.get_vocab(with_added_tokens=False)
+    split = tokenizer.pre_tokenizer.pre_tokenize_str
+    words = {word for text in texts for word, _ in split(tokenizer.normalizer.normalize_str(text))}
+    new = sorted(word for word in words if len(word) == 1 and word not in vocabulary)
+    vocabulary |= {word: len(vocabulary) + i for i, word in enumerate(new)}
+    tokenizer.model = models.WordPiece(vocabulary, unk_token="[UNK]")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--root", type=Path, required=True, help="SynthRoad folder whose training sentences are used"
+        "--root",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="SynthRoad folders whose training sentences are used",
+    )
+    parser.add_argument(
+        "--extend", type=Path, help="folder of a tokenizer that keeps its ids and gets new ones"
     )
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--vocab-size", type=int, default=1500)
     args = parser.parse_args()
 
-    tokenizer = build_tokenizer(sentences(args.root), args.vocab_size)
+    texts = [text for root in args.root for text in sentences(root)]
+    if args.extend:
+        tokenizer = Tokenizer.from_file(str(args.extend / "tokenizer.json"))
+        extend_tokenizer(tokenizer, texts)
+    else:
+        tokenizer = build_tokenizer(texts, args.vocab_size)
     args.output.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(args.output / "tokenizer.json"))
     config = {

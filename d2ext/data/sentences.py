@@ -31,7 +31,9 @@ _SWAP = {
 #: Mirroring would need more than a swap of words.
 _UNSAFE = re.compile(
     r"\b(?:north|south)?(?:east|west)(?:ern|ward|wards|bound)?\b|\bo'?clock\b|\banti-?clockwise\b"
-    r"|\bcounter-clockwise\b|\b(?:driver|passenger)(?:'s)?[ -]side\b|[东西]",
+    r"|\bcounter-clockwise\b|\b(?:driver|passenger)(?:'s)?[ -]side\b"
+    # 东西 is a thing, unless a word of direction follows; 点钟 are clock directions, 驾驶 the driver's side.
+    r"|东(?!西)|(?<!东)西|东西(?=[方走向两侧])|点钟|点方向|驾驶[员位座席]?一?侧",
     re.IGNORECASE,
 )
 #: Left or right without a direction: matched first and kept as it is.

@@ -26,6 +26,7 @@ from d2ext.data.sentences import flip_sentence
         ("turning clockwise", "turning counterclockwise"),
         ("左边的汽车，距离30米左右", "右边的汽车，距离30米左右"),
         ("右侧车道", "左侧车道"),
+        ("在我左前方30米左右，向右转", "在我右前方30米左右，向左转"),
     ],
 )
 def test_swaps_both_ways(text, mirrored):
@@ -44,6 +45,8 @@ def test_swaps_both_ways(text, mirrored):
         "waiting for the right of way",
         "that is all right",
         "距离30米左右",
+        "被其他东西遮挡的车",
+        "正在驾驶的人",
     ],
 )
 def test_no_direction_no_change(text):
@@ -61,6 +64,9 @@ def test_no_direction_no_change(text):
         "at 2 o'clock",
         "on the passenger side",
         "东边的车",
+        "沿东西方向行驶的车",
+        "位于两点钟方向",
+        "驾驶员一侧的车",
     ],
 )
 def test_in_doubt_the_image_is_not_flipped(text):

@@ -15,6 +15,8 @@ def test_every_character_span_of_a_number_has_its_value():
     got = number_values(text, spans)
     nan = math.nan
     np.testing.assert_array_equal(got, np.float32([nan, 3, 12.5, 12.5, 12.5, 2, nan, 7, nan]))
+    chinese = number_values("距我34.5米左右、高1米", [(0, 2), (2, 3), (3, 4), (4, 6), (6, 7), (11, 12)])
+    np.testing.assert_array_equal(chinese, np.float32([nan, 34.5, 34.5, 34.5, nan, 1]))
     assert number_values("no tokens", []).shape == (0,)
 
 

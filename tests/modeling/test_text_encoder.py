@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from d2ext.data.synthroad import refer, sentences_en, sentences_zh
+from d2ext.data.synthroad.labels import make_frame
+from d2ext.data.synthroad.layout import CAR
 from d2ext.modeling import TextEncoder
 from d2ext.modeling.numbers import NUMBER_DIM
 from d2ext.modeling.text_encoder import resolve_encoder
@@ -40,6 +43,33 @@ def test_tokens_of_a_number_carry_its_value(encoder):
     assert (
         features[0, ~np.isfinite(np.pad(numbers[0], (0, features.shape[1] - len(words)))), -NUMBER_DIM:] == 0
     ).all()
+
+
+def test_chinese_characters_are_tokens_and_numbers_carry_their_values(encoder):
+    ids, numbers = encoder.tokenize(["距我34.5米左右的白色小轿车。"])
+    words = encoder.tokenizer.convert_ids_to_tokens(ids[0])
+    assert words == ["[CLS]", *"距我34.5米左右的白色小轿车。", "[SEP]"]
+    assert numbers[0][3:7].tolist() == [34.5] * 4 and np.isnan(np.delete(numbers[0], range(3, 7))).all()
+
+
+@pytest.mark.parametrize("language", [sentences_en, sentences_zh])
+def test_tiny_encoder_knows_and_holds_all_that_synthroad_says(encoder, language):
+    rng = np.random.default_rng(0)
+    labels = make_frame(CAR, rng).labels
+    chosen = [refer.single_target(labels, i % len(labels), rng) for i in range(60)]
+    several = [said for _ in range(10) for said, _ in refer.multi_target(labels, (375, 1242), rng)]
+    texts = [language.describe_one(said, rng) for said in chosen if said]
+    texts += [language.describe_all(said, bool(i % 2), rng) for i, said in enumerate(several)]
+    ids, _ = encoder.tokenize([text for text in texts if text])
+    assert len(ids) > 60
+    assert not any(encoder.tokenizer.unk_token_id in row for row in ids)
+
+
+def test_tiny_encoder_gives_chinese_the_last_ids(encoder):
+    """The rows of the embedding table that trained English models know stay where they are."""
+    words = sorted(encoder.tokenizer.get_vocab().items(), key=lambda item: item[1])
+    chinese = [not word.isascii() for word, _ in words]
+    assert any(chinese) and chinese == sorted(chinese)
 
 
 def test_padding_changes_no_feature(encoder):

@@ -25,7 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--val", type=int, default=100, help="images per camera (default 100)")
     parser.add_argument("--test", type=int, default=200, help="images per camera (default 200)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
-    parser.add_argument("--language", choices=sorted(LANGUAGES), default="en", help="of the sentences")
+    parser.add_argument(
+        "--language", choices=sorted(LANGUAGES), default="en", help="of the sentences; both: by turns"
+    )
     args = parser.parse_args(arguments)
     try:
         written = generate(

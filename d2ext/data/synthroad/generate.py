@@ -8,19 +8,21 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from d2ext.data.synthroad import refer, sentences_en, writer
+from d2ext.data.synthroad import refer, sentences_en, sentences_zh, writer
 from d2ext.data.synthroad.labels import Frame, make_frame
 from d2ext.data.synthroad.layout import CAR, POLE
 from d2ext.data.synthroad.writer import SPLITS, FrameRecord, Referral
 from d2ext.files import write_bytes
 
 VERSION = 1
-LANGUAGES = {"en": sentences_en}
+# The sentences of an image take turns among these, beginning with another one in the next image.
+LANGUAGES = {"en": (sentences_en,), "zh": (sentences_zh,), "both": (sentences_en, sentences_zh)}
 _SETTINGS_FILE = "synthroad.json"
 
 
@@ -148,20 +150,20 @@ def _make(base: Path, settings: Settings, job: Job) -> tuple[Job, FrameRecord]:
     kind = CAR if job.camera == CAR.name else POLE
     rng = np.random.default_rng([settings.seed, (CAR, POLE).index(kind), SPLITS.index(job.split), job.index])
     frame = make_frame(kind, rng)
-    language = LANGUAGES[settings.language]
+    languages = islice(cycle(LANGUAGES[settings.language]), job.index, None)
     view, image = frame.scene.view, frame.rendering.image
     if kind is CAR:
         rows = [writer.kitti_row(label) for label in frame.labels]
-        record = FrameRecord(job.stem, frame.labels, rows, _single_referrals(frame, language, rng))
+        record = FrameRecord(job.stem, frame.labels, rows, _single_referrals(frame, languages, rng))
         writer.write_car_frame(base, job.stem, image, view, rows)
     else:
         rows = [writer.rope_row(label) for label in frame.labels]
-        record = FrameRecord(job.stem, frame.labels, rows, _multi_referrals(frame, language, rng))
+        record = FrameRecord(job.stem, frame.labels, rows, _multi_referrals(frame, languages, rng))
         writer.write_pole_frame(base, job.split, image, view, record)
     return job, record
 
 
-def _single_referrals(frame: Frame, language, rng: np.random.Generator) -> list[Referral]:
+def _single_referrals(frame: Frame, languages: Iterator, rng: np.random.Generator) -> list[Referral]:
     """Four or five different descriptions of each of the referred objects."""
     referrals = []
     low, high = refer.DESCRIPTIONS_PER_OBJECT
@@ -170,7 +172,7 @@ def _single_referrals(frame: Frame, language, rng: np.random.Generator) -> list[
         wanted = int(rng.integers(low, high + 1))
         for _ in range(2 * wanted):
             chosen = refer.single_target(frame.labels, target, rng)
-            text = language.describe_one(chosen, rng) if chosen else None
+            text = next(languages).describe_one(chosen, rng) if chosen else None
             if chosen and text:
                 texts.setdefault(text, sorted({predicate.kind for predicate in chosen}))
             if len(texts) == wanted:
@@ -179,13 +181,13 @@ def _single_referrals(frame: Frame, language, rng: np.random.Generator) -> list[
     return referrals
 
 
-def _multi_referrals(frame: Frame, language, rng: np.random.Generator) -> list[Referral]:
+def _multi_referrals(frame: Frame, languages: Iterator, rng: np.random.Generator) -> list[Referral]:
     referrals = []
     size = (frame.scene.view.height, frame.scene.view.width)
     for chosen, targets in refer.multi_target(frame.labels, size, rng):
         # One of few or of none may be spoken of in the singular; the number alone tells nothing.
         single = len(targets) <= 1 and rng.random() < (0.6 if targets else 0.4)
-        text = language.describe_all(chosen, single, rng)
+        text = next(languages).describe_all(chosen, single, rng)
         if text:
             referrals.append(
                 Referral(text, targets, [writer.property_text(predicate) for predicate in chosen])

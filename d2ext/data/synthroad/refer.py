@@ -10,6 +10,7 @@ from d2ext.data.synthroad import predicates as P
 from d2ext.data.synthroad.labels import Label
 from d2ext.data.synthroad.layout import MIN_BOX_HEIGHT
 from d2ext.data.synthroad.palette import COLORS
+from d2ext.data.synthroad.wording import pick
 
 MAX_REFERRED = 5
 DESCRIPTIONS_PER_OBJECT = (4, 5)
@@ -17,10 +18,6 @@ DESCRIPTIONS_PER_IMAGE = 6
 # How often a multi-target description fits 0, 1, 2-3, 4 or more objects.
 _COUNT_WEIGHTS = (0.135, 0.30, 0.345, 0.22)
 _TRIES = 30
-
-
-def _pick(rng: np.random.Generator, options: Sequence):
-    return options[int(rng.integers(len(options)))]
 
 
 def referable(labels: Sequence[Label], rng: np.random.Generator) -> list[int]:
@@ -57,7 +54,7 @@ def _true_predicates(labels: Sequence[Label], target: int, rng: np.random.Genera
     label = labels[target]
     x, _, z = label.location
     height, width, length = (round(value, 1) for value in label.size)
-    size = _pick(
+    size = pick(
         rng,
         [
             P.HasSize(height, None, length),
@@ -91,7 +88,7 @@ def _relations(labels: Sequence[Label], target: int, rng: np.random.Generator) -
             continue
         relations = [P.RelativeTo(name, neighbour) for name in ("behind", "in_front", "left_of", "right_of")]
         found += [relation for relation in relations if relation.holds(labels[target], labels) is True]
-    return [_pick(rng, found)] if found else []
+    return [pick(rng, found)] if found else []
 
 
 def multi_target(
@@ -123,14 +120,14 @@ def _candidate(
     labels: Sequence[Label], image_size: tuple[int, int], absent: bool, rng: np.random.Generator
 ) -> list[P.Predicate]:
     """One to four predicates about a random object; for absent ones about two objects, mixed up."""
-    label = _pick(rng, labels)
-    other = _pick(rng, labels) if absent else label
+    label = pick(rng, labels)
+    other = pick(rng, labels) if absent else label
     chosen: list[P.Predicate] = []
     if rng.random() < 0.8:
         chosen.append(P.IsCategory(label.category))
     if rng.random() < (0.8 if absent else 0.5):
         unseen = absent and rng.random() < 0.25
-        chosen.append(P.HasColor(_pick(rng, COLORS) if unseen else other.color))
+        chosen.append(P.HasColor(pick(rng, COLORS) if unseen else other.color))
     extra = [
         _distance(other, rng),
         _height(label, rng),
@@ -155,7 +152,7 @@ def _distance(label: Label, rng: np.random.Generator) -> P.Predicate:
 
 def _height(label: Label, rng: np.random.Generator) -> P.Predicate:
     low = round(label.size[0] - float(rng.uniform(0.04, 0.25)), 2)
-    return P.HeightBetween(low, round(low + float(_pick(rng, (0.2, 0.3, 0.4, 0.5))), 2))
+    return P.HeightBetween(low, round(low + float(pick(rng, (0.2, 0.3, 0.4, 0.5))), 2))
 
 
 def _place(label: Label, image_size: tuple[int, int], rng: np.random.Generator) -> P.Predicate:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from d2ext.data.synthroad import predicates as P
+from d2ext.data.synthroad.wording import PEOPLE, Message, fitting, pick
 
 ONE_WORDS = (20, 50)
 ALL_WORDS = (8, 20)
-_TRIES = 40
 
 _NOUNS = {
     "car": ("car", "car", "automobile"),
@@ -28,7 +28,6 @@ _PLURALS = {
     "pedestrian": ("pedestrians", "people on foot", "pedestrians"),
     "cyclist": ("cyclists", "cyclists", "people on bicycles"),
 }
-_PEOPLE = ("pedestrian", "cyclist")
 _ABOUT = ("about", "roughly", "around", "approximately")
 _OPENERS = (
     "I am talking about {}.", "Look for {}.", "Please find {}.", "The object I mean is {}.", "There is {}.",
@@ -48,46 +47,37 @@ _CATEGORY_INTROS = (
 _ATTRIBUTES = (P.OnSide, P.AtDistance, P.RelativeTo, P.Faces)
 
 
-def _pick(rng: np.random.Generator, options: Sequence[str]) -> str:
-    return options[int(rng.integers(len(options)))]
-
-
 def _words(text: str) -> int:
     return len(text.split())
 
 
 def describe_one(chosen: Sequence[P.Predicate], rng: np.random.Generator) -> str | None:
     """A text of 20 to 50 words that says exactly these predicates; None when no try has a fitting length."""
-    for _ in range(_TRIES):
-        text = _compose_one(chosen, rng)
-        if ONE_WORDS[0] <= _words(text) <= ONE_WORDS[1]:
-            return text
-    return None
+    return fitting(lambda: _compose_one(chosen, rng), _words, ONE_WORDS)
 
 
 def _compose_one(chosen: Sequence[P.Predicate], rng: np.random.Generator) -> str:
-    category = next(p.category for p in chosen if isinstance(p, P.IsCategory))
-    color = next((p.color for p in chosen if isinstance(p, P.HasColor)), None)
-    order = next((p for p in chosen if isinstance(p, P.Extreme)), None)
-    rest = [p for p in chosen if not isinstance(p, P.IsCategory | P.HasColor | P.Extreme)]
-    rest = [rest[i] for i in rng.permutation(len(rest)).tolist()]
+    said = Message.of(chosen, rng)
+    rest = said.rest
     # Up to two attributes go with the noun, a relation last (what follows it would speak of the neighbour).
     attached = [p for p in rest if isinstance(p, _ATTRIBUTES)][: int(rng.integers(0, 3))]
     attached.sort(key=lambda p: isinstance(p, P.RelativeTo))
     clauses = [_clause(p, rng) for p in rest if p not in attached]
-    subject = " ".join([_noun_phrase(category, color, order, rng), *(_attribute(p, rng) for p in attached)])
-    return _join(subject, clauses, category in _PEOPLE, rng)
+    subject = " ".join(
+        [_noun_phrase(said.category, said.color, said.order, rng), *(_attribute(p, rng) for p in attached)]
+    )
+    return _join(subject, clauses, said.category in PEOPLE, rng)
 
 
 def _join(subject: str, clauses: list[str], person: bool, rng: np.random.Generator) -> str:
     """One to three sentences; the subject opens the first."""
     if not clauses or rng.random() < 0.4:
-        sentences = [_pick(rng, _OPENERS).format(subject)]
+        sentences = [pick(rng, _OPENERS).format(subject)]
     else:
         count = min(len(clauses), int(rng.integers(1, 3)))
         sentences = [f"{subject} {_listing(clauses[:count])}."]
         clauses = clauses[count:]
-    pronoun = _pick(rng, ("This person", "The person") if person else ("It", "It", "This vehicle"))
+    pronoun = pick(rng, ("This person", "The person") if person else ("It", "It", "This vehicle"))
     if len(clauses) > 2 and rng.random() < 0.6:
         sentences.append(f"{pronoun} {_listing(clauses[:-1])}.")
         clauses = clauses[-1:]
@@ -107,17 +97,17 @@ def _listing(parts: Sequence[str]) -> str:
     return ", ".join(parts[:-1]) + ", and " + parts[-1]
 
 
-def _noun_phrase(category: str, color: str | None, order: P.Extreme | None, rng: np.random.Generator) -> str:
+def _noun_phrase(category: str, color: str, order: P.Extreme | None, rng: np.random.Generator) -> str:
     """The object by name. The nearest of all cars, if white, is the nearest white car too."""
     rank = ""
     if order is not None:
-        rank = _pick(rng, ("nearest", "closest") if order.nearest else ("farthest", "most distant")) + " "
-    noun = _pick(rng, _NOUNS[category])
-    if color is None:
+        rank = pick(rng, ("nearest", "closest") if order.nearest else ("farthest", "most distant")) + " "
+    noun = pick(rng, _NOUNS[category])
+    if not color:
         return f"the {rank}{noun}"
-    if category not in _PEOPLE:
+    if category not in PEOPLE:
         return f"the {rank}{color} {noun}"
-    dress = _pick(
+    dress = pick(
         rng, (f"in a {color} shirt", f"wearing a {color} top", f"in {color}", f"dressed in a {color} shirt")
     )
     return f"the {rank}{noun} {dress}"
@@ -131,11 +121,11 @@ def _attribute(predicate: P.Predicate, rng: np.random.Generator) -> str:
     """A phrase that follows a noun or a form of to be, for one of _ATTRIBUTES."""
     match predicate:
         case P.OnSide(side="ahead"):
-            return _pick(rng, ("straight ahead", "ahead of me", "right in front of me"))
+            return pick(rng, ("straight ahead", "ahead of me", "right in front of me"))
         case P.OnSide(side=side):
-            return _pick(rng, (f"on the {side}", f"on my {side}", f"on the {side} side"))
+            return pick(rng, (f"on the {side}", f"on my {side}", f"on the {side} side"))
         case P.AtDistance(meters=meters):
-            return f"{_pick(rng, _ABOUT)} {meters} meters {_pick(rng, ('away', 'away from me', 'from me'))}"
+            return f"{pick(rng, _ABOUT)} {meters} meters {pick(rng, ('away', 'away from me', 'from me'))}"
         case P.RelativeTo():
             return _relation(predicate, rng)
         case P.Faces(direction=direction):
@@ -152,7 +142,7 @@ def _relation(predicate: P.RelativeTo, rng: np.random.Generator) -> str:
         "left_of": ("to the left of", "on the left of", "left of"),
         "right_of": ("to the right of", "on the right of", "right of"),
     }
-    return f"{_pick(rng, phrases[predicate.relation])} {name}"
+    return f"{pick(rng, phrases[predicate.relation])} {name}"
 
 
 def _facing(direction: str, rng: np.random.Generator) -> str:
@@ -161,8 +151,8 @@ def _facing(direction: str, rng: np.random.Generator) -> str:
         "away": ("facing away from me", "pointing away from me", "seen from behind"),
     }
     if direction in phrases:
-        return _pick(rng, phrases[direction])
-    return _pick(
+        return pick(rng, phrases[direction])
+    return pick(
         rng, (f"seen from the side, facing {direction}", f"facing {direction}", f"turned to the {direction}")
     )
 
@@ -173,27 +163,27 @@ def _clause(predicate: P.Predicate, rng: np.random.Generator) -> str:
         case P.HasSize():
             return _size(predicate, rng)
         case P.AtDepth(meters=meters):
-            where = _pick(rng, ("ahead", "ahead of me", "in front of me"))
-            return f"is {_pick(rng, _ABOUT)} {_meters(meters)} {where}"
+            where = pick(rng, ("ahead", "ahead of me", "in front of me"))
+            return f"is {pick(rng, _ABOUT)} {_meters(meters)} {where}"
         case P.Lateral(meters=meters):
             side = "left" if meters < 0 else "right"
-            verb = _pick(rng, ("is", "is located", "is found"))
-            return f"{verb} {_pick(rng, _ABOUT)} {_meters(abs(meters))} to my {side}"
+            verb = pick(rng, ("is", "is located", "is found"))
+            return f"{verb} {pick(rng, _ABOUT)} {_meters(abs(meters))} to my {side}"
         case P.Occlusion(level=level):
             phrases = (
                 ("is fully visible", "is not hidden by anything", "can be seen completely"),
                 ("is partly occluded", "is partially hidden", "is partly covered by something else"),
                 ("is largely occluded", "is mostly hidden", "is for the most part covered"),
             )[level]
-            return _pick(rng, phrases)
+            return pick(rng, phrases)
         case P.CutOff(side=side):
-            return _pick(
+            return pick(
                 rng,
                 (f"is cut off by the {side} edge of the image", f"leaves the picture at its {side} border"),
             )
         case P.Faces():
             return f"is {_attribute(predicate, rng)}"
-    return f"{_pick(rng, ('is', 'is', 'is located', 'can be seen'))} {_attribute(predicate, rng)}"
+    return f"{pick(rng, ('is', 'is', 'is located', 'can be seen'))} {_attribute(predicate, rng)}"
 
 
 def _size(predicate: P.HasSize, rng: np.random.Generator) -> str:
@@ -203,7 +193,7 @@ def _size(predicate: P.HasSize, rng: np.random.Generator) -> str:
         ("long", "length", predicate.length),
     ]
     known = [(adjective, noun, value) for adjective, noun, value in said if value is not None]
-    about = _pick(rng, _ABOUT)
+    about = pick(rng, _ABOUT)
     if rng.random() < 0.6:
         return f"is {about} " + _listing([f"{_meters(value)} {adjective}" for adjective, _, value in known])
     return "has " + _listing([f"a {noun} of {about} {_meters(value)}" for _, noun, value in known])
@@ -211,50 +201,44 @@ def _size(predicate: P.HasSize, rng: np.random.Generator) -> str:
 
 def describe_all(chosen: Sequence[P.Predicate], single: bool, rng: np.random.Generator) -> str | None:
     """A text of 8 to 20 words for all objects that fit; single: speak of one object."""
-    for _ in range(_TRIES):
-        text = _compose_all(chosen, single, rng)
-        if ALL_WORDS[0] <= _words(text) <= ALL_WORDS[1]:
-            return text
-    return None
+    return fitting(lambda: _compose_all(chosen, single, rng), _words, ALL_WORDS)
 
 
 def _compose_all(chosen: Sequence[P.Predicate], single: bool, rng: np.random.Generator) -> str:
-    category = next((p.category for p in chosen if isinstance(p, P.IsCategory)), None)
-    color = next((p.color for p in chosen if isinstance(p, P.HasColor)), None)
-    rest = [p for p in chosen if not isinstance(p, P.IsCategory | P.HasColor)]
-    rest = [rest[i] for i in rng.permutation(len(rest)).tolist()]
-    name = _group_name(category, color, single, rng)
+    said = Message.of(chosen, rng)
+    rest = said.rest
+    name = _group_name(said.category, said.color, single, rng)
     be = "is" if single else "are"
-    every = "the" if single else _pick(rng, ("the", "all the", "all", "the"))
+    every = "the" if single else pick(rng, ("the", "all the", "all", "the"))
     if rest and rng.random() < 0.4:
         phrases = _listing([_group_phrase(p, rng) for p in rest])
-        return _capital(f"{every} {name} {_pick(rng, ('that', 'which'))} {be} {phrases}.")
+        return _capital(f"{every} {name} {pick(rng, ('that', 'which'))} {be} {phrases}.")
     # Without a relative clause, how visible an object is stands before its noun.
     before = " ".join(_group_phrase(p, rng) for p in rest if isinstance(p, P.Occlusion))
     phrases = _listing([_group_phrase(p, rng) for p in rest if not isinstance(p, P.Occlusion)])
     group = " ".join(part for part in (every, before, name, phrases) if part)
-    things = _pick(rng, ("object", "road user")) + ("" if single else "s")
-    intro = _pick(rng, _CATEGORY_INTROS if category else _GROUP_INTROS)
+    things = pick(rng, ("object", "road user")) + ("" if single else "s")
+    intro = pick(rng, _CATEGORY_INTROS if said.category else _GROUP_INTROS)
     return _capital(intro.format(group=group, things=things, be=be))
 
 
-def _group_name(category: str | None, color: str | None, single: bool, rng: np.random.Generator) -> str:
-    if category is None:
-        noun = _pick(rng, ("object", "road user")) if single else _pick(rng, ("objects", "road users"))
+def _group_name(category: str, color: str, single: bool, rng: np.random.Generator) -> str:
+    if not category:
+        noun = pick(rng, ("object", "road user")) if single else pick(rng, ("objects", "road users"))
         return f"{color} {noun}" if color else noun
-    noun = _pick(rng, (_NOUNS if single else _PLURALS)[category])
-    if color is None:
+    noun = pick(rng, (_NOUNS if single else _PLURALS)[category])
+    if not color:
         return noun
-    if category in _PEOPLE:
+    if category in PEOPLE:
         shirt = f"a {color} shirt" if single else f"{color} shirts"
-        return f"{noun} {_pick(rng, (f'in {color}', f'wearing {shirt}'))}"
+        return f"{noun} {pick(rng, (f'in {color}', f'wearing {shirt}'))}"
     return f"{color} {noun}"
 
 
 def _group_phrase(predicate: P.Predicate, rng: np.random.Generator) -> str:
     match predicate:
         case P.Within(meters=meters, beyond=False):
-            return _pick(
+            return pick(
                 rng,
                 (
                     f"located within {meters} meters of me",
@@ -264,7 +248,7 @@ def _group_phrase(predicate: P.Predicate, rng: np.random.Generator) -> str:
                 ),
             )
         case P.Within(meters=meters):
-            return _pick(
+            return pick(
                 rng,
                 (
                     f"located beyond {meters} meters from me",
@@ -273,7 +257,7 @@ def _group_phrase(predicate: P.Predicate, rng: np.random.Generator) -> str:
                 ),
             )
         case P.HeightBetween(low=low, high=high):
-            return _pick(
+            return pick(
                 rng,
                 (
                     f"between {low:.2f} and {high:.2f} meters high",
@@ -284,7 +268,7 @@ def _group_phrase(predicate: P.Predicate, rng: np.random.Generator) -> str:
         case P.InPlace(horizontal=horizontal, vertical=vertical):
             return _place(horizontal, vertical, rng)
         case P.Occlusion(level=level):
-            return _pick(
+            return pick(
                 rng,
                 (
                     ("fully visible", "not occluded"),
@@ -293,11 +277,11 @@ def _group_phrase(predicate: P.Predicate, rng: np.random.Generator) -> str:
                 )[level],
             )
         case P.Faces(direction="me"):
-            return _pick(rng, ("facing me", "facing towards me", "pointing towards me"))
+            return pick(rng, ("facing me", "facing towards me", "pointing towards me"))
         case P.Faces(direction="away"):
-            return _pick(rng, ("facing away from me", "facing away", "pointing away from me"))
+            return pick(rng, ("facing away from me", "facing away", "pointing away from me"))
         case P.Faces(direction=direction):
-            return _pick(
+            return pick(
                 rng, (f"facing {direction}", f"facing to the {direction}", f"turned to the {direction}")
             )
     raise ValueError(f"no phrase for {type(predicate).__name__}")
@@ -306,7 +290,7 @@ def _group_phrase(predicate: P.Predicate, rng: np.random.Generator) -> str:
 def _place(horizontal: str, vertical: str, rng: np.random.Generator) -> str:
     if horizontal and vertical:
         corner = f"{vertical} {horizontal}"
-        return _pick(
+        return pick(
             rng,
             (
                 f"in the {corner} of the image",
@@ -315,6 +299,6 @@ def _place(horizontal: str, vertical: str, rng: np.random.Generator) -> str:
             ),
         )
     side = horizontal or vertical
-    return _pick(
+    return pick(
         rng, (f"in the {side} half of the image", f"in the {side} half of the picture", f"in the {side} half")
     )

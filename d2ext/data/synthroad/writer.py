@@ -119,7 +119,9 @@ def write_pole_frame(root: Path, split: str, image: np.ndarray, view: View, reco
         lines.append(" ".join([*row, label.color, *flags]) + "\n")
     (base / "labels" / f"{stem}.txt").write_text("".join(lines))
     items = [_multi_item(record, referral) for referral in record.referrals]
-    (base / "jsons" / f"{stem}.json").write_text(json.dumps(items, indent=1) + "\n")
+    (base / "jsons" / f"{stem}.json").write_text(
+        json.dumps(items, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     if split == "test":
         return
     rope = root / "rope3d" / "training"
@@ -192,7 +194,8 @@ def write_mono_index(root: Path, records: dict[str, list[FrameRecord]]) -> None:
                         subsets[name].append(instance)
         stems = "".join(f"{record.stem}\n" for record in records[split])
         (base / f"Mono3DRefer_{split}_image.txt").write_text(stems)
-    (base / "Mono3DRefer.json").write_text(json.dumps(items, indent=1) + "\n")
+    text = json.dumps(items, indent=1, ensure_ascii=False) + "\n"
+    (base / "Mono3DRefer.json").write_text(text, encoding="utf-8")
     (base / "test_instanceID_split.json").write_text(json.dumps(subsets, indent=1) + "\n")
 
 

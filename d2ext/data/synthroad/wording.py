@@ -1,0 +1,46 @@
+"""What the sentence writers of all languages share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from d2ext.data.synthroad import predicates as P
+
+PEOPLE = ("pedestrian", "cyclist")
+_TRIES = 40
+T = TypeVar("T")
+
+
+def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
+    return options[int(rng.integers(len(options)))]
+
+
+@dataclass(frozen=True)
+class Message:
+    """Predicates by their place in a sentence: what names the object ("" if unsaid), the rest shuffled."""
+
+    category: str
+    color: str
+    order: P.Extreme | None
+    rest: list[P.Predicate]
+
+    @classmethod
+    def of(cls, chosen: Sequence[P.Predicate], rng: np.random.Generator) -> Message:
+        category = next((p.category for p in chosen if isinstance(p, P.IsCategory)), "")
+        color = next((p.color for p in chosen if isinstance(p, P.HasColor)), "")
+        order = next((p for p in chosen if isinstance(p, P.Extreme)), None)
+        rest = [p for p in chosen if not isinstance(p, P.IsCategory | P.HasColor | P.Extreme)]
+        return cls(category, color, order, [rest[i] for i in rng.permutation(len(rest)).tolist()])
+
+
+def fitting(compose: Callable[[], str], length: Callable[[str], int], limits: tuple[int, int]) -> str | None:
+    """The first of some tries whose length is within the limits; None when there is none."""
+    for _ in range(_TRIES):
+        text = compose()
+        if limits[0] <= length(text) <= limits[1]:
+            return text
+    return None
