@@ -1,5 +1,6 @@
 """Jobs: what SLURM is asked for, and a training of two processes on this machine that is interrupted."""
 
+import importlib.util
 import os
 import re
 import signal
@@ -14,18 +15,32 @@ import yaml
 from d2ext.engine import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
-SUBMIT = [sys.executable, "scripts/submit.py"]
 TRAIN_NET = "projects/U2ENet/train_net.py"
 
 
-def submit(*arguments: object, **env: str) -> subprocess.CompletedProcess:
-    command = [*SUBMIT, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, env=os.environ | env, capture_output=True, text=True)
+@pytest.fixture
+def submit(monkeypatch, tmp_path):
+    """Calls submit.py as a command from the repository's root; returns its exit status."""
+    spec = importlib.util.spec_from_file_location("submit_script", ROOT / "scripts/submit.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.chdir(ROOT)
+
+    def call(*arguments: object) -> int:
+        command = ["submit.py", "--folder", tmp_path / "jobs/%j", *arguments]
+        monkeypatch.setattr(sys, "argv", [str(word) for word in command])
+        try:
+            script.main()
+        except SystemExit as e:
+            return e.code
+        return 0
+
+    return call
 
 
 @pytest.fixture
-def slurm(tmp_path) -> dict[str, str]:
-    """An environment in which sbatch keeps the job file as batch.sh and answers with job 7."""
+def slurm(monkeypatch, tmp_path) -> None:
+    """A machine on which sbatch keeps the job file as batch.sh and answers with job 7."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name, body in {
@@ -34,15 +49,15 @@ def slurm(tmp_path) -> dict[str, str]:
     }.items():
         (folder / name).write_text(f"#!/bin/sh\n{body}\n")
         (folder / name).chmod(0o755)
-    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
 
 
-def test_slurm_gets_one_process_a_gpu_and_signals_before_the_time_is_over(slurm, tmp_path):
+def test_slurm_gets_one_process_a_gpu_and_signals_before_the_time_is_over(submit, slurm, tmp_path, capsys):
     sizes = ("--nodes", 2, "--gpus", 8, "--cpus", 6, "--time", 90, "--partition", "fast", "--name", "u2e")
-    extra = ("--slurm", "account=lab", "qos=high", "--folder", tmp_path / "jobs/%j")
-    done = submit(*sizes, *extra, "--", TRAIN_NET, "--config-file", "c.yaml", **slurm)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"job 7, log {tmp_path}/jobs/7/7_0_log.out\n"
+    assert (
+        submit(*sizes, "--slurm", "account=lab", "qos=high", "--", TRAIN_NET, "--config-file", "c.yaml") == 0
+    )
+    assert capsys.readouterr().out == f"job 7, log {tmp_path}/jobs/7/7_0_log.out\n"
     options = dict(
         re.findall(r"^#SBATCH --([\w-]+)=(.*)$", (tmp_path / "batch.sh").read_text(), re.MULTILINE)
     )
@@ -66,13 +81,13 @@ def test_slurm_gets_one_process_a_gpu_and_signals_before_the_time_is_over(slurm,
         (["--executor", "local", "--nodes", 2, "--", TRAIN_NET], "LocalExecutor can use only one node"),
     ],
 )
-def test_requests_that_cannot_be_met_are_one_line(slurm, tmp_path, arguments, message):
-    done = submit("--folder", tmp_path / "jobs/%j", *arguments, **slurm)
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert done.stderr.startswith(f"error: {message}")
+def test_requests_that_cannot_be_met_are_one_line(submit, slurm, capsys, arguments, message):
+    assert submit(*arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}") and error.count("\n") == 1
 
 
-def wait_for(path: Path, seconds: float = 120) -> None:
+def wait_for(path: Path, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not path.exists():
         assert time.monotonic() < end, f"{path} did not appear"
@@ -102,11 +117,16 @@ def test_an_interrupted_training_of_two_processes_goes_on_where_it_was(few_scene
         "OUTPUT_DIR": str(tmp_path / "output"),
     }
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(config))
-    command = [*SUBMIT, "--executor", "local", "--processes", "2", "--folder", tmp_path / "jobs/%j"]
-    command += ["--", TRAIN_NET, "--config-file", tmp_path / "toy.yaml"]
+    command = [sys.executable, "scripts/submit.py", "--executor", "local", "--processes", "2"]
+    command += ["--folder", tmp_path / "jobs/%j", "--", TRAIN_NET, "--config-file", tmp_path / "toy.yaml"]
     variables = {"DETECTRON2_DATASETS": str(few_scenes), "OMP_NUM_THREADS": "1"}
     job = subprocess.Popen(
-        [str(c) for c in command], cwd=ROOT, env=os.environ | variables, stdout=subprocess.PIPE, text=True
+        [str(word) for word in command],
+        cwd=ROOT,
+        env=os.environ | variables,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     try:
         wait_for(tmp_path / "output/model_0000003.pth")
@@ -114,9 +134,10 @@ def test_an_interrupted_training_of_two_processes_goes_on_where_it_was(few_scene
         assert len(tasks) == 2
         for task in tasks:
             os.kill(task, signal.SIGUSR2)  # as SLURM does before it stops a job
-        log, _ = job.communicate(timeout=300)
+        log, _ = job.communicate(timeout=600)
     finally:
-        job.kill()
+        if job.poll() is None:
+            os.killpg(job.pid, signal.SIGKILL)
     assert job.returncode == 0, log
     starts = [int(i) for i in re.findall(r"Starting training from iteration (\d+)", log)]
     assert starts[0] == 0 and len(starts) == 2 and 4 <= starts[1] < 60 and starts[1] % 2 == 0
