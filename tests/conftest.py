@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+_ROOT = Path(__file__).resolve().parents[1]
 _SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -25,3 +28,12 @@ def golden_dir() -> Path:
     if not path.is_dir():
         pytest.skip(f"no folder {path} with golden files")
     return path
+
+
+@pytest.fixture(scope="session")
+def few_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for ``DETECTRON2_DATASETS``: SynthRoad, five images in a test set and four to train on."""
+    root = tmp_path_factory.mktemp("datasets")
+    command = [sys.executable, "-m", "d2ext.data.synthroad", "--root", str(root / "synthroad"), "--seed", "5"]
+    subprocess.run([*command, "--train", "4", "--val", "1", "--test", "5"], cwd=_ROOT, check=True)
+    return root

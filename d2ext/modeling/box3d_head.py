@@ -18,6 +18,7 @@ from torchvision.ops import generalized_box_iou_loss
 
 from d2ext.modeling.box3d_coder import decode_angle, encode_angle, fuse_log_depths, ground_log_depth
 from d2ext.modeling.losses import laplace_nll
+from d2ext.modeling.normalizer import loss_normalizer
 from d2ext.structures.projection import project_points, unproject_points
 
 DEPTH_ESTIMATES = ("direct", "height", "ground", "told")
@@ -182,7 +183,7 @@ class Box3DHead(nn.Module):
     def losses(
         self, raw: dict[str, Tensor], views: ObjectViews, targets: ObjectTargets, weight: Tensor
     ) -> dict[str, Tensor]:
-        """Weighted means of the losses of N predictions.
+        """Weighted means of the losses over the predictions of all processes, N of them in this one.
 
         Args:
             raw: predictions of :meth:`forward`.
@@ -193,9 +194,9 @@ class Box3DHead(nn.Module):
         Returns:
             loss_class, loss_box, loss_center, loss_size, loss_angle, loss_depth: scalars.
         """
-        norm, norm3d = weight.sum().clamp(min=1e-6), (weight * targets.has_3d).sum().clamp(min=1e-6)
-        w3d = weight * targets.has_3d / norm3d
-        weight = weight / norm
+        w3d = weight * targets.has_3d
+        norm, norm3d = loss_normalizer(torch.stack([weight.sum(), w3d.sum()]), least=1e-6)
+        weight, w3d = weight / norm, w3d / norm3d
         log_wh = (targets.box2d[:, 2:] - targets.box2d[:, :2]).clamp(min=1.0).log()
         predicted = self._box2d(raw, views)
         predicted_log_wh = (predicted[:, 2:] - predicted[:, :2]).log()

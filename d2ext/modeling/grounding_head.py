@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from d2ext.modeling.backbone.timm_ida import ConvNormAct
 from d2ext.modeling.box3d_head import Box3DHead, ObjectBoxes, ObjectTargets, ObjectViews
 from d2ext.modeling.losses import gaussian_heatmaps, heatmap_focal_loss, selection_loss
+from d2ext.modeling.normalizer import loss_normalizer
 
 
 @dataclass
@@ -70,7 +71,7 @@ class GroundingHead(nn.Module):
         in_dim: channels of the fused map.
         text_dim: width of the sentence vector.
         box_head: built for ``in_dim + text_dim`` features and the channels of ``SentenceViews.detail``.
-        norm: ``BN`` or ``GN``.
+        norm: ``BN``, ``SyncBN`` or ``GN``.
         loss_weights: weight of each loss by name; those not named weigh 1.
     """
 
@@ -117,7 +118,8 @@ class GroundingHead(nn.Module):
     def losses(
         self, fused: Tensor, sentence: Tensor, views: SentenceViews, targets: GroundingTargets
     ) -> dict[str, Tensor]:
-        """All losses of a batch of sentences; box terms count each target's cell and its four neighbours."""
+        """All losses of a batch of sentences, means over the batches of all processes together; box terms
+        count each target's cell and its four neighbours."""
         features, logits, existence = self(fused, sentence, views.valid)
         height, width = logits.shape[-2:]
         cells = _cells(targets.anchor, views.stride, width, height)
@@ -126,17 +128,20 @@ class GroundingHead(nn.Module):
         heat = gaussian_heatmaps(
             cells, (box[:, 2:] - box[:, :2]) / views.stride, targets.owner, len(logits), height, width
         )
-        count = max(len(targets.owner), 1)
+        counts = torch.tensor([float(len(targets.owner)), len(logits)], device=logits.device)
+        num_targets, num_sentences = loss_normalizer(counts)
+        selection = selection_loss(
+            logits[targets.owner, cells[:, 1], cells[:, 0]],
+            targets.owner,
+            logits[targets.other_owner, others[:, 1], others[:, 0]],
+            targets.other_owner,
+            len(logits),
+        )
+        exists = F.binary_cross_entropy_with_logits(existence, targets.exists.float(), reduction="none")
         losses = {
-            "loss_heatmap": heatmap_focal_loss(logits, heat, views.valid).sum() / count,
-            "loss_select": selection_loss(
-                logits[targets.owner, cells[:, 1], cells[:, 0]],
-                targets.owner,
-                logits[targets.other_owner, others[:, 1], others[:, 0]],
-                targets.other_owner,
-                len(logits),
-            ),
-            "loss_exist": F.binary_cross_entropy_with_logits(existence, targets.exists.float()),
+            "loss_heatmap": heatmap_focal_loss(logits, heat, views.valid).sum() / num_targets,
+            "loss_select": selection.sum() / num_targets,
+            "loss_exist": exists.sum() / num_sentences,
         }
         index, near, weight = _with_neighbours(cells, width, height)
         owner = targets.owner[index]

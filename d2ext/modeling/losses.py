@@ -58,21 +58,21 @@ def heatmap_focal_loss(logits: Tensor, target: Tensor, valid: Tensor | None = No
 def selection_loss(
     target_logits: Tensor, target_owner: Tensor, other_logits: Tensor, other_owner: Tensor, num_groups: int
 ) -> Tensor:
-    """Cross-entropy of each target against the non-targets of its group (sentence), mean over the targets.
+    """Cross-entropy of each target against the non-targets of its group (sentence).
 
     Args:
         target_logits, target_owner: (T,) logits of targets and the group of each.
         other_logits, other_owner: (D,) the same of non-targets.
 
     Returns:
-        Scalar mean of log(1 + sum_d exp(other_d - target_t)); 0 without targets.
+        (T,) log(1 + sum_d exp(other_d - target_t)).
     """
     top = torch.full((num_groups,), float("-inf"), device=other_logits.device)
     top = top.scatter_reduce(0, other_owner, other_logits.detach(), "amax")
     scaled = (other_logits - top[other_owner]).exp()
     total = torch.zeros(num_groups, device=scaled.device).index_add(0, other_owner, scaled)
     rival = total.clamp(min=1e-30).log() + top  # -inf in a group without others
-    return F.softplus(rival[target_owner] - target_logits).sum() / max(len(target_logits), 1)
+    return F.softplus(rival[target_owner] - target_logits)
 
 
 def laplace_nll(error: Tensor, log_scale: Tensor, beta: float = 0.5) -> Tensor:

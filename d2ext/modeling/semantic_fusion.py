@@ -144,7 +144,7 @@ class HierarchicalFusion(nn.Module):
         text_dim: width of the semantic levels.
         state_dim: state size of the cross-modal SSM.
         head_dim: head size; a step of width ``dim`` has ``dim // head_dim`` heads.
-        norm: ``BN`` or ``GN``.
+        norm: ``BN``, ``SyncBN`` or ``GN``.
         kind: ``ssm``; for comparison ``attention`` (softmax cross-attention) or ``concat`` (mean word).
     """
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data import DatasetCatalog, DatasetFromList, MetadataCatalog
 
 from d2ext.data.build import (
+    GroundingStream,
     ShardedBatches,
     build_grounding_test_loader,
     build_grounding_train_loader,
@@ -79,6 +80,29 @@ def test_ranks_share_one_global_batch(loader_cfg, monkeypatch):
     assert [one + two for one, two in zip(*parts, strict=True)] == whole
 
 
+def numbered_batches(processes: int, start: int, end: int) -> list[list[tuple]]:
+    """What all processes together get in batches of 4 from 7 numbered images: (image, random draw) pairs."""
+    images = DatasetFromList([{"number": i} for i in range(7)])
+    stream = GroundingStream([images], [1.0], lambda image, rng: (image["number"], rng.random()), 4, seed=2)
+    shares = [ShardedBatches(4, start, rank, processes) for rank in range(processes)]
+    batches = islice(zip(*shares, strict=True), end - start)
+    return [[stream[item] for share in batch for item in share] for batch in batches]
+
+
+def test_every_image_comes_once_an_epoch_though_batches_cross_its_end():
+    samples = [image for batch in numbered_batches(2, 0, 14) for image, _ in batch]
+    epochs = [samples[i : i + 7] for i in range(0, len(samples), 7)]
+    assert len(epochs) == 8 and all(sorted(epoch) == list(range(7)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 4
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_resuming_inside_an_epoch_on_any_number_of_processes_continues_the_stream(processes):
+    whole = numbered_batches(1, 0, 12)
+    for start in (1, 6):
+        assert numbered_batches(processes, start, 12) == whole[start:]
+
+
 def test_the_global_random_state_is_left_alone(loader_cfg):
     torch.manual_seed(0)
     expected = torch.rand(3)
@@ -145,3 +169,19 @@ def test_loader_for_testing_gives_every_image_once(loader_cfg, datasets):
     assert [batch[0]["image_id"] for batch in batches] == expected
     batches = list(build_grounding_test_loader(loader_cfg, datasets[0], batch_size=2))
     assert [sample["image_id"] for batch in batches for sample in batch] == expected
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("processes", [1, 2, 3, 5, 8])
+def test_processes_evaluate_every_image_once_and_in_order(cfg, monkeypatch, processes, batch_size):
+    DatasetCatalog.register("seven_for_test", lambda: [{"number": i} for i in range(7)])
+    try:
+        monkeypatch.setattr("detectron2.utils.comm.get_world_size", lambda: processes)
+        images = []
+        for rank in range(processes):
+            monkeypatch.setattr("detectron2.utils.comm.get_rank", lambda rank=rank: rank)
+            loader = build_grounding_test_loader(cfg, "seven_for_test", batch_size)
+            images += [image for batch in loader.batch_sampler for image in batch]
+    finally:
+        DatasetCatalog.remove("seven_for_test")
+    assert images == list(range(7))

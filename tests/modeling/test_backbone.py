@@ -3,6 +3,7 @@
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from d2ext.modeling import TimmBackbone, TimmIDABackbone
 
@@ -41,6 +42,16 @@ def test_group_norm_replaces_every_batch_norm():
     assert torch.allclose(model(x)["p3"][:1], model(x[:1])["p3"], atol=1e-4)
 
 
+def test_sync_batch_norm_has_the_weights_and_in_one_process_the_results_of_batch_norm():
+    x = torch.randn(2, 3, 64, 96)
+    plain, sync = TimmBackbone("resnet18"), TimmBackbone("resnet18", norm="SyncBN")
+    assert not sync.load_state_dict(plain.state_dict()).missing_keys
+    norms = [m for m in sync.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    assert norms and all(isinstance(m, nn.SyncBatchNorm) for m in norms)
+    for a, b in zip(plain.train()(x).values(), sync.train()(x).values(), strict=True):
+        assert torch.equal(a, b)
+
+
 def test_local_weights_file(tmp_path):
     import timm
 
@@ -56,7 +67,9 @@ def test_local_weights_file(tmp_path):
 def test_wrong_names_say_what_was_expected(tmp_path):
     with pytest.raises(ValueError, match="MODEL.TIMM.NAME nonsense: no such timm model"):
         TimmBackbone("nonsense")
-    with pytest.raises(ValueError, match="MODEL.TIMM.NORM XN: expected BN, FrozenBN or GN"):
+    with pytest.raises(ValueError, match="MODEL.TIMM.NORM XN: expected BN, SyncBN, FrozenBN or GN"):
         TimmBackbone("resnet18", norm="XN")
+    with pytest.raises(ValueError, match="NORM XN: expected one of BN, SyncBN, GN"):
+        TimmIDABackbone(TimmBackbone("resnet18"), (16, 16, 16), "XN")
     with pytest.raises(FileNotFoundError, match="MODEL.TIMM.WEIGHTS .*none.pth: no such file"):
         TimmBackbone("resnet18", weights=str(tmp_path / "none.pth"))

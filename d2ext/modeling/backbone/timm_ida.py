@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
@@ -18,6 +19,22 @@ def group_norm(channels: int) -> nn.GroupNorm:
     return nn.GroupNorm(min(32, channels // 8), channels)
 
 
+def build_norm(norm: str, channels: int) -> nn.Module:
+    """``BN``, ``SyncBN`` (statistics over the batches of all GPUs) or ``GN``.
+
+    Raises:
+        ValueError: another name.
+    """
+    norms: dict[str, Callable[[int], nn.Module]] = {
+        "BN": nn.BatchNorm2d,
+        "SyncBN": nn.SyncBatchNorm,
+        "GN": group_norm,
+    }
+    if norm not in norms:
+        raise ValueError(f"NORM {norm}: expected one of {', '.join(norms)}")
+    return norms[norm](channels)
+
+
 class TimmBackbone(Backbone):
     """Features of a timm network at strides 4, 8, 16 and 32.
 
@@ -27,7 +44,7 @@ class TimmBackbone(Backbone):
         weights: path of a local weights file (``.pth`` or ``.safetensors``); wins over ``pretrained``.
         widths: stage widths for networks that take ``channels`` (timm's ResNets); empty keeps the published
             ones.
-        norm: ``BN`` (as built), ``FrozenBN`` or ``GN``.
+        norm: ``BN`` (as built), ``SyncBN``, ``FrozenBN`` or ``GN``.
 
     Raises:
         ValueError: unknown model or norm, or a network without the four strides.
@@ -55,10 +72,14 @@ class TimmBackbone(Backbone):
         self._out_features = list(STRIDES.values())
         if norm == "FrozenBN":
             self.body = FrozenBatchNorm2d.convert_frozen_batchnorm(self.body)
+        elif norm == "SyncBN":
+            from timm.layers import convert_sync_batchnorm
+
+            self.body = convert_sync_batchnorm(self.body)
         elif norm == "GN":
             _batch_to_group_norm(self.body)
         elif norm != "BN":
-            raise ValueError(f"MODEL.TIMM.NORM {norm}: expected BN, FrozenBN or GN")
+            raise ValueError(f"MODEL.TIMM.NORM {norm}: expected BN, SyncBN, FrozenBN or GN")
 
     @property
     def size_divisibility(self) -> int:
@@ -109,12 +130,12 @@ def _batch_to_group_norm(module: nn.Module) -> None:
 
 
 class ConvNormAct(nn.Sequential):
-    """Convolution without bias, BatchNorm or GroupNorm, ReLU; keeps height and width."""
+    """Convolution without bias, a norm of :func:`build_norm`, ReLU; keeps height and width."""
 
     def __init__(self, cin: int, cout: int, kernel: int, norm: str = "BN", groups: int = 1) -> None:
         super().__init__(
             nn.Conv2d(cin, cout, kernel, padding=kernel // 2, bias=False, groups=groups),
-            group_norm(cout) if norm == "GN" else nn.BatchNorm2d(cout),
+            build_norm(norm, cout),
             nn.ReLU(inplace=True),
         )
 
@@ -129,7 +150,7 @@ class TimmIDABackbone(Backbone):
     Args:
         bottom_up: network that gives p2 to p5.
         channels: output channels of p2, p3, p4, p5; three numbers leave p2 out (finest map at stride 8).
-        norm: norm of the nodes, ``BN`` or ``GN``.
+        norm: norm of the nodes, ``BN``, ``SyncBN`` or ``GN``.
     """
 
     def __init__(self, bottom_up: TimmBackbone, channels: tuple[int, ...], norm: str = "BN") -> None:
@@ -137,21 +158,20 @@ class TimmIDABackbone(Backbone):
         if len(channels) not in (3, 4):
             raise ValueError(f"MODEL.IDA.CHANNELS {channels}: expected 3 (p3 to p5) or 4 (p2 to p5) numbers")
         self.bottom_up = bottom_up
-        node_norm = "GN" if norm == "GN" else "BN"
         shapes = bottom_up.output_shape()
         self._names = list(shapes)[-len(channels) :]
         self._strides = {n: shapes[n].stride for n in self._names}
         self._out_channels = dict(zip(self._names, channels, strict=True))
         self.lateral = nn.ModuleList(
-            ConvNormAct(shapes[n].channels, c, 1, node_norm) for n, c in self._out_channels.items()
+            ConvNormAct(shapes[n].channels, c, 1, norm) for n, c in self._out_channels.items()
         )
         self.project, self.node = nn.ModuleDict(), nn.ModuleDict()
         widths = list(channels)
         for start in range(len(widths) - 2, -1, -1):
             for j in range(start + 1, len(widths)):
                 key = f"{start}_{j}"
-                self.project[key] = ConvNormAct(widths[j], widths[start], 1, node_norm)
-                self.node[key] = ConvNormAct(widths[start], widths[start], 3, node_norm)
+                self.project[key] = ConvNormAct(widths[j], widths[start], 1, norm)
+                self.node[key] = ConvNormAct(widths[start], widths[start], 3, norm)
                 widths[j] = widths[start]
         self._out_features = self._names
 
@@ -191,6 +211,9 @@ def build_timm_backbone(cfg, input_shape: ShapeSpec) -> TimmBackbone:
 @BACKBONE_REGISTRY.register()
 def build_timm_ida_backbone(cfg, input_shape: ShapeSpec) -> TimmIDABackbone:
     """The timm network that MODEL.TIMM describes, with iterative deep aggregation (MODEL.IDA)."""
+    norm = cfg.MODEL.TIMM.NORM
     return TimmIDABackbone(
-        build_timm_backbone(cfg, input_shape), tuple(cfg.MODEL.IDA.CHANNELS), cfg.MODEL.TIMM.NORM
+        build_timm_backbone(cfg, input_shape),
+        tuple(cfg.MODEL.IDA.CHANNELS),
+        "BN" if norm == "FrozenBN" else norm,
     )

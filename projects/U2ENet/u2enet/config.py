@@ -31,7 +31,8 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     cfg.MODEL.TIMM.WEIGHTS = ""
     # Stage widths for networks that take them (timm's ResNets); empty keeps the published ones.
     cfg.MODEL.TIMM.WIDTHS = []
-    # BN, FrozenBN or GN; GN also turns the aggregation's norms into GroupNorm.
+    # BN, SyncBN, FrozenBN or GN; all but FrozenBN also hold for the aggregation's norms. SyncBN takes its
+    # statistics over the batches of all GPUs.
     cfg.MODEL.TIMM.NORM = "BN"
 
     cfg.MODEL.IDA = CfgNode()
@@ -73,7 +74,7 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     c.ANGLE_BINS = 12
     # Ways to the depth that are fused: some of direct, height, ground, told.
     c.DEPTH_ESTIMATES = ["direct", "height", "ground", "told"]
-    # BN or GN in fusion and head.
+    # BN, SyncBN or GN in fusion and head.
     c.NORM = "BN"
     # BatchNorm uses its running statistics in training too. For the last iterations on several cameras: a
     # batch holds images of one shape, so of one camera, while the running statistics are those of all.
