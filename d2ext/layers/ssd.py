@@ -170,9 +170,10 @@ def _chunked_scan(
         return torch.zeros_like(x), h
 
     # n: chunk, i and j: step inside a chunk, g: group, r: head of a group, p: head_dim, s: state
-    chunk = math.ceil(length / math.ceil(length / chunk_size))  # chunks of even size need the least padding
-    tail = -length % chunk  # steps with dt = 0, which keep the state
-    split = (-1, chunk)
+    chunks = -(-length // chunk_size)
+    chunk = -(-length // chunks)  # chunks of even size need the least padding
+    tail = chunks * chunk - length  # steps with dt = 0, which keep the state
+    split = (chunks, chunk)
     x_dt = F.pad(x * dt.unsqueeze(-1), (0, 0, 0, 0, 0, tail)).unflatten(2, (groups, -1)).unflatten(1, split)
     log_decay = F.pad(dt * A, (0, 0, 0, tail)).unflatten(2, (groups, -1)).unflatten(1, split).movedim(2, -1)
     B = F.pad(B, (0, 0, 0, 0, 0, tail)).unflatten(1, split)
@@ -187,7 +188,7 @@ def _chunked_scan(
     across = log_decay.sum(-1).exp()[..., None, None]
     h = h.unflatten(1, (groups, -1))
     entering = []
-    for n in range(added.shape[1]):
+    for n in range(chunks):
         entering.append(h)
         h = across[:, n] * h + added[:, n]
     from_start = log_decay.cumsum(-1).exp().movedim(-1, 2).unsqueeze(-1)

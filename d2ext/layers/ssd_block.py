@@ -55,8 +55,9 @@ class SSDBlock(nn.Module):
         self.split_sizes = (inner_dim, conv_dim, num_heads)
         self.norm = nn.RMSNorm(dim, eps=1e-5)
         self.in_proj = nn.Linear(dim, sum(self.split_sizes), bias=False)
+        self.chunk_size = chunk_size
         self.scans = nn.ModuleList(
-            _DirectedScan(num_heads, head_dim, num_groups, state_dim, conv_kernel, chunk_size, reverse)
+            _DirectedScan(num_heads, head_dim, num_groups, state_dim, conv_kernel, reverse)
             for reverse in ((False, True) if bidirectional else (False,))
         )
         self.out_norm = nn.RMSNorm(inner_dim, eps=1e-5)
@@ -81,7 +82,7 @@ class SSDBlock(nn.Module):
         # No layer before the convolution has a bias: zeroed padding is the same to it as the sequence's edge.
         visible = x if mask is None else x.masked_fill(~mask.unsqueeze(-1), 0)
         z, xBC, dt = self.in_proj(self.norm(visible)).split(self.split_sizes, dim=-1)
-        y = sum(scan(xBC, dt, mask) for scan in self.scans)
+        y = sum(scan(xBC, dt, mask, self.chunk_size) for scan in self.scans)
         return x + self.out_proj(self.out_norm(y * F.silu(z)))
 
 
@@ -95,14 +96,12 @@ class _DirectedScan(nn.Module):
         num_groups: int,
         state_dim: int,
         conv_kernel: int,
-        chunk_size: int,
         reverse: bool,
     ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.num_groups = num_groups
         self.split_sizes = (num_heads * head_dim, num_groups * state_dim, num_groups * state_dim)
-        self.chunk_size = chunk_size
         self.reverse = reverse
         channels = sum(self.split_sizes)
         self.conv = nn.Conv1d(channels, channels, conv_kernel, groups=channels)
@@ -110,7 +109,7 @@ class _DirectedScan(nn.Module):
         self.A_log = nn.Parameter(A_log_init(num_heads))
         self.D = nn.Parameter(torch.ones(num_heads))
 
-    def forward(self, xBC: Tensor, dt: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, xBC: Tensor, dt: Tensor, mask: Tensor | None, chunk_size: int) -> Tensor:
         """xBC (B, L, conv channels), 0 at padding; dt (B, L, heads) before softplus -> y (B, L, inner)."""
         if self.reverse:
             xBC, dt = xBC.flip(1), dt.flip(1)
@@ -125,7 +124,7 @@ class _DirectedScan(nn.Module):
             B.unflatten(-1, (self.num_groups, -1)),
             C.unflatten(-1, (self.num_groups, -1)),
             D=self.D,
-            chunk_size=self.chunk_size,
+            chunk_size=chunk_size,
             mask=mask,
         ).flatten(2)
         return y.flip(1) if self.reverse else y

@@ -28,12 +28,6 @@ class SentenceViews:
     image: Tensor
     detail: Tensor
 
-    def of(self, image: Tensor) -> SentenceViews:
-        """From one view per image to one per sentence, by the index (S,) of each sentence's image."""
-        return SentenceViews(
-            self.P[image], self.plane[image], self.valid[image], self.stride, self.image[image], self.detail
-        )
-
     def at(self, owner: Tensor, cells: Tensor) -> ObjectViews:
         """The view of objects at (N, 2) cells (column, row) of the maps ``owner`` (N,)."""
         uv = (cells.float() + 0.5) * self.stride - 0.5

@@ -44,9 +44,8 @@ def number_features(values: Tensor) -> Tensor:
     A bin's feature is a Gaussian of the distance to its centre in log value, as wide as the bins are apart.
     """
     log = values.clamp(1e-2, 1e3).log()
-    centers = torch.linspace(math.log(_LEAST), math.log(_GREATEST), _BINS, device=values.device)
-    distance = (log.clamp(float(centers[0]), float(centers[-1]))[..., None] - centers) / (
-        centers[1] - centers[0]
-    )
+    least, greatest = math.log(_LEAST), math.log(_GREATEST)
+    centers = torch.linspace(least, greatest, _BINS, device=values.device)
+    distance = (log.clamp(least, greatest)[..., None] - centers) * ((_BINS - 1) / (greatest - least))
     features = torch.cat([torch.ones_like(log)[..., None], log[..., None], torch.exp(-0.5 * distance**2)], -1)
     return torch.where(values.isnan()[..., None], 0.0, features)

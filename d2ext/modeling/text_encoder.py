@@ -6,6 +6,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,74 @@ def resolve_encoder(name: str) -> str:
     if name.startswith(PACKAGE_PREFIX):
         return str(Path(__file__).resolve().parent.parent / "resources" / name[len(PACKAGE_PREFIX) :])
     return name
+
+
+class Tokens(NamedTuple):
+    """S sentences padded on the right: ids (S, L) long, mask (S, L) True on tokens, and numbers (S, L), the
+    value of the number that a token is part of, NaN for none."""
+
+    ids: Tensor
+    mask: Tensor
+    numbers: Tensor
+
+
+class SentenceTokenizer:
+    """Sentences to token ids and the values of their numbers.
+
+    Args:
+        name, max_tokens: see :class:`TextEncoder`.
+
+    Attributes:
+        backend: the Hugging Face tokenizer.
+        config: the Hugging Face config of the encoder.
+        max_tokens: longest sentence in tokens, special tokens included.
+
+    Raises:
+        FileNotFoundError: no tokenizer or config there; the message says what was expected.
+    """
+
+    def __init__(self, name: str, max_tokens: int = 0) -> None:
+        self.name = name
+        self.backend, self.config = _load_tokenizer(name)
+        limit = self.config.max_position_embeddings
+        if self.config.model_type in ("roberta", "xlm-roberta", "camembert"):
+            limit -= self.config.pad_token_id + 1  # positions start after the padding index
+        self.max_tokens = min(max_tokens or limit, limit)
+
+    def tokenize(self, sentences: Sequence[str]) -> tuple[list[list[int]], list[np.ndarray]]:
+        """Token ids and :func:`number_values` of each sentence, special tokens included, not padded.
+
+        Raises:
+            ValueError: an empty sentence, or one longer than the encoder takes.
+        """
+        for i, text in enumerate(sentences):
+            if not text.strip():
+                raise ValueError(f"sentence {i + 1} of {len(sentences)} is empty: expected words")
+        if not sentences:
+            return [], []
+        tokens = self.backend(
+            list(sentences), add_special_tokens=True, return_offsets_mapping=True, verbose=False
+        )
+        ids = tokens["input_ids"]
+        for text, row in zip(sentences, ids, strict=True):
+            if len(row) > self.max_tokens:
+                raise ValueError(
+                    f'sentence "{text[:60]}...": {len(row)} tokens, expected at most {self.max_tokens} '
+                    f"({self.name})"
+                )
+        numbers = map(number_values, sentences, tokens["offset_mapping"])
+        return ids, list(numbers)
+
+    def pad(self, ids: list[list[int]], numbers: list[np.ndarray]) -> Tokens:
+        """One batch of what :meth:`tokenize` gives for at least one sentence."""
+        length = min(-(-max(map(len, ids)) // LENGTH_STEP) * LENGTH_STEP, self.max_tokens)
+        lengths = torch.tensor([len(row) for row in ids])
+        mask = torch.arange(length) < lengths[:, None]
+        tokens = torch.full(mask.shape, self.backend.pad_token_id)
+        tokens[mask] = torch.tensor([i for row in ids for i in row])
+        values = torch.full(mask.shape, float("nan"))
+        values[mask] = torch.from_numpy(np.concatenate(numbers))
+        return Tokens(tokens, mask, values)
 
 
 class TextEncoder(nn.Module):
@@ -51,14 +120,9 @@ class TextEncoder(nn.Module):
         cache_size: int = 20000,
     ) -> None:
         super().__init__()
-        self.name = name
-        self.tokenizer, self.encoder = _load(name, pretrained)
-        config = self.encoder.config
-        limit = config.max_position_embeddings
-        if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-            limit -= config.pad_token_id + 1  # positions start after the padding index
-        self.max_tokens = min(max_tokens or limit, limit)
-        self.dim: int = config.hidden_size + NUMBER_DIM
+        self.tokenizer = SentenceTokenizer(name, max_tokens)
+        self.encoder = _load_encoder(name, self.tokenizer.config, pretrained)
+        self.dim: int = self.tokenizer.config.hidden_size + NUMBER_DIM
         self.frozen = frozen
         self._cache: OrderedDict[str, Tensor] = OrderedDict()
         self._cache_size = cache_size
@@ -76,28 +140,8 @@ class TextEncoder(nn.Module):
         return next(self.encoder.parameters()).device
 
     def tokenize(self, sentences: Sequence[str]) -> tuple[list[list[int]], list[np.ndarray]]:
-        """Token ids and :func:`number_values` of each sentence, special tokens included, not padded.
-
-        Raises:
-            ValueError: an empty sentence, or one longer than the encoder takes.
-        """
-        for i, text in enumerate(sentences):
-            if not text.strip():
-                raise ValueError(f"sentence {i + 1} of {len(sentences)} is empty: expected words")
-        if not sentences:
-            return [], []
-        tokens = self.tokenizer(
-            list(sentences), add_special_tokens=True, return_offsets_mapping=True, verbose=False
-        )
-        ids = tokens["input_ids"]
-        for text, row in zip(sentences, ids, strict=True):
-            if len(row) > self.max_tokens:
-                raise ValueError(
-                    f'sentence "{text[:60]}...": {len(row)} tokens, expected at most {self.max_tokens} '
-                    f"({self.name})"
-                )
-        numbers = map(number_values, sentences, tokens["offset_mapping"])
-        return ids, list(numbers)
+        """:meth:`SentenceTokenizer.tokenize`."""
+        return self.tokenizer.tokenize(sentences)
 
     def forward(self, sentences: Sequence[str]) -> tuple[Tensor, Tensor]:
         """S sentences -> token features (S, L, dim) and mask (S, L), True on tokens; padding is on the right.
@@ -113,17 +157,15 @@ class TextEncoder(nn.Module):
         features = nn.functional.pad(features, (0, 0, 0, -features.shape[1] % LENGTH_STEP))
         return features, torch.arange(features.shape[1], device=self.device) < lengths[:, None]
 
+    def encode(self, tokens: Tokens) -> Tensor:
+        """Tokens -> features (S, L, dim), zero on padding."""
+        features = self.encoder(input_ids=tokens.ids, attention_mask=tokens.mask.long()).last_hidden_state
+        features = torch.cat([features, number_features(tokens.numbers).to(features.dtype)], -1)
+        return features * tokens.mask[..., None]
+
     def _encode(self, ids: list[list[int]], numbers: list[np.ndarray]) -> tuple[Tensor, Tensor]:
-        length = min(-(-max(map(len, ids)) // LENGTH_STEP) * LENGTH_STEP, self.max_tokens)
-        pad = self.tokenizer.pad_token_id
-        tokens = torch.tensor([row + [pad] * (length - len(row)) for row in ids], device=self.device)
-        lengths = torch.tensor([len(row) for row in ids], device=self.device)
-        mask = torch.arange(length, device=self.device) < lengths[:, None]
-        values = torch.full(tokens.shape, float("nan"), device=self.device)
-        values[mask] = torch.from_numpy(np.concatenate(numbers)).to(self.device)
-        features = self.encoder(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
-        features = torch.cat([features, number_features(values).to(features.dtype)], -1)
-        return features * mask[..., None], mask
+        tokens = Tokens(*(t.to(self.device) for t in self.tokenizer.pad(ids, numbers)))
+        return self.encode(tokens), tokens.mask
 
     def _cached(self, sentences: Sequence[str]) -> list[Tensor]:
         rows = zip(sentences, *self.tokenize(sentences), strict=True)
@@ -149,8 +191,8 @@ class TextEncoder(nn.Module):
         super()._load_from_state_dict(*args, **kwargs)
 
 
-def _load(name: str, pretrained: bool):
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
+def _load_tokenizer(name: str) -> tuple[Any, Any]:
+    from transformers import AutoConfig, AutoTokenizer
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -159,22 +201,26 @@ def _load(name: str, pretrained: bool):
     if os.sep in source and not os.path.isdir(source) and source.count("/") != 1:
         raise FileNotFoundError(f"MODEL.TEXT.NAME {name}: no such folder")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        config = AutoConfig.from_pretrained(source)
+        return AutoTokenizer.from_pretrained(source), AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as e:
         raise FileNotFoundError(
             f"MODEL.TEXT.NAME {name}: no tokenizer and config there ({str(e).splitlines()[0]}); expected a "
             "hub name that can be reached or a folder with tokenizer.json and config.json"
         ) from e
+
+
+def _load_encoder(name: str, config: Any, pretrained: bool) -> nn.Module:
+    from transformers import AutoModel
+
     extra = (
         {"add_pooling_layer": False}
         if config.model_type in ("bert", "roberta", "xlm-roberta", "camembert")
         else {}
     )
     if not pretrained:
-        return tokenizer, AutoModel.from_config(config, **extra)
+        return AutoModel.from_config(config, **extra)
     try:
-        return tokenizer, AutoModel.from_pretrained(source, **extra)
+        return AutoModel.from_pretrained(resolve_encoder(name), **extra)
     except (OSError, ValueError) as e:
         raise FileNotFoundError(
             f"MODEL.TEXT.NAME {name}: no weights there ({str(e).splitlines()[0]}); put model.safetensors "

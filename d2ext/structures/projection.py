@@ -33,10 +33,13 @@ def project_points(P: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
 
 def viewing_rays(P: Tensor, uv: Tensor) -> tuple[Tensor, Tensor]:
     """P (..., 3, 4), uv (..., 2) pixels -> optical centre (..., 3), directions (..., 3) whose z is 1."""
-    inverse = torch.linalg.inv(P[..., :3])
-    pixels = torch.cat((uv, torch.ones_like(uv[..., :1])), dim=-1)
-    direction = small_matmul(inverse, pixels.unsqueeze(-1)).squeeze(-1)
-    return -small_matmul(inverse, P[..., 3:]).squeeze(-1), direction
+    (a, b), (c, d) = (row.unbind(-1)[:2] for row in (P[..., 0, :], P[..., 1, :]))
+    adjugate = torch.stack((torch.stack((d, -b), -1), torch.stack((-c, a), -1)), -2)
+    inverse = adjugate / (a * d - b * c)[..., None, None]
+    away = -P[..., 2, 3:]  # z of the optical centre
+    direction = small_matmul(inverse, (uv - P[..., :2, 2]).unsqueeze(-1)).squeeze(-1)
+    origin = small_matmul(inverse, (-P[..., :2, 3] - P[..., :2, 2] * away).unsqueeze(-1)).squeeze(-1)
+    return torch.cat((origin, away), -1), torch.cat((direction, torch.ones_like(direction[..., :1])), -1)
 
 
 def unproject_points(P: Tensor, uv: Tensor, depth: Tensor) -> Tensor:

@@ -26,14 +26,14 @@ def encoder():
 
 
 def test_digits_are_tokens_of_their_own(encoder):
-    words = encoder.tokenizer.tokenize("about 12.5 meters")
+    words = encoder.tokenizer.backend.tokenize("about 12.5 meters")
     assert [w for w in words if w.isdigit()] == ["1", "2", "5"]
 
 
 def test_tokens_of_a_number_carry_its_value(encoder):
     text = "The car about 34.5 meters away is 1.6 meters high, 4 long."
     ids, numbers = encoder.tokenize([text])
-    words = encoder.tokenizer.convert_ids_to_tokens(ids[0])
+    words = encoder.tokenizer.backend.convert_ids_to_tokens(ids[0])
     told = [(w, float(v)) for w, v in zip(words, numbers[0], strict=True) if not np.isnan(v)]
     expected = [*zip("34.5", [34.5] * 4, strict=True), *zip("1.6", [1.6] * 3, strict=True), ("4", 4.0)]
     assert told == [(w, pytest.approx(v)) for w, v in expected]
@@ -146,7 +146,7 @@ def test_real_roberta_tokenizer(shared_dir, tmp_path):
     (tmp_path / "config.json").chmod(0o644)
     (tmp_path / "config.json").write_text(json.dumps(config))
     roberta = TextEncoder(str(tmp_path), pretrained=False).eval()
-    assert roberta.max_tokens == 512
+    assert roberta.tokenizer.max_tokens == 512
     ids, numbers = roberta.tokenize(["Hello world"])
     assert ids == [[0, 31414, 232, 2]]  # <s> Hello Ġworld </s> in the published vocabulary
     assert np.isnan(numbers[0]).all()

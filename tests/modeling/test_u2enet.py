@@ -4,7 +4,8 @@ import pytest
 import torch
 from detectron2.modeling import build_model
 
-from d2ext.modeling.meta_arch.u2enet import original_boxes, viewing_maps
+from d2ext.modeling.grounding_inference import original_boxes
+from d2ext.modeling.meta_arch.u2enet import viewing_maps
 from d2ext.structures import Camera, bev_iou
 
 

@@ -6,21 +6,22 @@ import torch
 import torch.nn.functional as F
 from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
-from detectron2.structures import Boxes, ImageList, Instances
+from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from d2ext.data.categories import CATEGORIES
 from d2ext.modeling.box3d_head import Box3DHead, ObjectTargets
 from d2ext.modeling.grounding_head import Grounded, GroundingHead, GroundingTargets, SentenceViews
+from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences, GroundingInference
 from d2ext.modeling.numbers import NUMBER_DIM
 from d2ext.modeling.semantic_fusion import HierarchicalFusion, SemanticFilter, SentencePooling
-from d2ext.modeling.text_encoder import TextEncoder
-from d2ext.structures import Boxes3D, bev_iou
+from d2ext.modeling.text_encoder import TextEncoder, Tokens
+from d2ext.structures import Boxes3D
 from d2ext.structures.projection import project_points, viewing_rays
 
 
 @META_ARCH_REGISTRY.register()
-class U2ENet(nn.Module):
+class U2ENet(GroundingInference, nn.Module):
     """Text + image -> 3D boxes of everything the sentence refers to.
 
     The image is encoded once for all of its sentences; a sentence costs the fusion and the head.
@@ -39,11 +40,7 @@ class U2ENet(nn.Module):
             empty leaves it out.
         pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
         topk: peaks looked at for a sentence.
-        score_threshold: least score of an answer when any number of targets is possible.
-        duplicate_iou: of two answers to a sentence whose boxes overlap more than this seen from above, the
-            better stays.
-        single_target: exactly one answer a sentence, where the input does not say (key ``single_target``).
-        sentence_chunk: sentences fused at a time in inference (bounds memory).
+        score_threshold, duplicate_iou, single_target, sentence_chunk: see :class:`GroundingInference`.
         freeze_norm_stats: BatchNorm normalises with its running statistics in training too.
     """
 
@@ -78,6 +75,7 @@ class U2ENet(nn.Module):
         self.head = head
         self.in_features = list(in_features)
         self.detail_feature = detail_feature
+        self.size_divisibility = backbone.size_divisibility
         self.stride = backbone.output_shape()[self.in_features[-1]].stride
         self.detection_prompt = detection_prompt
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), persistent=False)
@@ -153,7 +151,7 @@ class U2ENet(nn.Module):
         }
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> torch.device:  # type: ignore[override]
         return self.head.heatmap.weight.device
 
     def train(self, mode: bool = True) -> U2ENet:
@@ -168,75 +166,54 @@ class U2ENet(nn.Module):
         """Mapper dicts (see :class:`d2ext.data.mapper.GroundingMapper`) -> losses in training, else answers.
 
         Returns:
-            Training: dict of scalar losses. Inference: per image ``{"grounding": [Instances per sentence]}``
-            with pred_boxes (original pixels), pred_boxes3d, scores, pred_classes, pred_yaw (rad), best first.
+            Training: dict of scalar losses. Inference: see :meth:`inference`.
         """
         if not self.training:
             return self.inference(batched_inputs)
         sentences, owner = self._sentences(batched_inputs)
-        maps, views = self.encode_images(batched_inputs)
+        images = self.encode_images(batched_inputs)
         levels, vectors, mask = self.encode_sentences(sentences)
-        fused = self.fusion(maps, levels, mask, owner)
-        views = views.of(owner)
+        fused = self.fusion(images.maps, levels, mask, owner)
+        views = self._views(images, owner)
         return self.head.losses(fused, vectors, views, self._targets(batched_inputs, views))
 
-    @torch.no_grad()
-    def inference(self, batched_inputs: list[dict]) -> list[dict]:
-        """Answers to all sentences; every image is encoded once."""
-        maps, views = self.encode_images(batched_inputs)
-        answers = []
-        for i, record in enumerate(batched_inputs):
-            one = views.of(torch.tensor([i], device=self.device))
-            answers.append({"grounding": self.answer([m[i : i + 1] for m in maps], one, record)})
-        return answers
-
-    def answer(self, maps: list[Tensor], views: SentenceViews, record: dict) -> list[Instances]:
-        """Answers to the sentences of one encoded image (maps and views of batch size one)."""
-        out: list[Instances] = []
-        for start in range(0, len(record["sentences"]), self.sentence_chunk):
-            sentences = record["sentences"][start : start + self.sentence_chunk]
-            levels, vectors, mask = self.encode_sentences(sentences)
-            owner = torch.zeros(len(sentences), dtype=torch.long, device=self.device)
-            fused = self.fusion(maps, levels, mask, owner)
-            grounded = self.head.decode(fused, vectors, views.of(owner), self.topk)
-            out += [self._select(grounded, grounded.owner == s, record) for s in range(len(sentences))]
-        return out
-
-    def encode_images(self, batched_inputs: list[dict]) -> tuple[list[Tensor], SentenceViews]:
-        """Mapper dicts -> maps with viewing geometry, coarse to fine, and the images' cameras (batch B)."""
-        images = [
-            (x["image"].to(self.device).float() - self.pixel_mean) / self.pixel_std for x in batched_inputs
-        ]
-        batch = ImageList.from_tensors(images, self.backbone.size_divisibility)
-        features = self.backbone(batch.tensor)
-        P = torch.stack([x["camera"].P for x in batched_inputs]).to(self.device, torch.float32)
-        none = torch.full((4,), float("nan"))
-        planes = [
-            none if x.get("ground_plane") is None else x["ground_plane"].float() for x in batched_inputs
-        ]
-        plane = torch.stack(planes).to(self.device)
-        sizes = torch.tensor(batch.image_sizes, device=self.device)
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+        features = self.backbone(pixels)
         maps = []
         for name in self.in_features:
             f = features[name]
             stride = self.backbone.output_shape()[name].stride
             maps.append(torch.cat([f, viewing_maps(P, plane, sizes, stride, *f.shape[-2:]).to(f.dtype)], 1))
         height, width = maps[-1].shape[-2:]
-        rows = torch.arange(height, device=self.device) * self.stride < sizes[:, :1]
-        columns = torch.arange(width, device=self.device) * self.stride < sizes[:, 1:]
+        rows = torch.arange(height, device=P.device) * self.stride < sizes[:, :1]
+        columns = torch.arange(width, device=P.device) * self.stride < sizes[:, 1:]
         detail = maps[-1][:, :0]
         if self.detail_feature:
             cells = self.stride // self.backbone.output_shape()[self.detail_feature].stride
             detail = F.pixel_unshuffle(features[self.detail_feature], cells)
-        image = torch.arange(len(P), device=self.device)
-        valid = rows[:, :, None] & columns[:, None, :]
-        return maps, SentenceViews(P, plane, valid, self.stride, image, detail)
+        return EncodedImages(maps, rows[:, :, None] & columns[:, None, :], detail, P, plane)
 
-    def encode_sentences(self, sentences: list[str]) -> tuple[list[Tensor], Tensor, Tensor]:
-        """S sentences -> semantic levels, each (S, L, text_dim), vectors (S, pooling.dim) and mask (S, L)."""
-        tokens, mask = self.text_encoder(sentences)
-        levels = self.semantic_filter(tokens, mask)
-        return levels, self.pooling(levels[-1], tokens[..., -NUMBER_DIM:], mask), mask
+    def text_branch(self, tokens: Tokens) -> EncodedSentences:
+        """Tokens of S sentences -> the encoded sentences."""
+        return self._filter(self.text_encoder.encode(tokens), tokens.mask)
+
+    def encode_sentences(self, sentences: list[str]) -> EncodedSentences:
+        return self._filter(*self.text_encoder(sentences))
+
+    def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
+        levels, vectors, mask = sentences
+        owner = torch.zeros(len(mask), dtype=torch.long, device=mask.device)
+        fused = self.fusion(image.maps, levels, mask, owner)
+        return self.head.decode(fused, vectors, self._views(image, owner), self.topk)
+
+    def _filter(self, features: Tensor, mask: Tensor) -> EncodedSentences:
+        levels = self.semantic_filter(features, mask)
+        return EncodedSentences(levels, self.pooling(levels[-1], features[..., -NUMBER_DIM:], mask), mask)
+
+    def _views(self, images: EncodedImages, owner: Tensor) -> SentenceViews:
+        """What sentences look at, by the index (S,) of each one's image."""
+        P, plane, valid = images.P[owner], images.plane[owner], images.valid[owner]
+        return SentenceViews(P, plane, valid, self.stride, owner, images.detail)
 
     def _sentences(self, batched_inputs: list[dict]) -> tuple[list[str], Tensor]:
         prompt = [self.detection_prompt] if self.detection_prompt else []
@@ -270,34 +247,6 @@ class U2ENet(nn.Module):
         anchor = torch.where((objects.has_3d & (depth > 0.5))[:, None], anchor, middle)
         return GroundingTargets(owner[yes], anchor[yes], objects[yes], exists, owner[~yes], anchor[~yes])
 
-    def _select(self, grounded: Grounded, mine: Tensor, record: dict) -> Instances:
-        """The answers to one sentence: the best one, or all above the threshold without duplicates."""
-        boxes, scores = grounded.boxes, grounded.scores[mine]
-        order = scores.argsort(descending=True)
-        if record.get("single_target", self.single_target):
-            order = order[:1]
-        else:
-            order = order[scores[order] >= self.score_threshold]
-        pick = mine.nonzero()[:, 0][order]
-        plane = record.get("box_plane")
-        plane = None if plane is None else plane.to(self.device, torch.float32)
-        center, hwl = boxes.center[pick], boxes.hwl[pick]
-        down = center.new_tensor([0.0, 1.0, 0.0]) if plane is None else -plane[:3]
-        location = center + down * hwl[:, :1] / 2
-        yaw = Boxes3D.yaw_from_alpha(boxes.alpha[pick], location)
-        boxes3d = Boxes3D.from_kitti(location, hwl, yaw, plane)
-        height, width = record["height"], record["width"]
-        result = Instances((height, width))
-        result.pred_boxes = original_boxes(boxes.box2d[pick], record["camera"].image_size, (height, width))
-        result.pred_boxes3d = boxes3d
-        result.scores = scores[order]
-        result.pred_classes = boxes.classes[pick]
-        result.pred_yaw = yaw
-        if len(pick) > 1:
-            overlap = bev_iou(boxes3d, boxes3d).triu(diagonal=1)
-            result = result[(overlap <= self.duplicate_iou).all(0)]
-        return result
-
 
 def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: int, width: int) -> Tensor:
     """Where each cell looks: what a network needs to turn pixels into metres for any camera.
@@ -321,14 +270,6 @@ def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: i
     column = (2 * (uv[None, :, 0] + 0.5) / sizes[:, 1:] - 1).expand_as(ground)
     maps = torch.stack([direction[..., 0], direction[..., 1], ground, column], 1)
     return maps.view(len(P), 4, height, width)
-
-
-def original_boxes(boxes: Tensor, size: tuple[int, int], original: tuple[int, int]) -> Boxes:
-    """2D boxes (N, 4) of a resized image in the pixels of the original, clipped; centres at integers."""
-    scale = boxes.new_tensor([original[1] / size[1], original[0] / size[0]]).repeat(2)
-    out = Boxes((boxes + 0.5) * scale - 0.5)
-    out.clip(original)
-    return out
 
 
 def object_targets(instances: list[Instances]) -> ObjectTargets:
