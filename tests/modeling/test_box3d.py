@@ -118,7 +118,8 @@ def test_head_decodes_what_its_losses_ask_for():
     )
     losses = head.losses(raw, views, targets, torch.ones(n))
     for name, value in losses.items():
-        best = -1.0 if name == "loss_depth" else 0.0  # log of the Laplace scale e^-1, four times over four
+        # log of the Laplace scale e^-1 times its square root, four times over four
+        best = -math.exp(-0.5) if name == "loss_depth" else 0.0
         assert value.item() == pytest.approx(best, abs=2e-3), name
 
 

@@ -47,7 +47,7 @@ def test_tokens_of_a_number_carry_its_value(encoder):
 
 def test_chinese_characters_are_tokens_and_numbers_carry_their_values(encoder):
     ids, numbers = encoder.tokenize(["距我34.5米左右的白色小轿车。"])
-    words = encoder.tokenizer.convert_ids_to_tokens(ids[0])
+    words = encoder.tokenizer.backend.convert_ids_to_tokens(ids[0])
     assert words == ["[CLS]", *"距我34.5米左右的白色小轿车。", "[SEP]"]
     assert numbers[0][3:7].tolist() == [34.5] * 4 and np.isnan(np.delete(numbers[0], range(3, 7))).all()
 
@@ -62,12 +62,12 @@ def test_tiny_encoder_knows_and_holds_all_that_synthroad_says(encoder, language)
     texts += [language.describe_all(said, bool(i % 2), rng) for i, said in enumerate(several)]
     ids, _ = encoder.tokenize([text for text in texts if text])
     assert len(ids) > 60
-    assert not any(encoder.tokenizer.unk_token_id in row for row in ids)
+    assert not any(encoder.tokenizer.backend.unk_token_id in row for row in ids)
 
 
 def test_tiny_encoder_gives_chinese_the_last_ids(encoder):
     """The rows of the embedding table that trained English models know stay where they are."""
-    words = sorted(encoder.tokenizer.get_vocab().items(), key=lambda item: item[1])
+    words = sorted(encoder.tokenizer.backend.get_vocab().items(), key=lambda item: item[1])
     chinese = [not word.isascii() for word, _ in words]
     assert any(chinese) and chinese == sorted(chinese)
 
