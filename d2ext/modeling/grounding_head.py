@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -58,12 +59,23 @@ class Grounded:
     boxes: ObjectBoxes
 
 
+class HeadMaps(NamedTuple):
+    """Features (S, C, H, W), heat-map logits (S, H, W) and existence logits (S,), None without sentences."""
+
+    features: Tensor
+    logits: Tensor
+    existence: Tensor | None
+
+
 class GroundingHead(nn.Module):
     """Heat map and existence per sentence, and a :class:`Box3DHead` at the peaks (training: at the targets).
 
+    Without sentences (``text_dim`` 0, vectors of width 0) it is a detector: every image counts as one
+    sentence that means all of its objects, and there is neither existence nor selection to learn.
+
     Args:
         in_dim: channels of the fused map.
-        text_dim: width of the sentence vector.
+        text_dim: width of the sentence vector; 0 for a detector.
         box_head: built for ``in_dim + text_dim`` features and the channels of ``SentenceViews.detail``.
         norm: ``BN``, ``SyncBN`` or ``GN``.
         loss_weights: weight of each loss by name; those not named weigh 1.
@@ -82,24 +94,28 @@ class GroundingHead(nn.Module):
         self.heatmap = nn.Conv2d(in_dim, 1, 1)
         with torch.no_grad():
             self.heatmap.bias.fill_(-4.0)  # type: ignore[union-attr]
-        self.existence = nn.Sequential(
-            nn.Linear(2 * in_dim + text_dim + 1, in_dim), nn.GELU(), nn.Linear(in_dim, 1)
+        self.existence = (
+            nn.Sequential(nn.Linear(2 * in_dim + text_dim + 1, in_dim), nn.GELU(), nn.Linear(in_dim, 1))
+            if text_dim
+            else None
         )
         self.box_head = box_head
         self.loss_weights = loss_weights or {}
 
-    def forward(self, fused: Tensor, sentence: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """fused (S, C, H, W), sentence (S, text_dim), valid (S, H, W) -> features (S, C, H, W),
-        heat-map logits (S, H, W) and existence logits (S,)."""
+    def forward(self, fused: Tensor, sentence: Tensor, valid: Tensor) -> HeadMaps:
+        """fused (S, C, H, W), sentence (S, text_dim), valid (S, H, W) -> what the losses and the boxes of
+        the S sentences are read from."""
         features = self.tower(fused)
         logits = self.heatmap(features)[:, 0].float().masked_fill(~valid, -15.0)
+        if self.existence is None:
+            return HeadMaps(features, logits, None)
         flat = features.flatten(2)
         attention = logits.detach().flatten(1).softmax(1)
         peak = (flat * attention[:, None].to(flat.dtype)).sum(2)
         mean = flat.mean(2)
         best = logits.detach().flatten(1).amax(1, keepdim=True)
         summary = torch.cat([peak, mean, sentence.to(peak.dtype), best.to(peak.dtype)], 1)
-        return features, logits, self.existence(summary)[:, 0].float()
+        return HeadMaps(features, logits, self.existence(summary)[:, 0].float())
 
     def _boxes(
         self, features: Tensor, sentence: Tensor, views: SentenceViews, owner: Tensor, cells: Tensor
@@ -110,54 +126,55 @@ class GroundingHead(nn.Module):
         return self.box_head(torch.cat([points, detail, sentence[owner]], 1))
 
     def losses(
-        self, fused: Tensor, sentence: Tensor, views: SentenceViews, targets: GroundingTargets
+        self, maps: HeadMaps, sentence: Tensor, views: SentenceViews, targets: GroundingTargets
     ) -> dict[str, Tensor]:
         """All losses of a batch of sentences, means over the batches of all processes together; box terms
         count each target's cell and its four neighbours."""
-        features, logits, existence = self(fused, sentence, views.valid)
+        features, logits, existence = maps
         height, width = logits.shape[-2:]
         cells = _cells(targets.anchor, views.stride, width, height)
-        others = _cells(targets.other_anchor, views.stride, width, height)
         box = targets.objects.box2d
         heat = gaussian_heatmaps(
             cells, (box[:, 2:] - box[:, :2]) / views.stride, targets.owner, len(logits), height, width
         )
         counts = torch.tensor([float(len(targets.owner)), len(logits)], device=logits.device)
         num_targets, num_sentences = loss_normalizer(counts)
-        selection = selection_loss(
-            logits[targets.owner, cells[:, 1], cells[:, 0]],
-            targets.owner,
-            logits[targets.other_owner, others[:, 1], others[:, 0]],
-            targets.other_owner,
-            len(logits),
-        )
-        exists = F.binary_cross_entropy_with_logits(existence, targets.exists.float(), reduction="none")
-        losses = {
-            "loss_heatmap": heatmap_focal_loss(logits, heat, views.valid).sum() / num_targets,
-            "loss_select": selection.sum() / num_targets,
-            "loss_exist": exists.sum() / num_sentences,
-        }
+        losses = {"loss_heatmap": heatmap_focal_loss(logits, heat, views.valid).sum() / num_targets}
+        if existence is not None:
+            others = _cells(targets.other_anchor, views.stride, width, height)
+            selection = selection_loss(
+                logits[targets.owner, cells[:, 1], cells[:, 0]],
+                targets.owner,
+                logits[targets.other_owner, others[:, 1], others[:, 0]],
+                targets.other_owner,
+                len(logits),
+            )
+            exists = F.binary_cross_entropy_with_logits(existence, targets.exists.float(), reduction="none")
+            losses["loss_select"] = selection.sum() / num_targets
+            losses["loss_exist"] = exists.sum() / num_sentences
         index, near, weight = _with_neighbours(cells, width, height)
         owner = targets.owner[index]
         raw = self._boxes(features, sentence, views, owner, near)
         losses |= self.box_head.losses(raw, views.at(owner, near), targets.objects[index], weight)
         return {k: v * self.loss_weights.get(k, 1.0) for k, v in losses.items()}
 
-    def decode(self, fused: Tensor, sentence: Tensor, views: SentenceViews, topk: int) -> Grounded:
+    def decode(self, maps: HeadMaps, sentence: Tensor, views: SentenceViews, topk: int) -> Grounded:
         """At most ``topk`` peaks of every sentence with their boxes, best first inside a sentence.
 
-        A score is the heat-map value times the existence probability.
+        A score is the heat-map value times the existence probability; 0 where there are fewer peaks.
         """
-        features, logits, existence = self(fused, sentence, views.valid)
+        features, logits, existence = maps
         heat = logits.sigmoid() * views.valid
         peaks = heat * (F.max_pool2d(heat[:, None], 3, 1, 1)[:, 0] == heat)
         scores, flat = peaks.flatten(1).topk(min(topk, peaks[0].numel()))
+        if existence is not None:
+            scores = scores * existence.sigmoid()[:, None]
         owner = torch.arange(len(scores), device=scores.device)[:, None].expand_as(scores).flatten()
         flat, width = flat.flatten(), logits.shape[-1]
         cells = torch.stack([flat % width, flat // width], 1)
         raw = self._boxes(features, sentence, views, owner, cells)
         boxes = self.box_head.decode(raw, views.at(owner, cells))
-        return Grounded(owner, (scores * existence.sigmoid()[:, None]).flatten(), boxes)
+        return Grounded(owner, scores.flatten(), boxes)
 
 
 def _cells(points: Tensor, stride: int, width: int, height: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -74,12 +75,12 @@ class GroundingInference(ABC):
         of each image without its padding -> the encoded images."""
 
     @abstractmethod
-    def encode_sentences(self, sentences: list[str]) -> EncodedSentences:
+    def encode_sentences(self, sentences: Sequence[str]) -> EncodedSentences:
         """At least one sentence -> the encoded sentences."""
 
-    @abstractmethod
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
-        """Peaks of every sentence in one image (batch of one)."""
+        """Peaks of every sentence in one image (batch of one); only :meth:`answer` asks for them."""
+        raise NotImplementedError
 
     @torch.no_grad()
     def inference(self, batched_inputs: list[dict]) -> list[dict]:
@@ -106,14 +107,19 @@ class GroundingInference(ABC):
     def answer(self, image: EncodedImages, record: dict) -> list[Instances]:
         """Answers to the sentences of one encoded image (batch of one)."""
         out: list[Instances] = []
-        for start in range(0, len(record["sentences"]), self.sentence_chunk):
-            sentences = record["sentences"][start : start + self.sentence_chunk]
+        for sentences in self.chunks(record["sentences"]):
             grounded = self.ground(image, self.encode_sentences(sentences))
             out += [self.select(grounded, grounded.owner == s, record) for s in range(len(sentences))]
         return out
 
+    def chunks(self, sentences: Sequence[str]) -> Iterator[Sequence[str]]:
+        """The sentences, ``sentence_chunk`` at a time."""
+        for start in range(0, len(sentences), self.sentence_chunk):
+            yield sentences[start : start + self.sentence_chunk]
+
     def select(self, grounded: Grounded, mine: Tensor, record: dict) -> Instances:
-        """The answers to one sentence: the best one, or all above the threshold without duplicates."""
+        """The answers to one sentence among the ``mine`` (N,) bool of what was found: the best one, or all
+        above the threshold without duplicates."""
         boxes, scores = grounded.boxes, grounded.scores[mine]
         order = scores.argsort(descending=True)
         if record.get("single_target", self.single_target):

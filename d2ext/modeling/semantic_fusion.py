@@ -98,11 +98,22 @@ class SentencePooling(nn.Module):
             return torch.cat([meaning, torch.einsum("slh,sln->shn", attention, numbers).flatten(1)], 1)
 
 
+class LocalMixing(nn.Sequential):
+    """A depthwise-separable 3x3 residual."""
+
+    def __init__(self, dim: int, norm: str) -> None:
+        super().__init__(ConvNormAct(dim, dim, 3, norm, groups=dim), ConvNormAct(dim, dim, 1, norm))
+
+    def forward(self, visual: Tensor) -> Tensor:
+        """(V, dim, H, W) -> the same shape."""
+        return visual + super().forward(visual)
+
+
 class SemanticGuidance(nn.Module):
     """One fusion step: a gated residual of what every location reads from the sentence, then local mixing.
 
     v + W_o(norm(y) * silu(W_g v)) with y from the cross-modal SSM (B and step size from the text, C from v),
-    followed by a depthwise-separable 3x3 residual. ``kind`` puts a baseline in the place of the SSM.
+    followed by :class:`LocalMixing`. ``kind`` puts a baseline in the place of the SSM.
     """
 
     def __init__(
@@ -120,7 +131,7 @@ class SemanticGuidance(nn.Module):
         self.norm = group_norm(inner_dim)
         self.gate = nn.Conv2d(dim, inner_dim, 1)
         self.out = nn.Conv2d(inner_dim, dim, 1)
-        self.local = nn.Sequential(ConvNormAct(dim, dim, 3, norm, groups=dim), ConvNormAct(dim, dim, 1, norm))
+        self.local = LocalMixing(dim, norm)
 
     def forward(self, visual: Tensor, text: Tensor, mask: Tensor, sentence_to_visual: Tensor) -> Tensor:
         """visual (V, dim, H, W), text (S, L, text_dim), sentence_to_visual (S,) -> (S, dim, H, W)."""
@@ -128,8 +139,7 @@ class SemanticGuidance(nn.Module):
         gate = F.silu(self.gate(visual))
         if len(visual) != len(text):
             visual, gate = visual[sentence_to_visual], gate[sentence_to_visual]
-        fused = visual + self.out(self.norm(y) * gate)
-        return fused + self.local(fused)
+        return self.local(visual + self.out(self.norm(y) * gate))
 
 
 class HierarchicalFusion(nn.Module):
@@ -141,7 +151,8 @@ class HierarchicalFusion(nn.Module):
     Args:
         channels: channels of the maps, coarse to fine.
         dims: fusion width of each map, coarse to fine.
-        text_dim: width of the semantic levels.
+        text_dim: width of the semantic levels; 0 for a detector that reads none: every step only mixes
+            locally.
         state_dim: state size of the cross-modal SSM.
         head_dim: head size; a step of width ``dim`` has ``dim // head_dim`` heads.
         norm: ``BN``, ``SyncBN`` or ``GN``.
@@ -162,13 +173,20 @@ class HierarchicalFusion(nn.Module):
         self.lateral = nn.ModuleList(nn.Conv2d(c + 4, d, 1) for c, d in zip(channels, dims, strict=True))
         self.top_down = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(dims[:-1], dims[1:], strict=True))
         self.steps = nn.ModuleList(
-            SemanticGuidance(d, text_dim, d, state_dim, d // head_dim, norm, kind) for d in dims
+            SemanticGuidance(d, text_dim, d, state_dim, d // head_dim, norm, kind)
+            if text_dim
+            else LocalMixing(d, norm)
+            for d in dims
         )
 
     def forward(
-        self, maps: list[Tensor], levels: list[Tensor], mask: Tensor, sentence_to_image: Tensor
+        self,
+        maps: list[Tensor],
+        levels: list[Tensor] | None = None,
+        mask: Tensor | None = None,
+        sentence_to_image: Tensor | None = None,
     ) -> Tensor:
-        """Fuse every sentence into its image's maps.
+        """Fuse every sentence into its image's maps; without sentences, the maps alone.
 
         Args:
             maps: coarse to fine, each (B, C_i + 4, H_i, W_i): features and :func:`viewing_maps`.
@@ -177,7 +195,7 @@ class HierarchicalFusion(nn.Module):
             sentence_to_image: (S,) index of each sentence's image.
 
         Returns:
-            (S, dims[-1], H, W) at the finest map's size.
+            (S, dims[-1], H, W) at the finest map's size; without sentences (B, dims[-1], H, W).
         """
         fused: Tensor | None = None
         for i, step in enumerate(self.steps):
@@ -187,7 +205,7 @@ class HierarchicalFusion(nn.Module):
                 up = F.interpolate(
                     self.top_down[i - 1](fused), size=visual.shape[-2:], mode="bilinear", align_corners=False
                 )
-                visual = visual[sentence_to_image] + up
-                index = torch.arange(len(visual), device=index.device)
-            fused = step(visual, levels[i], mask, index)
+                visual = (visual if sentence_to_image is None else visual[sentence_to_image]) + up
+                index = torch.arange(len(visual), device=visual.device)
+            fused = step(visual) if levels is None else step(visual, levels[i], mask, index)
         return cast(Tensor, fused)

@@ -33,6 +33,10 @@ VARIANTS: dict[str, tuple[str, list[str]]] = {
     "depth-image": ("all depths but the told one", [U2E + "DEPTH_ESTIMATES", "['direct','height','ground']"]),
     "no-detail": ("box head without the image's own map", [U2E + "DETAIL_FEATURE", ""]),
     "no-select": ("without the selection loss", [U2E + "LOSS_WEIGHTS.loss_select", "0.0"]),
+    "two-stage": (
+        "two stages: a detector, then box-text matching",
+        ["MODEL.META_ARCHITECTURE", "TwoStageGrounder", U2E + "TOPK", "30"],
+    ),
     "one-sentence": ("one sentence an image and step", ["INPUT.MAX_SENTENCES", "1"]),
 }
 COLUMNS = [

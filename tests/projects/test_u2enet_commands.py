@@ -47,14 +47,14 @@ def flat(arguments: dict, weights) -> list[str]:
     return [str(x) for pair in arguments.items() for x in pair] + [str(weights)]
 
 
-def test_evaluation_after_training_and_eval_only_agree(train_net, real_data, tmp_path):
-    train_net()
+@pytest.mark.parametrize("model", ["U2ENet", "TwoStageGrounder"])
+def test_evaluation_after_training_and_eval_only_agree(train_net, real_data, tmp_path, model):
+    train_net("MODEL.META_ARCHITECTURE", model)
     folder = tmp_path / "output/inference/real_mono3drefer_train"
     assert {"predictions.json", "metrics.json", "kitti"} <= {p.name for p in folder.iterdir()}
     trained = json.loads((folder / "metrics.json").read_text())
-    again = train_net(
-        "--eval-only", "MODEL.WEIGHTS", tmp_path / "output/model_final.pth", "OUTPUT_DIR", tmp_path / "again"
-    )
+    options = ("MODEL.META_ARCHITECTURE", model, "OUTPUT_DIR", tmp_path / "again")
+    again = train_net("--eval-only", "MODEL.WEIGHTS", tmp_path / "output/model_final.pth", *options)
     assert trained == again
     assert set(again) == {"published", "exact"} and "Acc@0.5" in again["published"]
 

@@ -2,285 +2,56 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from detectron2.config import configurable
-from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
-from detectron2.structures import Instances
-from torch import Tensor, nn
+from typing import Any
 
-from d2ext.data.categories import CATEGORIES
-from d2ext.modeling.box3d_head import Box3DHead, ObjectTargets
-from d2ext.modeling.grounding_head import Grounded, GroundingHead, GroundingTargets, SentenceViews
-from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences, GroundingInference
-from d2ext.modeling.numbers import NUMBER_DIM
-from d2ext.modeling.semantic_fusion import HierarchicalFusion, SemanticFilter, SentencePooling
-from d2ext.modeling.text_encoder import TextEncoder, Tokens
-from d2ext.structures import Boxes3D
-from d2ext.structures.projection import project_points, viewing_rays
+import torch
+from detectron2.config import configurable
+from detectron2.modeling import META_ARCH_REGISTRY
+from torch import Tensor
+
+from d2ext.modeling.grounding_head import Grounded
+from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
+from d2ext.modeling.meta_arch.grounder import Grounder, grounding_targets, sentence_owners
 
 
 @META_ARCH_REGISTRY.register()
-class U2ENet(GroundingInference, nn.Module):
-    """Text + image -> 3D boxes of everything the sentence refers to.
-
-    The image is encoded once for all of its sentences; a sentence costs the fusion and the head.
+class U2ENet(Grounder):
+    """The words steer the maps in which the objects are then found; a sentence costs the fusion and the head.
 
     Args:
-        backbone: gives maps named in ``in_features``.
-        text_encoder: sentences to token features.
-        semantic_filter: tokens to semantic levels.
-        pooling: the last level to the vector that the head reads.
-        fusion: one step for each of ``in_features``, coarse to fine.
-        head: grounding head on the finest fused map.
-        in_features: maps to fuse, coarse to fine.
-        detail_feature: map, as fine as the fused one or finer, that the box head reads as it was before
-            fusion; empty for none.
         detection_prompt: in training every image gets this extra sentence that refers to all of its objects;
             empty leaves it out.
-        pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
-        topk: peaks looked at for a sentence.
-        score_threshold, duplicate_iou, single_target, sentence_chunk: see :class:`GroundingInference`.
-        freeze_norm_stats: BatchNorm normalises with its running statistics in training too.
+        parts: the arguments of :class:`Grounder`.
     """
 
     @configurable
-    def __init__(
-        self,
-        *,
-        backbone: Backbone,
-        text_encoder: TextEncoder,
-        semantic_filter: SemanticFilter,
-        pooling: SentencePooling,
-        fusion: HierarchicalFusion,
-        head: GroundingHead,
-        in_features: list[str],
-        detail_feature: str,
-        detection_prompt: str,
-        pixel_mean: list[float],
-        pixel_std: list[float],
-        topk: int,
-        score_threshold: float,
-        duplicate_iou: float,
-        single_target: bool,
-        sentence_chunk: int,
-        freeze_norm_stats: bool = False,
-    ) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.text_encoder = text_encoder
-        self.semantic_filter = semantic_filter
-        self.pooling = pooling
-        self.fusion = fusion
-        self.head = head
-        self.in_features = list(in_features)
-        self.detail_feature = detail_feature
-        self.size_divisibility = backbone.size_divisibility
-        self.stride = backbone.output_shape()[self.in_features[-1]].stride
+    def __init__(self, *, detection_prompt: str, **parts: Any) -> None:
+        super().__init__(**parts)
         self.detection_prompt = detection_prompt
-        self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), persistent=False)
-        self.topk = topk
-        self.score_threshold = score_threshold
-        self.duplicate_iou = duplicate_iou
-        self.single_target = single_target
-        self.sentence_chunk = sentence_chunk
-        self.freeze_norm_stats = freeze_norm_stats
 
     @classmethod
     def from_config(cls, cfg) -> dict:
-        c = cfg.MODEL.U2ENET
-        backbone = build_backbone(cfg)
-        text = cfg.MODEL.TEXT
-        encoder = TextEncoder(
-            text.NAME,
-            pretrained=text.PRETRAINED,
-            frozen=text.FROZEN,
-            max_tokens=text.MAX_TOKENS,
-            cache_size=text.CACHE_SIZE,
-        )
-        shapes = backbone.output_shape()
-        channels = [shapes[f].channels for f in c.IN_FEATURES]
-        dims = list(c.FUSION_DIMS)
-        pooling = SentencePooling(c.TEXT_DIM)
-        detail = 0
-        if c.DETAIL_FEATURE:
-            finest = shapes[c.IN_FEATURES[-1]].stride
-            fine = [name for name, shape in shapes.items() if shape.stride <= finest]
-            if c.DETAIL_FEATURE not in fine:
-                raise ValueError(
-                    f"MODEL.U2ENET.DETAIL_FEATURE {c.DETAIL_FEATURE}: expected one of {', '.join(fine)}, "
-                    "or nothing"
-                )
-            cells = finest // shapes[c.DETAIL_FEATURE].stride
-            detail = shapes[c.DETAIL_FEATURE].channels * cells**2
-        box_head = Box3DHead(
-            dims[-1] + detail + pooling.dim,
-            c.HEAD_DIM,
-            torch.tensor([c.mean_size for c in CATEGORIES]),
-            c.ANGLE_BINS,
-            c.DEPTH_ESTIMATES,
-        )
-        return {
-            "backbone": backbone,
-            "text_encoder": encoder,
-            "semantic_filter": SemanticFilter(
-                encoder.dim,
-                c.TEXT_DIM,
-                len(dims),
-                c.TEXT_STATE_DIM,
-                c.TEXT_HEAD_DIM,
-                enabled=c.SEMANTIC_FILTER,
-            ),
-            "pooling": pooling,
-            "fusion": HierarchicalFusion(
-                channels, dims, c.TEXT_DIM, c.STATE_DIM, c.FUSION_HEAD_DIM, c.NORM, c.FUSION
-            ),
-            "head": GroundingHead(dims[-1], pooling.dim, box_head, c.NORM, dict(c.LOSS_WEIGHTS)),
-            "in_features": c.IN_FEATURES,
-            "detail_feature": c.DETAIL_FEATURE,
-            "detection_prompt": c.DETECTION_PROMPT,
-            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
-            "pixel_std": cfg.MODEL.PIXEL_STD,
-            "topk": c.TOPK,
-            "score_threshold": c.SCORE_THRESHOLD,
-            "duplicate_iou": c.DUPLICATE_IOU,
-            "single_target": c.SINGLE_TARGET,
-            "sentence_chunk": c.SENTENCE_CHUNK,
-            "freeze_norm_stats": c.FREEZE_NORM_STATS,
-        }
+        parts = cls.parts_from_config(cfg, words_in_detector=True)
+        return parts | {"detection_prompt": cfg.MODEL.U2ENET.DETECTION_PROMPT}
 
-    @property
-    def device(self) -> torch.device:  # type: ignore[override]
-        return self.head.heatmap.weight.device
-
-    def train(self, mode: bool = True) -> U2ENet:
-        super().train(mode)
-        if self.freeze_norm_stats:
-            for module in self.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
-        return self
-
-    def forward(self, batched_inputs: list[dict]):
-        """Mapper dicts (see :class:`d2ext.data.mapper.GroundingMapper`) -> losses in training, else answers.
-
-        Returns:
-            Training: dict of scalar losses. Inference: see :meth:`inference`.
-        """
-        if not self.training:
-            return self.inference(batched_inputs)
-        sentences, owner = self._sentences(batched_inputs)
+    def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+        prompt = [self.detection_prompt] if self.detection_prompt else []
+        texts = [[*x["sentences"], *prompt] for x in batched_inputs]
+        instances = [x["instances"] for x in batched_inputs]
+        meant = [
+            [*x["sentence_targets"], *(torch.arange(len(x["instances"])) for _ in prompt)]
+            for x in batched_inputs
+        ]
+        owner = sentence_owners(texts).to(self.device)
         images = self.encode_images(batched_inputs)
-        levels, vectors, mask = self.encode_sentences(sentences)
-        fused = self.fusion(images.maps, levels, mask, owner)
-        views = self._views(images, owner)
-        return self.head.losses(fused, vectors, views, self._targets(batched_inputs, views))
-
-    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
-        features = self.backbone(pixels)
-        maps = []
-        for name in self.in_features:
-            f = features[name]
-            stride = self.backbone.output_shape()[name].stride
-            maps.append(torch.cat([f, viewing_maps(P, plane, sizes, stride, *f.shape[-2:]).to(f.dtype)], 1))
-        height, width = maps[-1].shape[-2:]
-        rows = torch.arange(height, device=P.device) * self.stride < sizes[:, :1]
-        columns = torch.arange(width, device=P.device) * self.stride < sizes[:, 1:]
-        detail = maps[-1][:, :0]
-        if self.detail_feature:
-            cells = self.stride // self.backbone.output_shape()[self.detail_feature].stride
-            detail = F.pixel_unshuffle(features[self.detail_feature], cells)
-        return EncodedImages(maps, rows[:, :, None] & columns[:, None, :], detail, P, plane)
-
-    def text_branch(self, tokens: Tokens) -> EncodedSentences:
-        """Tokens of S sentences -> the encoded sentences."""
-        return self._filter(self.text_encoder.encode(tokens), tokens.mask)
-
-    def encode_sentences(self, sentences: list[str]) -> EncodedSentences:
-        return self._filter(*self.text_encoder(sentences))
+        levels, vectors, mask = self.encode_sentences([s for t in texts for s in t])
+        views = self.views(images, owner)
+        read = self.head(self.fusion(images.maps, levels, mask, owner), vectors, views.valid)
+        return self.head.losses(read, vectors, views, grounding_targets(views.P, instances, meant))
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
         levels, vectors, mask = sentences
         owner = torch.zeros(len(mask), dtype=torch.long, device=mask.device)
-        fused = self.fusion(image.maps, levels, mask, owner)
-        return self.head.decode(fused, vectors, self._views(image, owner), self.topk)
-
-    def _filter(self, features: Tensor, mask: Tensor) -> EncodedSentences:
-        levels = self.semantic_filter(features, mask)
-        return EncodedSentences(levels, self.pooling(levels[-1], features[..., -NUMBER_DIM:], mask), mask)
-
-    def _views(self, images: EncodedImages, owner: Tensor) -> SentenceViews:
-        """What sentences look at, by the index (S,) of each one's image."""
-        P, plane, valid = images.P[owner], images.plane[owner], images.valid[owner]
-        return SentenceViews(P, plane, valid, self.stride, owner, images.detail)
-
-    def _sentences(self, batched_inputs: list[dict]) -> tuple[list[str], Tensor]:
-        prompt = [self.detection_prompt] if self.detection_prompt else []
-        texts = [x["sentences"] + prompt for x in batched_inputs]
-        counts = torch.tensor([len(t) for t in texts])
-        owner = torch.arange(len(texts)).repeat_interleave(counts).to(self.device)
-        return [s for t in texts for s in t], owner
-
-    def _targets(self, batched_inputs: list[dict], views: SentenceViews) -> GroundingTargets:
-        # Every pair of a sentence and an object of its image, and whether the one means the other.
-        owners: list[Tensor] = []
-        rows: list[Tensor] = []
-        meant: list[Tensor] = []
-        first = sentence = 0
-        for x in batched_inputs:
-            count = len(x["instances"])
-            targets = list(x["sentence_targets"])
-            if self.detection_prompt:
-                targets.append(torch.arange(count))
-            for t in targets:
-                owners.append(torch.full((count,), sentence))
-                rows.append(torch.arange(first, first + count))
-                meant.append(torch.zeros(count, dtype=torch.bool).index_fill(0, t, True))
-                sentence += 1
-            first += count
-        exists = torch.tensor([bool(m.any()) for m in meant], device=self.device)
-        owner, yes = torch.cat(owners).to(self.device), torch.cat(meant).to(self.device)
-        objects = object_targets([x["instances"] for x in batched_inputs])[torch.cat(rows)].to(self.device)
-        anchor, depth = project_points(views.P[owner], objects.center)
-        middle = (objects.box2d[:, :2] + objects.box2d[:, 2:]) / 2
-        anchor = torch.where((objects.has_3d & (depth > 0.5))[:, None], anchor, middle)
-        return GroundingTargets(owner[yes], anchor[yes], objects[yes], exists, owner[~yes], anchor[~yes])
-
-
-def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: int, width: int) -> Tensor:
-    """Where each cell looks: what a network needs to turn pixels into metres for any camera.
-
-    Args:
-        P: (B, 3, 4). plane: (B, 4), NaN rows for none. sizes: (B, 2) height and width of each image in
-            pixels.
-
-    Returns:
-        (B, 4, height, width): slope of the viewing ray in x and y, 10 m over the depth of the ground there
-        (0 above the horizon or without a plane), and the column from -1 to 1 across the image.
-    """
-    u = (torch.arange(width, device=P.device) + 0.5) * stride - 0.5
-    v = (torch.arange(height, device=P.device) + 0.5) * stride - 0.5
-    uv = torch.stack(torch.meshgrid(u, v, indexing="xy"), -1).flatten(0, 1).to(P.dtype)
-    origin, direction = viewing_rays(P[:, None], uv[None])
-    inverse = -(direction * plane[:, None, :3]).sum(-1) / (
-        (origin * plane[:, None, :3]).sum(-1) + plane[:, None, 3]
-    )
-    ground = (10 * inverse).clamp(0, 4).nan_to_num(0.0)
-    column = (2 * (uv[None, :, 0] + 0.5) / sizes[:, 1:] - 1).expand_as(ground)
-    maps = torch.stack([direction[..., 0], direction[..., 1], ground, column], 1)
-    return maps.view(len(P), 4, height, width)
-
-
-def object_targets(instances: list[Instances]) -> ObjectTargets:
-    """The labels of several images' objects, one after the other."""
-    boxes3d = Boxes3D.cat([x.gt_boxes3d for x in instances])
-    yaw = torch.cat([x.gt_yaw for x in instances])
-    return ObjectTargets(
-        classes=torch.cat([x.gt_classes for x in instances]),
-        box2d=torch.cat([x.gt_boxes.tensor for x in instances]).float(),
-        center=boxes3d.center.float(),
-        hwl=boxes3d.size.float(),
-        alpha=Boxes3D.alpha_from_yaw(yaw, boxes3d.bottom_center()).float(),
-        has_3d=torch.cat([x.gt_has_3d for x in instances]),
-    )
+        views = self.views(image, owner)
+        read = self.head(self.fusion(image.maps, levels, mask, owner), vectors, views.valid)
+        return self.head.decode(read, vectors, views, self.topk)

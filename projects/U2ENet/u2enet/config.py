@@ -95,7 +95,7 @@ def add_u2enet_config(cfg: CfgNode) -> None:
             "loss_depth": 1.0,
         }
     )
-    # Peaks looked at for each sentence.
+    # Peaks of a heat map that are looked at.
     c.TOPK = 50
     # Least score of an answer when a sentence may have any number of targets.
     c.SCORE_THRESHOLD = 0.3
@@ -105,3 +105,15 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     c.SINGLE_TARGET = False
     # Sentences fused at a time in inference.
     c.SENTENCE_CHUNK = 20
+
+    # META_ARCHITECTURE "TwoStageGrounder": a detector without words, then matching of its U2ENET.TOPK best
+    # boxes with the sentence. The other keys of U2ENET hold for both models, but STATE_DIM, FUSION_HEAD_DIM,
+    # FUSION and DETECTION_PROMPT, which have no meaning here.
+    t = cfg.MODEL.TWO_STAGE = CfgNode()
+    # Width of a box, and heads of the attention among boxes and to the words.
+    t.DIM = 128
+    t.NUM_HEADS = 4
+    # Cells a side in which a box is read from the map.
+    t.POOL_SIZE = 4
+    # In training a box stands for the labelled object whose 2D box it overlaps most, if by at least this IoU.
+    t.MATCH_IOU = 0.5
