@@ -197,8 +197,8 @@ class ShardPredictor:
         self.single_target = single_target
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list]:
-        """Columns of shards -> columns with the counts ``images`` and ``failed`` of each shard, and ``error``:
-        why its answers could not be written, or nothing."""
+        """Columns of shards -> columns with their counts ``images`` and ``failed``, and ``error``: why the
+        answers could not be written, or nothing."""
         done: dict[str, list] = {"images": [], "failed": [], "error": []}
         for row in zip(*(batch[field.name] for field in fields(Shard)), strict=True):
             shard, failed, error = Shard(*map(int, row)), 0, ""
