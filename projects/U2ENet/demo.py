@@ -23,7 +23,7 @@ from d2ext.engine import load_config, one_line_errors
 from d2ext.evaluation.writers import write_json
 from d2ext.files import write_bytes
 from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
-from d2ext.projects.u2enet.evaluator import instance_rows
+from d2ext.projects.u2enet.evaluator import answer_rows
 from d2ext.structures import Camera
 from d2ext.visualization import draw_grounding
 
@@ -67,21 +67,10 @@ def main(args: argparse.Namespace) -> None:
         raise ValueError(f"{args.output}: could not encode the picture")
     write_bytes(args.output, data.tobytes())
     if args.json is not None:
-        rows = [
-            {"text": text, "objects": [named(row) for row in instance_rows(answer, plane)]}
-            for text, answer in zip(args.text, answers, strict=True)
-        ]
-        write_json(args.json, {"image": str(args.input), "sentences": rows})
+        write_json(args.json, {"image": str(args.input), "sentences": answer_rows(args.text, answers, plane)})
     for text, answer in zip(args.text, answers, strict=True):
         print(f"{len(answer)} object{'s' * (len(answer) != 1)}: {text}")
     print(f"wrote {args.output}" + (f" and {args.json}" if args.json else ""))
-
-
-def named(row: dict) -> dict:
-    """A prediction with the name of its class in place of the id."""
-    return {"class": CATEGORIES[row["category_id"]].name} | {
-        k: v for k, v in row.items() if k != "category_id"
-    }
 
 
 def command() -> None:

@@ -113,7 +113,7 @@ def test_an_interrupted_training_of_two_processes_goes_on_where_it_was(few_scene
         "INPUT": {"SIZE": [96, 320]},
         "DATASETS": {"TRAIN": ["synthroad_mono3drefer_train"], "TEST": []},
         "DATALOADER": {"NUM_WORKERS": 0},
-        "SOLVER": {"MAX_ITER": 60, "IMS_PER_BATCH": 2, "CHECKPOINT_PERIOD": 2},
+        "SOLVER": {"MAX_ITER": 20, "IMS_PER_BATCH": 2, "CHECKPOINT_PERIOD": 2},
         "OUTPUT_DIR": str(tmp_path / "output"),
     }
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(config))
@@ -140,5 +140,5 @@ def test_an_interrupted_training_of_two_processes_goes_on_where_it_was(few_scene
             os.killpg(job.pid, signal.SIGKILL)
     assert job.returncode == 0, log
     starts = [int(i) for i in re.findall(r"Starting training from iteration (\d+)", log)]
-    assert starts[0] == 0 and len(starts) == 2 and 4 <= starts[1] < 60 and starts[1] % 2 == 0
-    assert read_checkpoint(tmp_path / "output/model_final.pth")["iteration"] == 59
+    assert starts[0] == 0 and len(starts) == 2 and starts[1] in range(2, 20, 2)
+    assert read_checkpoint(tmp_path / "output/model_final.pth")["iteration"] == 19

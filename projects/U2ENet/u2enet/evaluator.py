@@ -15,6 +15,7 @@ from detectron2.structures import Instances
 from detectron2.utils import comm
 from torch import Tensor
 
+from d2ext.data.categories import CATEGORIES
 from d2ext.evaluation import (
     CAR_DISTANCES,
     ROADSIDE_DISTANCES,
@@ -199,6 +200,21 @@ def instance_rows(instances: Instances, ground: Tensor | None) -> list[dict[str,
     values = zip(*(column.tolist() for column in columns.values()), strict=True)
     rows = [dict(zip(columns, row, strict=True)) for row in values]
     return sorted(rows, key=lambda row: -row["score"])
+
+
+def answer_rows(
+    texts: Sequence[str], answers: Sequence[Instances], ground: Tensor | None
+) -> list[dict[str, Any]]:
+    """Answers to the sentences about one image as they are written for users: {"text", "objects": [...]},
+    with the name of each object's class."""
+    names = [category.name for category in CATEGORIES]
+    return [
+        {
+            "text": text,
+            "objects": [{"class": names[r.pop("category_id")]} | r for r in instance_rows(answer, ground)],
+        }
+        for text, answer in zip(texts, answers, strict=True)
+    ]
 
 
 def hwl_location(row: Mapping[str, Any]) -> list[float]:

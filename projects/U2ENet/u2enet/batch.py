@@ -1,0 +1,257 @@
+"""Prediction over millions of images: a list on disk, cut into shards that are answered one by one.
+
+A line of the list is a JSON object: ``image`` and ``calib`` (paths), ``ground`` (path or null, may be left
+out) and ``sentences`` (texts). Paths are relative to the list's folder. A shard is a fixed slice of the list;
+its answers are one file that is written at once, so a shard is either finished or not begun.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+
+from d2ext.data.formats.kitti import read_calib, read_ground
+from d2ext.data.formats.records import read_json, require, sentence_text
+from d2ext.data.image_io import read_image, read_image_size
+from d2ext.engine.launch import USER_ERRORS, user_message
+from d2ext.evaluation.writers import write_json
+from d2ext.files import atomic_write, write_bytes
+from d2ext.projects.u2enet.evaluator import answer_rows
+from d2ext.projects.u2enet.predictor import U2ENetPredictor
+from d2ext.structures import Camera
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+READ_AHEAD = 8  # images that are read while the model works
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A slice of a list: its number, first byte and the byte after the last, first line (from 1), images."""
+
+    number: int
+    start: int
+    end: int
+    line: int
+    images: int
+
+    def file(self, output: Path) -> Path:
+        """Where its answers go."""
+        return output / f"shard-{self.number:06d}.jsonl"
+
+
+def parse_row(line: bytes, where: str) -> dict[str, Any]:
+    """One line of a list.
+
+    Raises:
+        ValueError: names the place and the field that is wrong.
+    """
+    try:
+        row = json.loads(line)
+    except ValueError as e:
+        raise ValueError(f"{where}: expected JSON: {e}") from None
+    for key in ("image", "calib"):
+        require(row, key, str, where)
+    if row.get("ground") is not None:
+        require(row, "ground", str, where)
+    for text in require(row, "sentences", list, where):
+        sentence_text(text, where)
+    unknown = row.keys() - {"image", "calib", "ground", "sentences"}
+    if unknown:
+        raise ValueError(f"{where}: field {min(unknown)!r}: expected image, calib, ground or sentences")
+    return row
+
+
+def cut_list(path: Path, shard_size: int) -> list[Shard]:
+    """The shards of a list; all of its lines are checked, and none is kept in memory.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, a line that is wrong, or no line at all.
+    """
+    if shard_size < 1:
+        raise ValueError(f"--shard-size {shard_size}: expected at least 1")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such list")
+    shards: list[Shard] = []
+    start = end = images = 0
+    first = 1
+    with open(path, "rb") as f:
+        for number, line in enumerate(f, start=1):
+            end += len(line)
+            if line.strip():
+                parse_row(line, f"{path}:{number}")
+                images += 1
+            if images == shard_size:
+                shards.append(Shard(len(shards), start, end, first, images))
+                start, first, images = end, number + 1, 0
+    if images:
+        shards.append(Shard(len(shards), start, end, first, images))
+    if not shards:
+        raise ValueError(f"{path}: expected images, one a line")
+    return shards
+
+
+def read_shard(path: Path, shard: Shard) -> list[dict[str, Any]]:
+    """The lines of a shard."""
+    with open(path, "rb") as f:
+        f.seek(shard.start)
+        lines = f.read(shard.end - shard.start).splitlines()
+    numbered = enumerate(lines, start=shard.line)
+    return [parse_row(line, f"{path}:{number}") for number, line in numbered if line.strip()]
+
+
+def write_folder_list(folder: Path, texts: Sequence[str], path: Path) -> None:
+    """Write a list that asks the same sentences about every image of a folder.
+
+    The folder has ``images/`` or ``image_2/``, ``calib/NAME.txt``, and ``denorm/`` or ``planes/NAME.txt``
+    where the ground is known.
+
+    Raises:
+        FileNotFoundError: no image in the folder.
+    """
+    folder = folder.absolute()
+    files = [p for name in ("images", "image_2") for p in (folder / name).glob("*")]
+    images = sorted(p for p in files if p.suffix.lower() in IMAGE_SUFFIXES)
+    if not images:
+        raise FileNotFoundError(f"{folder}: no .jpg or .png files in images/ or image_2/")
+    with atomic_write(path) as f:
+        for image in images:
+            grounds = [folder / kind / f"{image.stem}.txt" for kind in ("denorm", "planes")]
+            row = {
+                "image": str(image),
+                "calib": str(folder / "calib" / f"{image.stem}.txt"),
+                "ground": next((str(ground) for ground in grounds if ground.is_file()), None),
+                "sentences": list(texts),
+            }
+            f.write(json.dumps(row).encode() + b"\n")
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    result = hashlib.sha256()
+    with open(path, "rb") as f:
+        while block := f.read(1 << 20):
+            result.update(block)
+    return result.hexdigest()
+
+
+def check_manifest(
+    output: Path, cfg: CfgNode, list_file: Path, shard_size: int, single_target: bool | None
+) -> None:
+    """Record what the answers in ``output`` depend on, or compare it with what an earlier run recorded.
+
+    Raises:
+        FileNotFoundError: no weights.
+        ValueError: something is not as it was; the message names it.
+    """
+    if not Path(cfg.MODEL.WEIGHTS).is_file():
+        raise FileNotFoundError(f"MODEL.WEIGHTS {cfg.MODEL.WEIGHTS!r}: expected a checkpoint file")
+    config = cfg.clone()
+    config.defrost()
+    config.merge_from_list(["MODEL.WEIGHTS", "", "MODEL.DEVICE", "", "OUTPUT_DIR", ""])
+    manifest = {
+        "list": sha256(list_file),
+        "shard_size": shard_size,
+        "single_target": single_target,
+        "weights": sha256(Path(cfg.MODEL.WEIGHTS)),
+        "config": hashlib.sha256(config.dump().encode()).hexdigest(),
+    }
+    path = output / "manifest.json"
+    if not path.is_file():
+        write_json(path, manifest)
+    earlier = read_json(path)
+    for key, value in manifest.items():
+        if not isinstance(earlier, dict) or earlier.get(key) != value:
+            raise ValueError(
+                f"{path}: made by a run with another {key.replace('_', ' ')}; expected the same as before, "
+                "or another --output"
+            )
+
+
+class ShardPredictor:
+    """Answers shards with a model that is loaded once; one worker of a batch prediction.
+
+    Args:
+        cfg: config whose MODEL.WEIGHTS is loaded.
+        list_file: the list.
+        output: folder for the answers.
+        single_target: as in :class:`U2ENetPredictor`.
+    """
+
+    def __init__(self, cfg: CfgNode, list_file: Path, output: Path, single_target: bool | None) -> None:
+        self.predictor = U2ENetPredictor(cfg)
+        self.list_file = list_file
+        self.output = output
+        self.single_target = single_target
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list]:
+        """Columns of shards -> columns with their counts ``images`` and ``failed``, and ``error``: why the
+        answers could not be written, or nothing."""
+        done: dict[str, list] = {"images": [], "failed": [], "error": []}
+        for row in zip(*(batch[field.name] for field in fields(Shard)), strict=True):
+            shard, failed, error = Shard(*map(int, row)), 0, ""
+            try:
+                failed = self.answer(shard)
+            except USER_ERRORS as e:
+                error = str(user_message(e))
+            for column, value in zip(done.values(), (shard.images, failed, error), strict=True):
+                column.append(value)
+        return done
+
+    def answer(self, shard: Shard) -> int:
+        """Write the answers to a shard; returns how many images could not be answered.
+
+        A line is {"image": as in the list, "sentences": [{"text", "objects": [...]}]}, or {"image", "error"}
+        of an image that cannot be used.
+        """
+        rows = read_shard(self.list_file, shard)
+        inputs = read_ahead(self._read, rows)
+        answers = [self._answer(row, x) for row, x in zip(rows, inputs, strict=True)]
+        lines = [json.dumps(answer, allow_nan=False) + "\n" for answer in answers]
+        write_bytes(shard.file(self.output), "".join(lines).encode())
+        return sum("error" in answer for answer in answers)
+
+    def _read(self, row: dict[str, Any]) -> tuple[np.ndarray, Camera, torch.Tensor | None] | str:
+        """What the model needs of an image, or why it cannot be had."""
+        folder, ground = self.list_file.parent, row.get("ground")
+        try:
+            read_image_size(folder / row["image"])  # a file that is cut off may still decode
+            image = read_image(folder / row["image"])
+            camera = Camera(read_calib(folder / row["calib"]), image.shape[:2])
+            return image, camera, None if ground is None else torch.tensor(read_ground(folder / ground))
+        except USER_ERRORS as e:
+            return str(user_message(e))
+
+    def _answer(self, row: dict[str, Any], inputs: tuple | str) -> dict[str, Any]:
+        if isinstance(inputs, str):
+            return {"image": row["image"], "error": inputs}
+        image, camera, plane = inputs
+        try:
+            answers = self.predictor(image, row["sentences"], camera, plane, self.single_target)
+        except ValueError as e:  # a sentence that is too long
+            return {"image": row["image"], "error": str(user_message(e))}
+        return {"image": row["image"], "sentences": answer_rows(row["sentences"], answers, plane)}
+
+
+def read_ahead(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """``map`` in threads that are at most ``READ_AHEAD`` results ahead of their use."""
+    with ThreadPoolExecutor(READ_AHEAD) as pool:
+        waiting: deque[Future[T]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > READ_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

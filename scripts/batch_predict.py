@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""Answer sentences about millions of images with U2ENet, on all GPUs of a machine or a Ray cluster.
+
+scripts/batch_predict.py --config-file C --list LIST.jsonl --output DIR --opts MODEL.WEIGHTS FILE
+scripts/batch_predict.py --config-file C --folder DATASET/test --text "..." --output DIR --opts ...
+
+A line of the list is {"image": PATH, "calib": PATH, "ground": PATH or null, "sentences": [TEXT, ...]}, paths
+relative to the list. With --folder, images are those of images/ or image_2/, with calib/NAME.txt and, where
+there is one, denorm/NAME.txt or planes/NAME.txt.
+
+DIR gets shard-NNNNNN.jsonl, one line an image in the order of the list: {"image", "sentences": [{"text",
+"objects"}]}, or {"image", "error"} for an image that cannot be used. Started again, the command does only the
+shards that are missing. On a cluster all machines must see the list, the images and DIR under the same paths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import d2ext  # noqa: F401  (first: registers models, silences import-time warnings)
+
+# isort: split
+import torch
+from detectron2.config import CfgNode
+from tqdm import tqdm
+
+from d2ext.engine import load_config, one_line_errors
+from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
+from d2ext.projects.u2enet.batch import Shard, ShardPredictor, check_manifest, cut_list, write_folder_list
+
+
+def predict(
+    shards: Sequence[Shard], cfg: CfgNode, list_file: Path, args: argparse.Namespace
+) -> Iterator[tuple[int, int]]:
+    """Answer shards on Ray; yields the images and the failures of each that is finished.
+
+    Raises:
+        OSError: answers cannot be written.
+    """
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+    import ray
+
+    quiet = {"include_dashboard": False} if args.ray == "local" else {}
+    ray.init(args.ray, log_to_driver=False, logging_level=logging.ERROR, **quiet)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    done = ray.data.from_items([asdict(s) for s in shards], override_num_blocks=len(shards)).map_batches(
+        ShardPredictor,
+        fn_constructor_args=(cfg, list_file, args.output, args.single or None),
+        batch_size=1,
+        concurrency=min(args.actors, len(shards)),
+        num_gpus=args.gpus_per_actor,
+    )
+    for row in done.iter_rows():
+        if row["error"]:
+            raise OSError(row["error"])
+        yield row["images"], row["failed"]
+
+
+def main(args: argparse.Namespace) -> None:
+    cfg = load_config(add_u2enet_config, args.config_file, args.opts)
+    cfg.defrost()
+    cfg.MODEL.DEVICE = "cpu"
+    U2ENetPredictor(cfg)  # weights that do not fit are an error here and not in every actor
+    cfg.MODEL.DEVICE = "cuda" if args.gpus_per_actor else "cpu"
+    args.output = args.output.absolute()
+    args.output.mkdir(parents=True, exist_ok=True)
+    list_file = args.list and args.list.absolute()
+    if args.folder:
+        list_file = args.output / "list.jsonl"
+        write_folder_list(args.folder, args.text, list_file)
+    shards = cut_list(list_file, args.shard_size)
+    check_manifest(args.output, cfg, list_file, args.shard_size, args.single or None)
+    missing = [s for s in shards if not s.file(args.output).is_file()]
+    total, left, failed = (sum(s.images for s in x) for x in (shards, missing, []))
+    with tqdm(total=total, initial=total - left, unit="image", desc="U2ENet") as bar:
+        for images, failures in predict(missing, cfg, list_file, args) if missing else ():
+            failed += failures
+            bar.update(images)
+    print(f"{total} images in {args.output}, {left} of them now; {failed} of these could not be used")
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config-file", required=True, help="a file of configs/U2ENet")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--list", type=Path, help="JSON lines")
+    source.add_argument("--folder", type=Path, help="one split of a dataset; asks --text about every image")
+    parser.add_argument("--text", action="append", default=[], help="sentence; may be given several times")
+    parser.add_argument("--output", required=True, type=Path, help="folder for the answers")
+    parser.add_argument("--single", action="store_true", help="exactly one object a sentence")
+    parser.add_argument("--shard-size", type=int, default=500, help="images in a file of answers")
+    parser.add_argument(
+        "--actors", type=int, default=max(torch.cuda.device_count(), 1), help="models at work"
+    )
+    parser.add_argument(
+        "--gpus-per-actor", type=float, default=float(torch.cuda.is_available()), help="0 for the CPU"
+    )
+    parser.add_argument(
+        "--ray", default="local", help="address of a Ray cluster, auto for the one of this machine"
+    )
+    parser.add_argument("--opts", nargs=argparse.REMAINDER, default=[], help="config keys and values")
+    args = parser.parse_args()
+    if bool(args.folder) != bool(args.text):
+        parser.error("--folder and --text belong together")
+    return args
+
+
+if __name__ == "__main__":
+    arguments = parse_args()
+    with one_line_errors():
+        main(arguments)
