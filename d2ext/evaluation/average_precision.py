@@ -81,6 +81,8 @@ class Comparison:
         """
         self.labels, self.predictions, self.metric = labels, predictions, metric
         self.neighbours = neighbours
+        by_score = np.lexsort((-predictions.score, predictions.image))
+        self.rank = np.argsort(by_score)  # of each prediction among all, grouped by image
         self.pairs = overlapping(labels, predictions, metric)
         self.covered = overlapping(labels[labels.kind == REGION], predictions, "covered")
         # For the exact AP an object with a 2D label only is such a region too when 3D boxes are compared.
@@ -152,12 +154,12 @@ class Comparison:
         own = predictions.kind == kind
         pairs = self.pairs[self.pairs.overlap >= min_overlap]
         pairs = pairs[own[pairs.prediction] & (truth[pairs.label] != OTHER)]
-        order = np.lexsort((-predictions.score, predictions.image))
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        pairs = pairs[np.lexsort((-pairs.overlap, truth[pairs.label], rank[pairs.prediction]))]
+        rank = self.rank[pairs.prediction]
+        order = np.lexsort((-pairs.overlap, truth[pairs.label], rank))
+        pairs, rank = pairs[order], rank[order]
         free = np.ones((len(truth), 1), dtype=bool)
-        taken = take_turns(predictions.image[order], rank[pairs.prediction], pairs.label, free)[:, 0]
+        # Ranks stay within their image, so the images of the ranks are those of the predictions.
+        taken = take_turns(predictions.image, rank, pairs.label, free)[:, 0]
         matched = pairs[taken]
         hit = np.zeros(len(own), dtype=bool)
         hit[matched.prediction[truth[matched.label] == COUNTED]] = True

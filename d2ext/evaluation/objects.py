@@ -169,8 +169,13 @@ def _compare_2d(
 def _compare_3d(
     labels: ObjectTable, predictions: ObjectTable, first: np.ndarray, second: np.ndarray, metric: str
 ) -> Pairs:
-    # Only boxes whose circumscribed circles meet are compared further.
-    reach_a, reach_b = (np.hypot(t.dimensions[:, 1], t.dimensions[:, 2]) / 2 for t in (labels, predictions))
+    # Only boxes whose circumscribed circles meet are compared further. What has no volume overlaps nothing.
+    reach_a, reach_b = (
+        np.where(
+            (t.dimensions > 0).all(axis=1), np.hypot(t.dimensions[:, 1], t.dimensions[:, 2]) / 2, -np.inf
+        )
+        for t in (labels, predictions)
+    )
     offset = labels.location[first][:, [0, 2]] - predictions.location[second][:, [0, 2]]
     near = np.hypot(offset[:, 0], offset[:, 1]) < reach_a[first] + reach_b[second]
     first, second = first[near], second[near]

@@ -16,7 +16,7 @@ ground area (AAS) and the four ground points (AGS). The released tool
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -124,8 +124,9 @@ def similarities(
         corrected: without the faults of the released tool.
     """
     label, prediction = mutual_best(labels, predictions, kinds, min_overlap)
-    g, p, planes = labels[label], predictions[prediction], planes[labels.image[label]]
-    yaw = np.where(g.kind == "pedestrian", g.yaw, p.yaw)
+    g, planes = labels[label], planes[labels.image[label]]
+    yaw = np.where(g.kind == "pedestrian", g.yaw, predictions.yaw[prediction])
+    p = replace(predictions[prediction], yaw=yaw)
     difference = yaw - g.yaw
     if corrected:
         difference = np.remainder(difference + np.pi, 2 * np.pi) - np.pi

@@ -11,6 +11,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from d2ext.data.build import (
     ShardedBatches,
+    build_detection_test_loader,
+    build_detection_train_loader,
     build_grounding_test_loader,
     build_grounding_train_loader,
     interleave,
@@ -145,3 +147,23 @@ def test_loader_for_testing_gives_every_image_once(loader_cfg, datasets):
     assert [batch[0]["image_id"] for batch in batches] == expected
     batches = list(build_grounding_test_loader(loader_cfg, datasets[0], batch_size=2))
     assert [sample["image_id"] for batch in batches for sample in batch] == expected
+
+
+def test_detection_keeps_images_without_sentences(loader_cfg, shared_dir):
+    register_dataset("detection_for_test", "rope3d", shared_dir / "data" / "rope3d", "train")
+    try:
+        loader_cfg.DATASETS.TRAIN = ("detection_for_test",)
+        with pytest.raises(ValueError, match="'detection_for_test': no image has a sentence"):
+            build_grounding_train_loader(loader_cfg)
+        loader = build_detection_train_loader(loader_cfg)
+        whole = [[sample["camera"].P.tolist() for sample in batch] for batch in islice(loader, 3)]
+        loader = build_detection_train_loader(loader_cfg, start_iter=1)
+        assert [[s["camera"].P.tolist() for s in batch] for batch in islice(loader, 2)] == whole[1:]
+        ((sample,),) = build_detection_test_loader(loader_cfg, "detection_for_test")
+        assert sample["box_plane"] is not None and "sentences" not in sample
+        loader_cfg.INPUT.SCALE_RANGE = (500.0, 500.0)
+        with pytest.raises(ValueError, match="no image keeps an object after cropping"):
+            next(iter(build_detection_train_loader(loader_cfg)))
+    finally:
+        DatasetCatalog.remove("detection_for_test")
+        MetadataCatalog.remove("detection_for_test")

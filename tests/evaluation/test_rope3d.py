@@ -4,9 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from kitti_text import table_of_texts
 
-from d2ext.evaluation.rope3d import NAMES, similarities
+from d2ext.evaluation.rope3d import NAMES, Similarities, rope_score, similarities
+from d2ext.structures import ground_rotation
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +50,49 @@ def test_golden_similarity(golden, index):
 def first(table, row: int) -> int:
     """Index of the first object of a row's image."""
     return int(np.searchsorted(table.image, table.image[row]))
+
+
+PLANE = np.array([[-0.0109, -0.9771, -0.2124, 7.0044]])
+CAR = "car 0 0 0 100 100 200 180 1.5 1.8 4.2"
+
+
+def compare(prediction: str, label: str, kind: str = "car") -> Similarities:
+    tables = [table_of_texts([f"{kind}{text[3:]}"]) for text in (label, prediction)]
+    return similarities(*tables, PLANE, [kind], corrected=True)
+
+
+def test_corrected_similarities_in_closed_form():
+    """A shift along the tilted ground, a turn, another width: each similarity by hand."""
+    right, forward = ground_rotation(torch.from_numpy(PLANE[0])).numpy()[:, [0, 2]].T
+    at = 3 * right + 40 * forward
+    label = f"{CAR} {' '.join(map(str, at))} 0.2"
+    shift = 0.6 * right + 0.8 * forward
+    moved = compare(f"{CAR} {' '.join(map(str, at + shift))} 0.2 0.9", label)
+    distance = np.hypot(3, 40)
+    assert moved.distance[0] == pytest.approx(distance)
+    assert moved.ground_error[0] == pytest.approx(1)
+    assert moved.values[0] == pytest.approx([1 - 1 / distance, 1, 1, 1 - 1 / distance])
+    turned = compare(f"{CAR} {' '.join(map(str, at))} 0.7 0.9", label)
+    error = 2 * np.sin(0.25) * np.hypot(1.8, 4.2) / 2  # every corner moves along a chord
+    expected = [1, (1 + np.cos(0.5)) / 2, 1, 1 - error / distance]
+    assert turned.values[0] == pytest.approx(expected)
+    wide = compare(f"{CAR.replace('1.8 4.2', '2.7 4.2')} {' '.join(map(str, at))} 0.2 0.9", label)
+    assert wide.values[0] == pytest.approx([1, 1, 0.5, 1 - 0.45 / distance])
+
+
+@pytest.mark.parametrize("turns", [-1, 0, 1])
+def test_corrected_orientation_has_no_period_and_no_front(turns):
+    """Angles that differ by whole turns are equal, and so are boxes that point backwards."""
+    label = f"{CAR} 0 0 30 3.0"
+    for half in (0, np.pi):
+        found = compare(f"{CAR} 0 0 30 {3.0 + half + 2 * np.pi * turns} 0.5", label)
+        assert found.values[0] == pytest.approx([1, 1, 1, 1])
+
+
+def test_pedestrians_have_no_orientation():
+    found = compare(f"{CAR} 0 0 30 1.0 0.5", f"{CAR} 0 0 30 -0.5", "pedestrian")
+    assert found.values[0] == pytest.approx([1, 1, 1, 1])
+
+
+def test_rope_score():
+    assert rope_score(50.0, 90.0) == 58.0
