@@ -19,7 +19,7 @@ def add_d2ext_config(cfg: CN) -> None:
     # Where the crop (or the padded image) lies: 0 in the centre, which keeps sentences about the picture true
     # ("in the left half of the image"), 1 anywhere.
     cfg.INPUT.CROP_SHIFT = 0.0
-    # A target is dropped when less than this fraction of its 2D box is left after cropping.
+    # An object is dropped when less than this fraction of its 2D box is left after cropping.
     cfg.INPUT.MIN_VISIBLE = 0.3
 
     # Photometric jitter in training: factors uniform in 1 +- value, hue shift uniform in +- value full turns.

@@ -6,21 +6,31 @@ A dataset dict is one image with all its sentences: Detectron2's standard keys a
 * ``annotations``: ``id`` (unique in the image), ``bbox`` (x1, y1, x2, y2), ``category_id``, ``truncated``,
   ``occluded``, ``alpha``, ``has_3d``, ``location`` (centre of the bottom face, metres), ``dimensions``
   (height, width, length), ``yaw`` (KITTI's ry), ``color`` or None;
+* ``level_boxes``: True where boxes stand on the camera's x-z plane, as in KITTI, whatever the ground;
+* ``ignored_boxes``, where there are any: 2D boxes of regions in which objects are not labelled;
 * ``sentences``: ``id``, ``text``, ``target_ids`` (annotation ids; None when they are not published),
   ``properties``;
 * ``single_target``: True where every sentence refers to exactly one object (Mono3DRefer).
 """
 
 from . import builtin  # noqa: F401  (registers the datasets)
-from .build import build_grounding_test_loader, build_grounding_train_loader
+from .build import (
+    build_detection_test_loader,
+    build_detection_train_loader,
+    build_grounding_test_loader,
+    build_grounding_train_loader,
+)
 from .categories import CATEGORIES, Category, category_id, thing_classes
-from .mapper import GroundingMapper
+from .mapper import DetectionMapper, GroundingMapper
 from .sentences import flip_sentence
 
 __all__ = [
     "CATEGORIES",
     "Category",
+    "DetectionMapper",
     "GroundingMapper",
+    "build_detection_test_loader",
+    "build_detection_train_loader",
     "build_grounding_test_loader",
     "build_grounding_train_loader",
     "category_id",

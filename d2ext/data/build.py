@@ -16,10 +16,10 @@ from detectron2.data.samplers import InferenceSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from .mapper import GroundingMapper
+from .mapper import DetectionMapper, GroundingMapper
 
 _CYCLE = 1000  # at most about so many batches until the interleaving of several datasets repeats
-_ATTEMPTS = 100  # draws until a sample of the training stream keeps a sentence
+_ATTEMPTS = 100  # draws until a sample of the training stream keeps what it is about
 
 
 def interleave(weights: list[float]) -> np.ndarray:
@@ -39,18 +39,18 @@ def interleave(weights: list[float]) -> np.ndarray:
     return owners[np.argsort(times, kind="stable")]
 
 
-class GroundingStream(Dataset):
+class TrainingStream(Dataset):
     """The endless training stream: item (b, i) is sample i of the global batch b.
 
     Batch b is of one dataset, given by a fixed cycle. Within a dataset samples follow one permutation per
-    epoch. A record that augmentation leaves without sentences is replaced by the next one.
+    epoch. A record of which augmentation leaves nothing (the mapper gives None) is replaced by the next one.
     """
 
     def __init__(
         self,
         datasets: list[DatasetFromList],
         weights: list[float],
-        mapper: GroundingMapper,
+        mapper: DetectionMapper,
         batch_size: int,
         seed: int,
     ) -> None:
@@ -83,7 +83,8 @@ class GroundingStream(Dataset):
             if result is not None:
                 return result
         raise ValueError(
-            "no image keeps a sentence after cropping: check INPUT.SCALE_RANGE and INPUT.MIN_VISIBLE"
+            f"no image keeps {self.mapper.subject} after cropping: "
+            "check INPUT.SCALE_RANGE and INPUT.MIN_VISIBLE"
         )
 
     def _permutation(self, which: int, epoch: int, length: int) -> np.ndarray:
@@ -94,7 +95,7 @@ class GroundingStream(Dataset):
 
 
 class ShardedBatches(Sampler):
-    """Endless items of ``GroundingStream``: from each global batch the slice of one process.
+    """Endless items of ``TrainingStream``: from each global batch the slice of one process.
 
     Raises:
         ValueError: the batch cannot be divided evenly.
@@ -116,12 +117,12 @@ class ShardedBatches(Sampler):
             batch += 1
 
 
-def build_grounding_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoader:
-    """Endless loader of lists of model inputs over ``cfg.DATASETS.TRAIN``.
+def build_detection_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoader:
+    """Endless loader of lists of model inputs over ``cfg.DATASETS.TRAIN``, for detection.
 
     Every batch is of one dataset and has ``SOLVER.IMS_PER_BATCH`` images over all processes. The number of
     workers and of processes changes nothing in the stream. With ``DATALOADER.FILTER_EMPTY_ANNOTATIONS``
-    images without sentences are left out.
+    images without objects are left out.
 
     Args:
         cfg: config with the keys of ``add_d2ext_config``; a negative ``SEED`` draws one at random.
@@ -130,7 +131,17 @@ def build_grounding_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoade
     Raises:
         FileNotFoundError, ValueError: a dataset or a key is unusable.
     """
-    datasets = [_training_records(cfg, name) for name in cfg.DATASETS.TRAIN]
+    return _train_loader(cfg, start_iter, DetectionMapper(cfg, True))
+
+
+def build_grounding_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoader:
+    """The same for grounding: with ``DATALOADER.FILTER_EMPTY_ANNOTATIONS`` images without sentences are left
+    out."""
+    return _train_loader(cfg, start_iter, GroundingMapper(cfg, True))
+
+
+def _train_loader(cfg: CfgNode, start_iter: int, mapper: DetectionMapper) -> DataLoader:
+    datasets = [_training_records(cfg, name, mapper) for name in cfg.DATASETS.TRAIN]
     weights = list(cfg.DATALOADER.DATASET_WEIGHTS) or [float(len(records)) for records in datasets]
     if not datasets or len(weights) != len(datasets):
         raise ValueError(
@@ -138,33 +149,43 @@ def build_grounding_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoade
         )
     seed = cfg.SEED if cfg.SEED >= 0 else comm.shared_random_seed()
     batch_size = cfg.SOLVER.IMS_PER_BATCH
-    stream = GroundingStream(datasets, weights, GroundingMapper(cfg, True), batch_size, seed)
+    stream = TrainingStream(datasets, weights, mapper, batch_size, seed)
     batches = ShardedBatches(batch_size, start_iter, comm.get_rank(), comm.get_world_size())
     return _loader(stream, cfg.DATALOADER.NUM_WORKERS, batch_sampler=batches)
 
 
-def _training_records(cfg: CfgNode, name: str) -> DatasetFromList:
+def _training_records(cfg: CfgNode, name: str, mapper: DetectionMapper) -> DatasetFromList:
     records = DatasetCatalog.get(name)
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
-        records = [record for record in records if record["sentences"]]
+        records = [record for record in records if record[mapper.subject_key]]
     if not records:
-        raise ValueError(f"dataset {name!r}: no image has a sentence")
+        raise ValueError(f"dataset {name!r}: no image has {mapper.subject}")
     return DatasetFromList(records, copy=False)
 
 
-def build_grounding_test_loader(cfg: CfgNode, dataset_name: str, batch_size: int = 1) -> DataLoader:
-    """Loader that gives every image of a dataset once (over all processes), in order, with all its sentences.
+def build_detection_test_loader(cfg: CfgNode, dataset_name: str, batch_size: int = 1) -> DataLoader:
+    """Loader that gives every image of a dataset once (over all processes), in order, for detection.
 
     Args:
         cfg: config with the keys of ``add_d2ext_config``.
         dataset_name: a registered name.
         batch_size: images at a time in each process.
     """
+    return _test_loader(cfg, DatasetCatalog.get(dataset_name), DetectionMapper(cfg, False), batch_size)
+
+
+def build_grounding_test_loader(cfg: CfgNode, dataset_name: str, batch_size: int = 1) -> DataLoader:
+    """The same for grounding: every image with all its sentences."""
     records = DatasetCatalog.get(dataset_name)
     if cfg.TEST.SHUFFLE_SENTENCES:
         records = [shuffle_sentences(record) for record in records]
-    records = DatasetFromList(records, copy=False)
-    dataset = MapDataset(records, partial(GroundingMapper(cfg, False), rng=None))
+    return _test_loader(cfg, records, GroundingMapper(cfg, False), batch_size)
+
+
+def _test_loader(
+    cfg: CfgNode, records: list[dict[str, Any]], mapper: DetectionMapper, batch_size: int
+) -> DataLoader:
+    dataset = MapDataset(DatasetFromList(records, copy=False), partial(mapper, rng=None))
     sampler = InferenceSampler(len(records))
     return _loader(dataset, cfg.DATALOADER.NUM_WORKERS, sampler=sampler, batch_size=batch_size)
 

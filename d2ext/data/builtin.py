@@ -15,7 +15,7 @@ from typing import Any
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from .categories import thing_classes
-from .formats import load_mono3drefer, load_monomulti3d, load_rope3d
+from .formats import load_dair_v2x_i, load_kitti, load_mono3drefer, load_monomulti3d, load_rope3d
 from .formats.mono3drefer import INSTANCE_SPLIT_FILE, JSON_FILE, split_file
 
 SKIP_BROKEN_VARIABLE = "D2EXT_SKIP_BROKEN"
@@ -24,11 +24,17 @@ _LOADERS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "mono3drefer": load_mono3drefer,
     "monomulti3d": load_monomulti3d,
     "rope3d": load_rope3d,
+    "kitti": load_kitti,
+    "dair_v2x_i": load_dair_v2x_i,
 }
+#: Evaluator of the kinds that have none of their own name.
+_EVALUATORS = {"dair_v2x_i": "rope3d"}
 _SPLITS = {
     "mono3drefer": ("train", "val", "test"),
     "monomulti3d": ("train", "test"),
     "rope3d": ("train", "val"),
+    "kitti": ("train", "val"),
+    "dair_v2x_i": ("train", "val"),
     "synthroad_mono3drefer": ("train", "val", "test"),
     "synthroad_monomulti3d": ("train", "val", "test"),
     "synthroad_rope3d": ("train", "val"),
@@ -40,7 +46,7 @@ def register_dataset(name: str, kind: str, root: str | Path, split: str) -> None
 
     Args:
         name: name in ``DatasetCatalog``.
-        kind: layout on disk and evaluator: "mono3drefer", "monomulti3d" or "rope3d".
+        kind: layout on disk: "mono3drefer", "monomulti3d", "rope3d", "kitti" or "dair_v2x_i".
         root: the dataset's folder; it need not exist before the dataset is used.
         split: split to load.
     """
@@ -49,7 +55,7 @@ def register_dataset(name: str, kind: str, root: str | Path, split: str) -> None
     metadata: dict[str, Any] = {
         "thing_classes": thing_classes(),
         "dataset_root": str(root),
-        "evaluator_type": kind,
+        "evaluator_type": _EVALUATORS.get(kind, kind),
         "split": split,
     }
     if kind == "mono3drefer":

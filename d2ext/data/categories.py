@@ -34,7 +34,11 @@ CATEGORIES: tuple[Category, ...] = (
 #: Label types that mark regions without a usable object; their rows are no annotations.
 IGNORED_TYPES = frozenset({"dontcare", "misc"})
 
-_ALIASES = {"unknowns_movable": "unknown_movable", "unknowns_unmovable": "unknown_unmovable"}
+_ALIASES = {
+    "barrowlist": "barrow",
+    "unknowns_movable": "unknown_movable",
+    "unknowns_unmovable": "unknown_unmovable",
+}
 _IDS = {category.name: index for index, category in enumerate(CATEGORIES)}
 _IDS.update({alias: _IDS[name] for alias, name in _ALIASES.items()})
 

@@ -1,4 +1,4 @@
-"""Turns a dataset dict into the input of a grounding model."""
+"""Turns a dataset dict into the input of a model: of a detector, or of a grounding model."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .sentences import flip_sentence
 _MEAN_SIZES = np.array([category.mean_size for category in CATEGORIES])
 
 
-class GroundingMapper:
-    """One image with its sentences: read, augmented (in training) and fitted into ``INPUT.SIZE`` once for all
-    of them.
+class DetectionMapper:
+    """One image, read, augmented (in training) and fitted into ``INPUT.SIZE``, with its camera and objects.
 
     The result has
 
     * ``image`` uint8 (3, H, W), not padded; ``camera`` of it, ``original_camera`` of the file,
       ``ground_plane`` float32 (4,) or None, ``box_plane`` the plane that boxes stand on (None: level, as in
-      KITTI), ``height`` and ``width`` of the file, ``file_name``,
-      ``image_id``, ``single_target`` (every sentence refers to exactly one object);
-    * ``sentences``, a list of texts, and their ``sentence_ids``: all of them, or in training a sample;
+      KITTI), ``height`` and ``width`` of the file, ``file_name``, ``image_id``;
     * in training ``instances`` (``gt_boxes`` in pixels of ``image``, ``gt_classes``, ``gt_boxes3d``,
-      ``gt_has_3d``, ``gt_ids``, ``gt_yaw``) and ``sentence_targets``, per sentence the indices (long) into
-      ``instances``. Objects without a 3D box hold a stand-in of finite numbers in ``gt_boxes3d``.
+      ``gt_has_3d``, ``gt_ids``, ``gt_yaw``). Objects without a 3D box hold a stand-in of finite numbers in
+      ``gt_boxes3d``.
     """
+
+    #: Key of a record whose content training is about, and what one item of it is called.
+    subject_key, subject = "annotations", "an object"
 
     @configurable
     def __init__(
@@ -43,7 +43,6 @@ class GroundingMapper:
         *,
         size: tuple[int, int],
         image_format: str,
-        max_sentences: int,
         flip_prob: float,
         scale_range: tuple[float, float],
         crop_shift: float,
@@ -52,7 +51,7 @@ class GroundingMapper:
     ) -> None:
         """
         Args:
-            is_train: augment, sample sentences and give the ground truth.
+            is_train: augment and give the ground truth.
             size, ..., jitter: the keys of ``cfg.INPUT``, explained in ``d2ext.config``.
         """
         if image_format not in ("BGR", "RGB"):
@@ -62,7 +61,6 @@ class GroundingMapper:
         self.is_train = is_train
         self.size = size
         self.image_format = image_format
-        self.max_sentences = max_sentences
         self.flip_prob = flip_prob
         self.scale_range = scale_range
         self.crop_shift = crop_shift
@@ -75,7 +73,6 @@ class GroundingMapper:
             "is_train": is_train,
             "size": tuple(cfg.INPUT.SIZE),
             "image_format": cfg.INPUT.FORMAT,
-            "max_sentences": cfg.INPUT.MAX_SENTENCES,
             "flip_prob": cfg.INPUT.FLIP_PROB,
             "scale_range": tuple(cfg.INPUT.SCALE_RANGE),
             "crop_shift": cfg.INPUT.CROP_SHIFT,
@@ -92,7 +89,7 @@ class GroundingMapper:
             rng: source of randomness; needed in training.
 
         Returns:
-            The model input; in training None when cropping has left none of the record's sentences.
+            The model input; in training None when cropping has left nothing of what the record is about.
 
         Raises:
             FileNotFoundError, ValueError: the image is missing, cannot be decoded, or has another size than
@@ -106,57 +103,52 @@ class GroundingMapper:
             "image_id": dataset_dict["image_id"],
             "height": height,
             "width": width,
-            "single_target": dataset_dict.get("single_target", False),
             "original_camera": Camera(torch.tensor(dataset_dict["camera"]), (height, width)),
             "ground_plane": plane,
             "box_plane": None if dataset_dict.get("level_boxes") else plane,
         }
         if self.is_train:
             if rng is None:
-                raise ValueError("GroundingMapper: expected a random generator in training")
+                raise ValueError(f"{type(self).__name__}: expected a random generator in training")
             transform = self._augment(dataset_dict, output, rng)
-            if dataset_dict["sentences"] and not output["sentences"]:
+            if transform is None:
                 return None
             image = transform.place(color_jitter(transform.resize(_read(dataset_dict)), self.jitter, rng))
         else:
             transform = ImageTransform.fit((height, width), self.size)
             image = transform.apply_image(_read(dataset_dict))
-            output["sentences"] = [sentence["text"] for sentence in dataset_dict["sentences"]]
-            output["sentence_ids"] = [sentence["id"] for sentence in dataset_dict["sentences"]]
         output["camera"] = transform.apply_camera(output["original_camera"])
         output["image"] = to_tensor(image, self.image_format)
         return output
 
     def _augment(
         self, dataset_dict: dict[str, Any], output: dict[str, Any], rng: np.random.Generator
-    ) -> ImageTransform:
-        """Choose a transform and sentences; write what depends on them into ``output``."""
+    ) -> ImageTransform | None:
+        """Choose a transform and write what depends on it into ``output``; None when nothing is left."""
         source = (dataset_dict["height"], dataset_dict["width"])
         transform = random_scale_crop(source, self.size, self.scale_range, self.crop_shift, rng)
         flip = bool(rng.random() < self.flip_prob)
         annotations = self._visible(dataset_dict, transform)
-        index = {annotation["id"]: i for i, annotation in enumerate(annotations)}
-        sentences = [
-            s for s in dataset_dict["sentences"] if all(t in index for t in _targets(s, dataset_dict))
-        ]
-        sentences = sample_sentences(sentences, self.max_sentences, rng)
-        texts: list[str | None] = [sentence["text"] for sentence in sentences]
-        if flip:
-            flipped = [flip_sentence(sentence["text"]) for sentence in sentences]
-            flip = None not in flipped
-            texts = flipped if flip else texts
-        transform = transform.with_flip(flip)
-        output["sentences"] = texts
-        output["sentence_ids"] = [sentence["id"] for sentence in sentences]
-        output["sentence_targets"] = [
-            torch.tensor([index[t] for t in sentence["target_ids"]], dtype=torch.long)
-            for sentence in sentences
-        ]
+        flipped = self._choose(dataset_dict, annotations, output, flip, rng)
+        if flipped is None:
+            return None
+        transform = transform.with_flip(flipped)
         output["instances"] = _instances(annotations, transform, output["box_plane"])
         for key in ("ground_plane", "box_plane"):
             if output[key] is not None:
                 output[key] = transform.apply_plane(output[key])
         return transform
+
+    def _choose(
+        self,
+        dataset_dict: dict[str, Any],
+        annotations: list[dict[str, Any]],
+        output: dict[str, Any],
+        flip: bool,
+        rng: np.random.Generator,
+    ) -> bool | None:
+        """Whether to mirror, where ``flip`` was drawn; None when the visible annotations are not enough."""
+        return flip if annotations or not dataset_dict["annotations"] else None
 
     def _visible(self, dataset_dict: dict[str, Any], transform: ImageTransform) -> list[dict[str, Any]]:
         """Annotations in front of the camera whose 2D box keeps its centre and enough of its area."""
@@ -174,6 +166,77 @@ class GroundingMapper:
             for annotation, good in zip(annotations, keep, strict=True)
             if good and (not annotation["has_3d"] or annotation["location"][2] > NEAR_PLANE)
         ]
+
+
+class GroundingMapper(DetectionMapper):
+    """One image with its sentences: read, augmented and fitted once for all of them.
+
+    The result has beside that of :class:`DetectionMapper`
+
+    * ``sentences``, a list of texts, and their ``sentence_ids``: all of them, or in training a sample;
+    * ``single_target`` (every sentence refers to exactly one object);
+    * in training ``sentence_targets``, per sentence the indices (long) into ``instances``.
+
+    In training it is None when cropping has left none of the record's sentences.
+    """
+
+    subject_key, subject = "sentences", "a sentence"
+
+    @configurable
+    def __init__(self, is_train: bool, *, max_sentences: int, **options: Any) -> None:
+        """
+        Args:
+            is_train: augment, sample sentences and give the ground truth.
+            max_sentences: ``INPUT.MAX_SENTENCES``, explained in ``d2ext.config``.
+            options: of :class:`DetectionMapper`.
+        """
+        super().__init__(is_train, **options)
+        self.max_sentences = max_sentences
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
+        return super().from_config(cfg, is_train) | {"max_sentences": cfg.INPUT.MAX_SENTENCES}
+
+    def __call__(
+        self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
+    ) -> dict[str, Any] | None:
+        output = super().__call__(dataset_dict, rng)
+        if output is None:
+            return None
+        output["single_target"] = dataset_dict.get("single_target", False)
+        if not self.is_train:
+            output["sentences"] = [sentence["text"] for sentence in dataset_dict["sentences"]]
+            output["sentence_ids"] = [sentence["id"] for sentence in dataset_dict["sentences"]]
+        return output
+
+    def _choose(
+        self,
+        dataset_dict: dict[str, Any],
+        annotations: list[dict[str, Any]],
+        output: dict[str, Any],
+        flip: bool,
+        rng: np.random.Generator,
+    ) -> bool | None:
+        """Sample sentences about visible objects; mirror only if all of them can be."""
+        index = {annotation["id"]: i for i, annotation in enumerate(annotations)}
+        sentences = [
+            s for s in dataset_dict["sentences"] if all(t in index for t in _targets(s, dataset_dict))
+        ]
+        if dataset_dict["sentences"] and not sentences:
+            return None
+        sentences = sample_sentences(sentences, self.max_sentences, rng)
+        texts: list[str | None] = [sentence["text"] for sentence in sentences]
+        if flip:
+            flipped = [flip_sentence(sentence["text"]) for sentence in sentences]
+            flip = None not in flipped
+            texts = flipped if flip else texts
+        output["sentences"] = texts
+        output["sentence_ids"] = [sentence["id"] for sentence in sentences]
+        output["sentence_targets"] = [
+            torch.tensor([index[t] for t in sentence["target_ids"]], dtype=torch.long)
+            for sentence in sentences
+        ]
+        return flip
 
 
 def _read(dataset_dict: dict[str, Any]) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Evaluation: the published protocols of the datasets, and exact metrics beside them."""
 
 from .counts import MatchCounts
+from .detection3d import Detection3DEvaluator
+from .evaluator import Evaluator3D, Rows, Table, instance_rows
 from .grounding import (
     THRESHOLDS,
     SentenceResult,
@@ -18,8 +20,12 @@ __all__ = [
     "CAR_DISTANCES",
     "ROADSIDE_DISTANCES",
     "THRESHOLDS",
+    "Detection3DEvaluator",
+    "Evaluator3D",
     "MatchCounts",
+    "Rows",
     "SentenceResult",
+    "Table",
     "assign_objects",
     "boxes_of",
     "compare_image",
@@ -28,6 +34,7 @@ __all__ = [
     "flatten_table",
     "format_table",
     "grounding_metrics",
+    "instance_rows",
     "match_greedy",
     "sentence_kinds",
     "submission_flags",

@@ -29,4 +29,4 @@ def flatten_table(table: Mapping[str, Mapping[str, float]], whole: str = "Overal
 def _cell(column: str, value: float | None) -> str:
     if value is None or math.isnan(value):
         return "-"
-    return f"{value:.0f}" if column in ("sentences", "targets", "TP", "FP", "FN") else f"{value:.2f}"
+    return f"{value:.0f}" if column in ("sentences", "targets", "pairs", "TP", "FP", "FN") else f"{value:.2f}"

@@ -20,7 +20,7 @@ from d2ext.data.categories import CATEGORIES
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.image_io import read_image
 from d2ext.engine import load_config, one_line_errors
-from d2ext.evaluation.writers import write_json
+from d2ext.evaluation import write_json
 from d2ext.files import write_bytes
 from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
 from d2ext.projects.u2enet.evaluator import answer_rows

@@ -10,8 +10,10 @@ import torch
 from detectron2.data import DatasetCatalog, DatasetFromList, MetadataCatalog
 
 from d2ext.data.build import (
-    GroundingStream,
     ShardedBatches,
+    TrainingStream,
+    build_detection_test_loader,
+    build_detection_train_loader,
     build_grounding_test_loader,
     build_grounding_train_loader,
     interleave,
@@ -83,7 +85,7 @@ def test_ranks_share_one_global_batch(loader_cfg, monkeypatch):
 def numbered_batches(processes: int, start: int, end: int) -> list[list[tuple]]:
     """What all processes together get in batches of 4 from 7 numbered images: (image, random draw) pairs."""
     images = DatasetFromList([{"number": i} for i in range(7)])
-    stream = GroundingStream([images], [1.0], lambda image, rng: (image["number"], rng.random()), 4, seed=2)
+    stream = TrainingStream([images], [1.0], lambda image, rng: (image["number"], rng.random()), 4, seed=2)
     shares = [ShardedBatches(4, start, rank, processes) for rank in range(processes)]
     batches = islice(zip(*shares, strict=True), end - start)
     return [[stream[item] for share in batch for item in share] for batch in batches]
@@ -185,3 +187,23 @@ def test_processes_evaluate_every_image_once_and_in_order(cfg, monkeypatch, proc
     finally:
         DatasetCatalog.remove("seven_for_test")
     assert images == list(range(7))
+
+
+def test_detection_keeps_images_without_sentences(loader_cfg, shared_dir):
+    register_dataset("detection_for_test", "rope3d", shared_dir / "data" / "rope3d", "train")
+    try:
+        loader_cfg.DATASETS.TRAIN = ("detection_for_test",)
+        with pytest.raises(ValueError, match="'detection_for_test': no image has a sentence"):
+            build_grounding_train_loader(loader_cfg)
+        loader = build_detection_train_loader(loader_cfg)
+        whole = [[sample["camera"].P.tolist() for sample in batch] for batch in islice(loader, 3)]
+        loader = build_detection_train_loader(loader_cfg, start_iter=1)
+        assert [[s["camera"].P.tolist() for s in batch] for batch in islice(loader, 2)] == whole[1:]
+        ((sample,),) = build_detection_test_loader(loader_cfg, "detection_for_test")
+        assert sample["box_plane"] is not None and "sentences" not in sample
+        loader_cfg.INPUT.SCALE_RANGE = (500.0, 500.0)
+        with pytest.raises(ValueError, match="no image keeps an object after cropping"):
+            next(iter(build_detection_train_loader(loader_cfg)))
+    finally:
+        DatasetCatalog.remove("detection_for_test")
+        MetadataCatalog.remove("detection_for_test")

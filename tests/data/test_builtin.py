@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
@@ -12,6 +13,8 @@ NAMES = [
     *(f"mono3drefer_{s}" for s in ("train", "val", "test")),
     *(f"monomulti3d_{s}" for s in ("train", "test")),
     *(f"rope3d_{s}" for s in ("train", "val")),
+    *(f"kitti_{s}" for s in ("train", "val")),
+    *(f"dair_v2x_i_{s}" for s in ("train", "val")),
     *(f"synthroad_mono3drefer_{s}" for s in ("train", "val", "test")),
     *(f"synthroad_monomulti3d_{s}" for s in ("train", "val", "test")),
     *(f"synthroad_rope3d_{s}" for s in ("train", "val")),
@@ -30,8 +33,8 @@ def test_registered_names(name):
     assert name in DatasetCatalog
     metadata = MetadataCatalog.get(name)
     assert metadata.thing_classes == thing_classes()
-    assert metadata.evaluator_type in name and name.endswith(metadata.split)
-    assert metadata.dataset_root.endswith(metadata.evaluator_type)
+    assert name.endswith(f"{Path(metadata.dataset_root).name}_{metadata.split}")
+    assert metadata.evaluator_type == ("rope3d" if "dair" in name else Path(metadata.dataset_root).name)
     assert ("synthroad" in metadata.dataset_root) == name.startswith("synthroad")
 
 

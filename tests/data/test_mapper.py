@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from d2ext.data.formats import load_mono3drefer, load_monomulti3d, load_rope3d
-from d2ext.data.mapper import GroundingMapper, sample_sentences
+from d2ext.data.mapper import DetectionMapper, GroundingMapper, sample_sentences
 from d2ext.structures import wrap_angle
 
 
@@ -131,6 +131,36 @@ def test_cropped_targets_take_their_sentences_along(records, cfg):
     assert lost > 10
     cfg.INPUT.SCALE_RANGE = (50.0, 50.0)
     assert GroundingMapper(cfg, True)(record, np.random.default_rng(0)) is None
+
+
+def test_detection_sees_what_grounding_sees(records, cfg):
+    """The same image, camera, plane and objects; no sentence decides about the mirror or is given."""
+    cfg.INPUT.FLIP_PROB = 0.0
+    for seed, record in enumerate(records):
+        for is_train in (True, False):
+            rngs = [np.random.default_rng(seed) for _ in range(2)]
+            plain = {**record, "sentences": []}
+            detection = DetectionMapper(cfg, is_train)(record, rngs[0])
+            grounding = GroundingMapper(cfg, is_train)(plain, rngs[1])
+            extra = {"sentences", "sentence_ids", "single_target"}
+            assert set(grounding) - set(detection) == extra | ({"sentence_targets"} if is_train else set())
+            assert torch.equal(detection["image"], grounding["image"])
+            assert torch.equal(detection["camera"].P, grounding["camera"].P)
+            if is_train:
+                ids = detection["instances"].gt_ids
+                assert len(ids) and torch.equal(ids, grounding["instances"].gt_ids)
+
+
+def test_detection_mirrors_and_gives_none_when_every_object_is_cropped_away(records, cfg):
+    cfg.INPUT.FLIP_PROB, cfg.INPUT.SCALE_RANGE = 1.0, (1.0, 1.0)
+    record = records[0]
+    plain = DetectionMapper(cfg, False)(record)["camera"]
+    mapped = DetectionMapper(cfg, True)(record, np.random.default_rng(0))
+    torch.testing.assert_close(mapped["camera"].cx, plain.image_size[1] - 1 - plain.cx)
+    cfg.INPUT.SCALE_RANGE = (50.0, 50.0)
+    assert DetectionMapper(cfg, True)(record, np.random.default_rng(0)) is None
+    empty = DetectionMapper(cfg, True)({**record, "annotations": []}, np.random.default_rng(0))
+    assert len(empty["instances"]) == 0
 
 
 def test_objects_without_3d_box_are_finite_stand_ins(shared_dir, cfg):

@@ -156,6 +156,19 @@ def parse_label(fields: Sequence[str], where: str) -> dict[str, Any] | None:
     }
 
 
+def read_regions(path: Path) -> list[list[float]]:
+    """2D boxes (x1, y1, x2, y2) of the DontCare rows of a KITTI label file: their objects are not labelled.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file; names the row and field that is no finite number.
+    """
+    return [
+        parse_floats(fields[4:8], LABEL_FIELDS[4:8], f"{path}:{number}")
+        for number, fields in enumerate(map(str.split, read_text(path).splitlines()), start=1)
+        if fields and fields[0].lower() == "dontcare"
+    ]
+
+
 def _color(field: str) -> str | None:
     try:
         float(field)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.evaluation import DatasetEvaluator
 from detectron2.structures import Instances
-from detectron2.utils import comm
 from torch import Tensor
 
 from d2ext.data.categories import CATEGORIES
@@ -20,14 +15,15 @@ from d2ext.evaluation import (
     CAR_DISTANCES,
     ROADSIDE_DISTANCES,
     THRESHOLDS,
+    Evaluator3D,
     MatchCounts,
+    Rows,
     SentenceResult,
+    Table,
     compare_image,
-    flatten_table,
-    format_table,
     grounding_metrics,
+    instance_rows,
     submission_flags,
-    write_json,
     write_kitti,
     write_submission,
 )
@@ -40,21 +36,16 @@ from d2ext.evaluation.mono3drefer import (
     read_instance_split,
 )
 from d2ext.evaluation.monomulti3d import MAX_DESCRIPTIONS, published_match
-from d2ext.structures import Boxes3D
 
 Predictions = dict[str, dict[int, list[dict[str, Any]]]]  # image id -> sentence id -> predictions, best first
-Table = dict[str, dict[str, float]]
-
-logger = logging.getLogger(__name__)
 
 
-class GroundingEvaluator(DatasetEvaluator):
+class GroundingEvaluator(Evaluator3D):
     """Evaluates grounding on a dataset whose metadata says ``evaluator_type`` "mono3drefer" or "monomulti3d".
 
     On single-target data (mono3drefer) the best prediction of a sentence is its answer, and no prediction is
     a miss. On multi-target data every prediction counts: the model has already applied its score threshold.
-    The ground truth comes from ``DatasetCatalog``; images that were not predicted count as images without
-    predictions.
+    Results are in per cent, {"published": {...}, "exact": {...}}.
     """
 
     def __init__(self, dataset_name: str, output_dir: str | Path | None = None) -> None:
@@ -67,17 +58,8 @@ class GroundingEvaluator(DatasetEvaluator):
         Raises:
             ValueError: the dataset is of another type.
         """
-        self._metadata = MetadataCatalog.get(dataset_name)
-        kind = self._metadata.get("evaluator_type")
-        if kind not in ("mono3drefer", "monomulti3d"):
-            raise ValueError(f"dataset {dataset_name!r}: not grounding data, but {kind}")
-        self._name = dataset_name
-        self._single = kind == "mono3drefer"
-        self._output_dir = None if output_dir is None else Path(output_dir)
-        self._rows: list[dict[str, Any]] = []
-
-    def reset(self) -> None:
-        self._rows = []
+        super().__init__(dataset_name, ("mono3drefer", "monomulti3d"), output_dir)
+        self._single = self._kind == "mono3drefer"
 
     def process(self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> None:
         """Collect predictions.
@@ -98,31 +80,10 @@ class GroundingEvaluator(DatasetEvaluator):
             ]
             self._rows.append({"image_id": record["image_id"], "sentences": sentences})
 
-    def evaluate(self) -> OrderedDict[str, dict[str, float]]:
-        """Metrics in per cent, {"published": {...}, "exact": {...}}, on the main rank; empty on others."""
-        gathered = comm.gather(self._rows, dst=0)
-        if not comm.is_main_process():
-            return OrderedDict()
-        rows = {row["image_id"]: row for part in gathered for row in part}  # samplers may repeat images
-        records = DatasetCatalog.get(self._name)
-        missing = sum(record["image_id"] not in rows for record in records)
-        if missing:
-            logger.warning("%s: %d of %d images have no predictions", self._name, missing, len(records))
-        predictions = {
-            image: {sentence["id"]: sentence["predictions"] for sentence in row["sentences"]}
-            for image, row in rows.items()
-        }
+    def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
         compare = self._compare_single if self._single else self._compare_multi
-        published, exact = compare(records, predictions)
-        results = OrderedDict(published=flatten_table(published), exact=flatten_table(exact))
-        logger.info("%s\n%s", self._name, format_table("published protocol", published))
-        logger.info("%s\n%s", self._name, format_table("exact 3D IoU", exact))
-        if self._output_dir is not None:
-            write_json(self._output_dir / "predictions.json", list(rows.values()))
-            write_json(self._output_dir / "metrics.json", results)
-            self._write_files(self._output_dir, records, predictions)
-            logger.info("wrote predictions and metrics to %s", self._output_dir)
-        return results
+        published, exact = compare(records, by_sentence(rows))
+        return {"published": published, "exact": exact}
 
     def _compare_single(
         self, records: Sequence[Mapping[str, Any]], predictions: Predictions
@@ -172,34 +133,23 @@ class GroundingEvaluator(DatasetEvaluator):
         }
         return published, grounding_metrics(results, ROADSIDE_DISTANCES)
 
-    def _write_files(
-        self, folder: Path, records: Sequence[Mapping[str, Any]], predictions: Predictions
-    ) -> None:
+    def write_files(self, folder: Path, records: Sequence[Mapping[str, Any]], rows: Rows) -> None:
+        predictions = by_sentence(rows)
         for record in records:
             answers = predictions.get(record["image_id"], {})
-            rows = [row for sentence in record["sentences"] for row in answers.get(sentence["id"], [])]
-            write_kitti(folder / "kitti" / f"{record['image_id']}.txt", rows, self._metadata.thing_classes)
+            found = [row for sentence in record["sentences"] for row in answers.get(sentence["id"], [])]
+            write_kitti(folder / "kitti" / f"{record['image_id']}.txt", found, self._metadata.thing_classes)
         if not self._single:
             flags = {r["image_id"]: submission_flags(r, predictions.get(r["image_id"], {})) for r in records}
             write_submission(folder / "submission.zip", flags)
 
 
-def instance_rows(instances: Instances, ground: Tensor | None) -> list[dict[str, Any]]:
-    """Predictions of one sentence as plain dicts by falling score; numbers as in label files."""
-    boxes: Boxes3D = instances.pred_boxes3d.to("cpu")
-    location, size, yaw = boxes.to_kitti(None if ground is None else ground.cpu())
-    columns = {
-        "category_id": instances.pred_classes,
-        "score": instances.scores,
-        "bbox": instances.pred_boxes.tensor,
-        "location": location,
-        "dimensions": size,
-        "yaw": yaw,
-        "alpha": Boxes3D.alpha_from_yaw(yaw, location),
+def by_sentence(rows: Rows) -> Predictions:
+    """The predictions of each image and sentence."""
+    return {
+        image: {sentence["id"]: sentence["predictions"] for sentence in row["sentences"]}
+        for image, row in rows.items()
     }
-    values = zip(*(column.tolist() for column in columns.values()), strict=True)
-    rows = [dict(zip(columns, row, strict=True)) for row in values]
-    return sorted(rows, key=lambda row: -row["score"])
 
 
 def answer_rows(

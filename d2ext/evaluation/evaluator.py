@@ -1,0 +1,107 @@
+"""What every evaluator of 3D predictions shares: gathering over ranks, tables, prediction files."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.evaluation import DatasetEvaluator
+from detectron2.structures import Instances
+from detectron2.utils import comm
+from torch import Tensor
+
+from d2ext.structures import Boxes3D
+
+from .tables import flatten_table, format_table
+from .writers import write_json
+
+Table = dict[str, dict[str, float]]
+Rows = dict[str, dict[str, Any]]  # image id -> what ``process`` collected for it
+
+logger = logging.getLogger(__name__)
+
+
+class Evaluator3D(DatasetEvaluator):
+    """Collects a dict with ``image_id`` for each image in ``process`` of a subclass, and evaluates them all.
+
+    The ground truth comes from ``DatasetCatalog``; images that were not predicted count as images without
+    predictions.
+    """
+
+    def __init__(self, dataset_name: str, kinds: Collection[str], output_dir: str | Path | None) -> None:
+        """
+        Args:
+            dataset_name: registered name.
+            kinds: values of the metadata's ``evaluator_type`` that are understood.
+            output_dir: folder for ``predictions.json``, ``metrics.json`` and the files of the subclass; None
+                writes nothing.
+
+        Raises:
+            ValueError: the dataset is of another type.
+        """
+        self._metadata = MetadataCatalog.get(dataset_name)
+        self._kind = self._metadata.get("evaluator_type")
+        if self._kind not in kinds:
+            raise ValueError(f"dataset {dataset_name!r}: expected data for {kinds}, got {self._kind!r}")
+        self._name = dataset_name
+        self._output_dir = None if output_dir is None else Path(output_dir)
+        self._rows: list[dict[str, Any]] = []
+
+    def reset(self) -> None:
+        self._rows = []
+
+    def evaluate(self) -> OrderedDict[str, dict[str, float]]:
+        """{section: {metric: value}} on the main rank, empty on others; tables go to the log."""
+        gathered = comm.gather(self._rows, dst=0)
+        if not comm.is_main_process():
+            return OrderedDict()
+        rows = {row["image_id"]: row for part in gathered for row in part}  # samplers may repeat images
+        records = DatasetCatalog.get(self._name)
+        missing = sum(record["image_id"] not in rows for record in records)
+        if missing:
+            logger.warning("%s: %d of %d images have no predictions", self._name, missing, len(records))
+        tables = self.compare(records, rows)
+        results = OrderedDict((section, flatten_table(table)) for section, table in tables.items())
+        for section, table in tables.items():
+            logger.info("%s\n%s", self._name, format_table(section.replace("_", " "), table))
+        if self._output_dir is not None:
+            write_json(self._output_dir / "predictions.json", list(rows.values()))
+            write_json(self._output_dir / "metrics.json", results)
+            self.write_files(self._output_dir, records, rows)
+            logger.info("wrote predictions and metrics to %s", self._output_dir)
+        return results
+
+    def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
+        """Tables by section."""
+        raise NotImplementedError
+
+    def write_files(self, folder: Path, records: Sequence[Mapping[str, Any]], rows: Rows) -> None:
+        """Files beside ``predictions.json`` and ``metrics.json``."""
+        raise NotImplementedError
+
+
+def instance_rows(instances: Instances, ground: Tensor | None) -> list[dict[str, Any]]:
+    """Predictions as plain dicts by falling score; numbers as in label files.
+
+    Args:
+        instances: ``pred_boxes``, ``pred_boxes3d``, ``pred_classes`` and ``scores``.
+        ground: (4,) plane on which the boxes stand, None for the camera's x-z plane.
+    """
+    boxes: Boxes3D = instances.pred_boxes3d.to("cpu")
+    location, size, yaw = boxes.to_kitti(None if ground is None else ground.cpu())
+    columns = {
+        "category_id": instances.pred_classes,
+        "score": instances.scores,
+        "bbox": instances.pred_boxes.tensor,
+        "location": location,
+        "dimensions": size,
+        "yaw": yaw,
+        "alpha": Boxes3D.alpha_from_yaw(yaw, location),
+    }
+    values = zip(*(column.tolist() for column in columns.values()), strict=True)
+    rows = [dict(zip(columns, row, strict=True)) for row in values]
+    return sorted(rows, key=lambda row: -row["score"])
