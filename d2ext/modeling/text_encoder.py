@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +27,8 @@ def resolve_encoder(name: str) -> str:
 
 
 class TextEncoder(nn.Module):
-    """A Hugging Face encoder (RoBERTa, BERT, XLM-R, MiniLM, ...) that gives one feature per token.
+    """A Hugging Face encoder that gives one feature per token: RoBERTa, XLM-R, BERT in any language, MiniLM,
+    DistilBERT, the text half of CLIP, the encoder of T5, ...
 
     The last ``NUMBER_DIM`` channels of a token are :func:`d2ext.modeling.numbers.number_features`.
 
@@ -39,6 +42,7 @@ class TextEncoder(nn.Module):
 
     Raises:
         FileNotFoundError: tokenizer, config or weights that cannot be had; the message says how to get them.
+        ValueError: a tokenizer that cannot tell where in the text its tokens are.
     """
 
     def __init__(
@@ -53,12 +57,9 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.name = name
         self.tokenizer, self.encoder = _load(name, pretrained)
-        config = self.encoder.config
-        limit = config.max_position_embeddings
-        if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-            limit -= config.pad_token_id + 1  # positions start after the padding index
+        limit = _longest(self.encoder)
         self.max_tokens = min(max_tokens or limit, limit)
-        self.dim: int = config.hidden_size + NUMBER_DIM
+        self.dim: int = self.encoder.config.hidden_size + NUMBER_DIM
         self.frozen = frozen
         self._cache: OrderedDict[str, Tensor] = OrderedDict()
         self._cache_size = cache_size
@@ -115,7 +116,7 @@ class TextEncoder(nn.Module):
 
     def _encode(self, ids: list[list[int]], numbers: list[np.ndarray]) -> tuple[Tensor, Tensor]:
         length = min(-(-max(map(len, ids)) // LENGTH_STEP) * LENGTH_STEP, self.max_tokens)
-        pad = self.tokenizer.pad_token_id
+        pad = self.encoder.config.pad_token_id or 0  # RoBERTa counts positions by it; else any token does
         tokens = torch.tensor([row + [pad] * (length - len(row)) for row in ids], device=self.device)
         lengths = torch.tensor([len(row) for row in ids], device=self.device)
         mask = torch.arange(length, device=self.device) < lengths[:, None]
@@ -161,22 +162,47 @@ def _load(name: str, pretrained: bool):
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
         config = AutoConfig.from_pretrained(source)
-    except (OSError, ValueError) as e:
+        # Transformers makes a tokenizer without words of a lone config.json.
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+            raise ValueError("a tokenizer without words")
+    except Exception as e:  # a broken or foreign tokenizer.json can raise anything
+        why = (str(e).splitlines() or [repr(e)])[0]
         raise FileNotFoundError(
-            f"MODEL.TEXT.NAME {name}: no tokenizer and config there ({str(e).splitlines()[0]}); expected a "
+            f"MODEL.TEXT.NAME {name}: no tokenizer and config there ({why}); expected a "
             "hub name that can be reached or a folder with tokenizer.json and config.json"
         ) from e
-    extra = (
-        {"add_pooling_layer": False}
-        if config.model_type in ("bert", "roberta", "xlm-roberta", "camembert")
-        else {}
-    )
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"MODEL.TEXT.NAME {name}: {type(tokenizer).__name__} does not say where in the text its tokens "
+            "are; expected a tokenizer with tokenizer.json"
+        )
     if not pretrained:
-        return tokenizer, AutoModel.from_config(config, **extra)
+        return tokenizer, _token_encoder(AutoModel.from_config(config))
     try:
-        return tokenizer, AutoModel.from_pretrained(source, **extra)
+        return tokenizer, _token_encoder(AutoModel.from_pretrained(source))
     except (OSError, ValueError) as e:
         raise FileNotFoundError(
             f"MODEL.TEXT.NAME {name}: no weights there ({str(e).splitlines()[0]}); put model.safetensors "
             "into that folder, or set MODEL.TEXT.PRETRAINED False to start from random weights"
         ) from e
+
+
+def _token_encoder(model: Any) -> Any:
+    """The part of a model that turns tokens into features, without what would get no gradient."""
+    if model.config.is_encoder_decoder:
+        model = model.get_encoder()  # T5 and its kin
+    model = getattr(model, "text_model", model)  # CLIP and its kin
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    return model
+
+
+def _longest(encoder: nn.Module) -> int:
+    """Longest input in tokens: as many as there are learned positions, if the encoder has such."""
+    for name, module in encoder.named_modules():
+        if isinstance(module, nn.Embedding) and name.endswith(("position_embeddings", "position_embedding")):
+            # RoBERTa and its kin count positions from after the padding index.
+            first = 0 if module.padding_idx is None else module.padding_idx + 1
+            return module.num_embeddings - first
+    limit = getattr(encoder.config, "max_position_embeddings", None) or 0
+    return limit if limit > 0 else sys.maxsize
