@@ -29,13 +29,16 @@ def number_values(text: str, offsets: Sequence[tuple[int, int]]) -> np.ndarray:
         offsets: (L, 2) first and last-plus-one character of each token; empty spans for special tokens.
 
     Returns:
-        (L,) float32, NaN for tokens that are not part of a number.
+        (L,) float32, NaN for tokens that hold no part of a number; the last of several numbers in a token.
     """
     at = np.full(len(text) + 1, np.nan, dtype=np.float32)
     for match in _NUMBER.finditer(text):
         at[match.start() : match.end()] = float(match.group())
+    # A token may hold more than the number, as "m3" or "5米": look back from its end for a character of one.
+    last = np.maximum.accumulate(np.where(np.isnan(at), -1, np.arange(len(at))))
     start, end = np.asarray(offsets, dtype=np.int64).reshape(-1, 2).T
-    return np.where(end > start, at[end - 1], np.float32("nan"))
+    found = last[end - 1]
+    return np.where((end > start) & (found >= start), at[found], np.float32("nan"))
 
 
 def number_features(values: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,12 +39,12 @@ class SentenceTokenizer:
     """Sentences to token ids and the values of their numbers.
 
     Args:
-        name, max_tokens: see :class:`TextEncoder`.
+        name: see :class:`TextEncoder`.
+        max_tokens: longest sentence in tokens, special tokens included; 0 takes any.
 
     Attributes:
         backend: the Hugging Face tokenizer.
         config: the Hugging Face config of the encoder.
-        max_tokens: longest sentence in tokens, special tokens included.
 
     Raises:
         FileNotFoundError: no tokenizer or config there; the message says what was expected.
@@ -52,10 +53,7 @@ class SentenceTokenizer:
     def __init__(self, name: str, max_tokens: int = 0) -> None:
         self.name = name
         self.backend, self.config = _load_tokenizer(name)
-        limit = self.config.max_position_embeddings
-        if self.config.model_type in ("roberta", "xlm-roberta", "camembert"):
-            limit -= self.config.pad_token_id + 1  # positions start after the padding index
-        self.max_tokens = min(max_tokens or limit, limit)
+        self.max_tokens = max_tokens or sys.maxsize
 
     def tokenize(self, sentences: Sequence[str]) -> tuple[list[list[int]], list[np.ndarray]]:
         """Token ids and :func:`number_values` of each sentence, special tokens included, not padded.
@@ -86,7 +84,8 @@ class SentenceTokenizer:
         length = min(-(-max(map(len, ids)) // LENGTH_STEP) * LENGTH_STEP, self.max_tokens)
         lengths = torch.tensor([len(row) for row in ids])
         mask = torch.arange(length) < lengths[:, None]
-        tokens = torch.full(mask.shape, self.backend.pad_token_id)
+        pad = getattr(self.config, "pad_token_id", None) or 0  # RoBERTa counts positions by it
+        tokens = torch.full(mask.shape, pad)
         tokens[mask] = torch.tensor([i for row in ids for i in row])
         values = torch.full(mask.shape, float("nan"))
         values[mask] = torch.from_numpy(np.concatenate(numbers))
@@ -94,7 +93,8 @@ class SentenceTokenizer:
 
 
 class TextEncoder(nn.Module):
-    """A Hugging Face encoder (RoBERTa, BERT, XLM-R, MiniLM, ...) that gives one feature per token.
+    """A Hugging Face encoder that gives one feature per token: RoBERTa, XLM-R, BERT in any language, MiniLM,
+    DistilBERT, the text half of CLIP, the encoder of T5, ...
 
     The last ``NUMBER_DIM`` channels of a token are :func:`d2ext.modeling.numbers.number_features`.
 
@@ -108,6 +108,7 @@ class TextEncoder(nn.Module):
 
     Raises:
         FileNotFoundError: tokenizer, config or weights that cannot be had; the message says how to get them.
+        ValueError: a tokenizer that cannot tell where in the text its tokens are.
     """
 
     def __init__(
@@ -120,9 +121,11 @@ class TextEncoder(nn.Module):
         cache_size: int = 20000,
     ) -> None:
         super().__init__()
-        self.tokenizer = SentenceTokenizer(name, max_tokens)
+        self.tokenizer = SentenceTokenizer(name)
         self.encoder = _load_encoder(name, self.tokenizer.config, pretrained)
-        self.dim: int = self.tokenizer.config.hidden_size + NUMBER_DIM
+        limit = _longest(self.encoder)
+        self.tokenizer.max_tokens = min(max_tokens or limit, limit)
+        self.dim: int = self.encoder.config.hidden_size + NUMBER_DIM
         self.frozen = frozen
         self._cache: OrderedDict[str, Tensor] = OrderedDict()
         self._cache_size = cache_size
@@ -201,28 +204,55 @@ def _load_tokenizer(name: str) -> tuple[Any, Any]:
     if os.sep in source and not os.path.isdir(source) and source.count("/") != 1:
         raise FileNotFoundError(f"MODEL.TEXT.NAME {name}: no such folder")
     try:
-        return AutoTokenizer.from_pretrained(source), AutoConfig.from_pretrained(source)
-    except (OSError, ValueError) as e:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source)
+        # Transformers makes a tokenizer without words of a lone config.json.
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+            raise ValueError("a tokenizer without words")
+    except Exception as e:  # a broken or foreign tokenizer.json can raise anything
+        why = (str(e).splitlines() or [repr(e)])[0]
         raise FileNotFoundError(
-            f"MODEL.TEXT.NAME {name}: no tokenizer and config there ({str(e).splitlines()[0]}); expected a "
+            f"MODEL.TEXT.NAME {name}: no tokenizer and config there ({why}); expected a "
             "hub name that can be reached or a folder with tokenizer.json and config.json"
         ) from e
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"MODEL.TEXT.NAME {name}: {type(tokenizer).__name__} does not say where in the text its tokens "
+            "are; expected a tokenizer with tokenizer.json"
+        )
+    return tokenizer, config
 
 
-def _load_encoder(name: str, config: Any, pretrained: bool) -> nn.Module:
+def _load_encoder(name: str, config: Any, pretrained: bool) -> Any:
     from transformers import AutoModel
 
-    extra = (
-        {"add_pooling_layer": False}
-        if config.model_type in ("bert", "roberta", "xlm-roberta", "camembert")
-        else {}
-    )
     if not pretrained:
-        return AutoModel.from_config(config, **extra)
+        return _token_encoder(AutoModel.from_config(config))
     try:
-        return AutoModel.from_pretrained(resolve_encoder(name), **extra)
+        return _token_encoder(AutoModel.from_pretrained(resolve_encoder(name)))
     except (OSError, ValueError) as e:
         raise FileNotFoundError(
             f"MODEL.TEXT.NAME {name}: no weights there ({str(e).splitlines()[0]}); put model.safetensors "
             "into that folder, or set MODEL.TEXT.PRETRAINED False to start from random weights"
         ) from e
+
+
+def _token_encoder(model: Any) -> Any:
+    """The part of a model that turns tokens into features, without what would get no gradient."""
+    if model.config.is_encoder_decoder:
+        model = model.get_encoder()  # T5 and its kin
+    model = getattr(model, "text_model", model)  # CLIP and its kin
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None
+    return model
+
+
+def _longest(encoder: nn.Module) -> int:
+    """Longest input in tokens: as many as there are learned positions, if the encoder has such."""
+    for name, module in encoder.named_modules():
+        if isinstance(module, nn.Embedding) and name.endswith(("position_embeddings", "position_embedding")):
+            # RoBERTa and its kin count positions from after the padding index.
+            first = 0 if module.padding_idx is None else module.padding_idx + 1
+            return module.num_embeddings - first
+    limit = getattr(encoder.config, "max_position_embeddings", None) or 0
+    return limit if limit > 0 else sys.maxsize

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import matplotlib
@@ -25,6 +27,9 @@ PALETTE: tuple[Color, ...] = (
 )
 WHITE: Color = (255, 255, 255)
 INK: Color = (24, 20, 18)
+_WIDE = "\u2e80-\u9fff\uf900-\uffef"  # Chinese characters and punctuation
+_WORD = re.compile(f" ?(?:[{_WIDE}][、。，；：？！）]*|[^ {_WIDE}]+[、。，；：？！）]*)")
+_WEIGHT = {False: 400, True: 700}
 SHIFT = 4  # bits of the subpixel coordinates given to OpenCV
 
 
@@ -72,8 +77,20 @@ def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", name)), size)
 
 
+@lru_cache(maxsize=1)
+def _wide_font() -> Any:
+    """The font with Chinese characters that comes with OpenCV 5, None in earlier ones."""
+    return cv2.FontFace("uni") if hasattr(cv2, "FontFace") else None
+
+
+def _needs_wide_font(text: str) -> bool:
+    return re.search(f"[{_WIDE}]", text) is not None and _wide_font() is not None
+
+
 def text_width(text: str, size: int, bold: bool = False) -> int:
     """Width of a line of text in pixels."""
+    if _needs_wide_font(text):
+        return cv2.getTextSize((0, 0), text, (0, 0), _wide_font(), size, _WEIGHT[bold])[2]
     return int(np.ceil(font(size, bold).getlength(text)))
 
 
@@ -81,6 +98,10 @@ def draw_text(
     image: np.ndarray, text: str, left: float, baseline: float, size: int, color: Color, bold: bool = False
 ) -> None:
     """A line of text that starts at pixel ``left`` and stands on ``baseline``, cut off at the edges."""
+    if _needs_wide_font(text):
+        start = (round(left), round(baseline))
+        cv2.putText(image, text, start, color, _wide_font(), size, _WEIGHT[bold])
+        return
     mask, (dx, dy) = font(size, bold).getmask2(text, mode="L", anchor="ls")
     columns, rows = mask.size
     if not columns or not rows:
@@ -97,14 +118,16 @@ def draw_text(
 
 
 def wrap_text(text: str, size: int, width: int) -> list[str]:
-    """Break ``text`` at spaces into lines of at most ``width`` pixels (a longer word has its own line)."""
+    """Break ``text`` into lines of at most ``width`` pixels (a longer word has its own line).
+
+    Lines break at spaces, and between Chinese characters unless a punctuation mark comes next.
+    """
     lines: list[str] = []
-    for word in text.split():
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, size) <= width:
-            lines[-1] = longer
+    for word in _WORD.findall(" ".join(text.split())):
+        if lines and text_width(lines[-1] + word, size) <= width:
+            lines[-1] += word
         else:
-            lines.append(word)
+            lines.append(word.lstrip())
     return lines
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import zipfile
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,9 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import Boxes, Instances
 from detectron2.utils import comm
 
+from d2ext.data.builtin import register_dataset
 from d2ext.data.categories import thing_classes
+from d2ext.data.synthroad import generate
 from d2ext.projects.u2enet import GroundingEvaluator
 from d2ext.structures import Boxes3D
 
@@ -156,6 +159,23 @@ def test_wrong_objects_and_needless_answers(dataset):
         assert results["exact"]["none_acc"] == pytest.approx(200 / 3)
         assert results["exact"]["P@0.5"] == results["published"]["Precision"] == pytest.approx(100 * 18 / 19)
         assert results["exact"]["R@0.5"] == results["published"]["Recall"] == 100
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_tables_count_the_sentences_of_a_kind_in_either_language(language, tmp_path):
+    """Sentences on occlusion, counted by their words, in the tables of both benchmarks."""
+    generate(tmp_path, 6, 0, 0, 3, progress=False, language=language)
+    words = {"en": "visible|occluded|hidden|covered|seen completely", "zh": "可见|遮|挡"}[language]
+    for kind in ("mono3drefer", "monomulti3d"):
+        name = f"evaluator_test_{language}_{kind}"
+        register_dataset(name, kind, tmp_path / kind, "test")
+        records = DatasetCatalog.get(name)
+        texts = [sentence["text"] for record in records for sentence in record["sentences"]]
+        counted = sum(re.search(words, text) is not None for text in texts)
+        results = evaluate(name, records, silent)
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+        assert counted and results["exact"]["kind=occlusion/sentences"] == counted < len(texts)
 
 
 @pytest.mark.parametrize("dataset", ["mono3drefer"], indirect=True)

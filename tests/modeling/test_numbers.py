@@ -17,6 +17,8 @@ def test_every_character_span_of_a_number_has_its_value():
     np.testing.assert_array_equal(got, np.float32([nan, 3, 12.5, 12.5, 12.5, 2, nan, 7, nan]))
     chinese = number_values("距我34.5米左右、高1米", [(0, 2), (2, 3), (3, 4), (4, 6), (6, 7), (11, 12)])
     np.testing.assert_array_equal(chinese, np.float32([nan, 34.5, 34.5, 34.5, nan, 1]))
+    mixed = number_values("m3 5米8", [(0, 2), (2, 5), (2, 6), (0, 1), (4, 5)])
+    np.testing.assert_array_equal(mixed, np.float32([3, 5, 8, nan, nan]))
     assert number_values("no tokens", []).shape == (0,)
 
 

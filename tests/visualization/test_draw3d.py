@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from d2ext.structures import Boxes3D, Camera
 from d2ext.visualization import draw_boxes3d
-from d2ext.visualization.canvas import text_width, wrap_text
+from d2ext.visualization.canvas import draw_text, text_width, wrap_text
 from d2ext.visualization.draw3d import _dashes, _facing, clip_segments, place_labels, project_segments
 
 CAMERA = Camera([[500.0, 0, 310, 20], [0, 500, 120, 1], [0, 0, 1, 0.003]], (240, 620))
@@ -123,3 +124,19 @@ def test_wrapped_lines_fit_and_keep_every_word() -> None:
     lines = wrap_text(text, 14, 200)
     assert " ".join(lines) == text and len(lines) > 2
     assert all(text_width(line, 14) <= 200 for line in lines)
+
+
+@pytest.mark.skipif(not hasattr(cv2, "FontFace"), reason="OpenCV 4 has no Chinese font")
+def test_chinese_is_drawn_and_wrapped() -> None:
+    """Other characters make other pixels, which empty boxes for unknown characters would not."""
+    text = "位于我左侧、距我34.5米的那辆白色小轿车 (a white car)，没有被遮挡。"
+    lines = wrap_text(text, 14, 120)
+    assert len(lines) > 2 and all(0 < text_width(line, 14) <= 120 for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert not any(line[0] in "、，。" for line in lines)
+    drawn = []
+    for character in "左右":
+        image = np.zeros((30, 30, 3), np.uint8)
+        draw_text(image, character, 2, 24, 20, (255, 255, 255))
+        drawn.append(image)
+    assert drawn[0].any() and not np.array_equal(*drawn)

@@ -40,7 +40,7 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     cfg.MODEL.IDA.CHANNELS = [64, 128, 256, 512]
 
     cfg.MODEL.TEXT = CfgNode()
-    # Hugging Face encoder: hub name, local folder, or d2ext://text/tiny.
+    # Hugging Face encoder of any language: hub name, local folder, or d2ext://text/tiny.
     cfg.MODEL.TEXT.NAME = "roberta-base"
     # False starts from random weights on purpose.
     cfg.MODEL.TEXT.PRETRAINED = True
