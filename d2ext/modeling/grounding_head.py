@@ -147,9 +147,10 @@ class GroundingHead(nn.Module):
         heat = logits.sigmoid() * views.valid
         peaks = heat * (F.max_pool2d(heat[:, None], 3, 1, 1)[:, 0] == heat)
         scores, flat = peaks.flatten(1).topk(min(topk, peaks[0].numel()))
-        owner = torch.arange(len(scores), device=scores.device)[:, None].expand_as(scores).flatten()
+        owner = torch.arange(scores.shape[0], device=scores.device)[:, None].expand_as(scores).flatten()
         flat, width = flat.flatten(), logits.shape[-1]
-        cells = torch.stack([flat % width, flat // width], 1)
+        row = flat // width
+        cells = torch.stack([flat - row * width, row], 1)
         raw = self._boxes(features, sentence, views, owner, cells)
         boxes = self.box_head.decode(raw, views.at(owner, cells))
         return Grounded(owner, (scores * existence.sigmoid()[:, None]).flatten(), boxes)

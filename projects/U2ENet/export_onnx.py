@@ -12,8 +12,7 @@ import d2ext  # noqa: F401  (first: registers datasets and models, silences impo
 
 # isort: split
 from d2ext.engine import load_config, one_line_errors
-from d2ext.projects.u2enet import add_u2enet_config
-from d2ext.projects.u2enet.onnx import export_onnx
+from d2ext.projects.u2enet import add_u2enet_config, export_onnx
 
 
 def main() -> None:

@@ -202,7 +202,7 @@ class U2ENet(GroundingInference, nn.Module):
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
         levels, vectors, mask = sentences
-        owner = torch.zeros(len(mask), dtype=torch.long, device=mask.device)
+        owner = mask.new_zeros(mask.shape[0], dtype=torch.long)
         fused = self.fusion(image.maps, levels, mask, owner)
         return self.head.decode(fused, vectors, self._views(image, owner), self.topk)
 
@@ -269,7 +269,7 @@ def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: i
     ground = (10 * inverse).clamp(0, 4).nan_to_num(0.0)
     column = (2 * (uv[None, :, 0] + 0.5) / sizes[:, 1:] - 1).expand_as(ground)
     maps = torch.stack([direction[..., 0], direction[..., 1], ground, column], 1)
-    return maps.view(len(P), 4, height, width)
+    return maps.unflatten(2, (height, width))
 
 
 def object_targets(instances: list[Instances]) -> ObjectTargets:

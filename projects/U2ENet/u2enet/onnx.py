@@ -4,8 +4,8 @@ image.onnx  pixels, P, plane, sizes -> maps_i, valid, detail     (B images)
 text.onnx   ids, mask, numbers -> levels_i, vectors              (S sentences)
 head.onnx   all of these, of one image and S sentences -> owner, scores and the boxes of each sentence's peaks
 
-Names and shapes are the fields of EncodedImages, Tokens, EncodedSentences, Grounded and ObjectBoxes. Number of
-images, number and length of sentences, and image size are free.
+Names and shapes are the fields of EncodedImages, Tokens, EncodedSentences, Grounded and ObjectBoxes. The
+number of images, their size, and the number and length of sentences are free.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
 
     Raises:
         FileNotFoundError: weights or tokenizer that are not there.
-        ValueError: the exporter is not installed, weights that do not fit, or a configuration that cannot be exported.
+        ValueError: the exporter is not installed, weights that do not fit, or a configuration that cannot be
+            exported.
     """
     for name in ("onnx", "onnxscript"):
         require(name)
@@ -172,6 +173,7 @@ def _export_graphs(model: U2ENet) -> Iterator[tuple[str, bytes]]:
 
 
 def _export(graph: Graph, inputs: dict[str, Tensor], shapes: dict[str, dict]) -> bytes:
+    graph.eval()
     tensors = tuple(inputs.values())
     with torch.no_grad():
         names = list(graph.outputs(*tensors))
@@ -188,6 +190,12 @@ def _export(graph: Graph, inputs: dict[str, Tensor], shapes: dict[str, dict]) ->
     except torch.onnx.OnnxExporterError as e:
         raise ValueError(f"this configuration cannot be exported: {e}".splitlines()[0]) from e
     assert program is not None
+    for value in program.model.graph.inputs:
+        for axis, dim in shapes[value.name].items():
+            if isinstance(value.shape[axis], int):
+                raise ValueError(
+                    f"this configuration cannot be exported: {dim} of {value.name} became {value.shape[axis]}"
+                )
     buffer = io.BytesIO()
     program.save(buffer)
     return buffer.getvalue()
