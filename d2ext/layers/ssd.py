@@ -170,7 +170,8 @@ def _chunked_scan(
         return torch.zeros_like(x), h
 
     # n: chunk, i and j: step inside a chunk, g: group, r: head of a group, p: head_dim, s: state
-    chunks = -(-length // chunk_size)
+    # The first case is only for graph exporters: they prove the comparison, but not what the division gives.
+    chunks = 1 if length <= chunk_size else -(-length // chunk_size)
     chunk = -(-length // chunks)  # chunks of even size need the least padding
     tail = chunks * chunk - length  # steps with dt = 0, which keep the state
     split = (chunks, chunk)

@@ -169,9 +169,10 @@ class GroundingHead(nn.Module):
         scores, flat = peaks.flatten(1).topk(min(topk, peaks[0].numel()))
         if existence is not None:
             scores = scores * existence.sigmoid()[:, None]
-        owner = torch.arange(len(scores), device=scores.device)[:, None].expand_as(scores).flatten()
+        owner = torch.arange(scores.shape[0], device=scores.device)[:, None].expand_as(scores).flatten()
         flat, width = flat.flatten(), logits.shape[-1]
-        cells = torch.stack([flat % width, flat // width], 1)
+        row = flat // width
+        cells = torch.stack([flat - row * width, row], 1)
         raw = self._boxes(features, sentence, views, owner, cells)
         boxes = self.box_head.decode(raw, views.at(owner, cells))
         return Grounded(owner, scores.flatten(), boxes)

@@ -137,7 +137,7 @@ class SemanticGuidance(nn.Module):
         """visual (V, dim, H, W), text (S, L, text_dim), sentence_to_visual (S,) -> (S, dim, H, W)."""
         y = self.ssm(visual, text, mask, sentence_to_visual)
         gate = F.silu(self.gate(visual))
-        if len(visual) != len(text):
+        if visual.shape[0] != text.shape[0]:
             visual, gate = visual[sentence_to_visual], gate[sentence_to_visual]
         return self.local(visual + self.out(self.norm(y) * gate))
 
@@ -206,6 +206,6 @@ class HierarchicalFusion(nn.Module):
                     self.top_down[i - 1](fused), size=visual.shape[-2:], mode="bilinear", align_corners=False
                 )
                 visual = (visual if sentence_to_image is None else visual[sentence_to_image]) + up
-                index = torch.arange(len(visual), device=visual.device)
+                index = torch.arange(visual.shape[0], device=visual.device)
             fused = step(visual) if levels is None else step(visual, levels[i], mask, index)
         return cast(Tensor, fused)

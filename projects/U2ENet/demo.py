@@ -3,6 +3,8 @@
 
 projects/U2ENet/demo.py --config-file C --input IMG --calib FILE [--ground FILE] --text "..." [--text "..."]
     --output OUT.png [--json OUT.json] [--single] [--opts MODEL.WEIGHTS file ...]
+
+With --runtime onnx --onnx DIR in place of --config-file and --opts it runs what export_onnx.py wrote.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from d2ext.data.image_io import read_image
 from d2ext.engine import load_config, one_line_errors
 from d2ext.evaluation import write_json
 from d2ext.files import write_bytes
-from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
+from d2ext.projects.u2enet import OnnxU2ENet, U2ENetPredictor, add_u2enet_config
 from d2ext.projects.u2enet.evaluator import answer_rows
 from d2ext.structures import Camera
 from d2ext.visualization import draw_grounding
@@ -32,7 +34,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config-file", required=True, help="a file of configs/U2ENet")
+    parser.add_argument("--config-file", help="a file of configs/U2ENet")
+    parser.add_argument("--runtime", choices=("torch", "onnx"), default="torch", help="what runs the model")
+    parser.add_argument("--onnx", type=Path, help="folder of export_onnx.py, for --runtime onnx")
     parser.add_argument("--input", required=True, type=Path, help="image")
     parser.add_argument(
         "--calib", required=True, type=Path, help="KITTI or Rope3D calibration with a P2 line"
@@ -43,13 +47,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="boxes to write")
     parser.add_argument("--single", action="store_true", help="exactly one object a sentence")
     parser.add_argument("--opts", nargs=argparse.REMAINDER, default=[], help="config keys and values")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.runtime == "onnx" and (args.onnx is None or args.config_file or args.opts):
+        parser.error(
+            "--runtime onnx: expected --onnx DIR, whose config holds, and no --config-file or --opts"
+        )
+    if args.runtime == "torch" and (args.config_file is None or args.onnx):
+        parser.error("--runtime torch: expected --config-file FILE and no --onnx")
+    return args
 
 
 def main(args: argparse.Namespace) -> None:
-    cfg = load_config(add_u2enet_config, args.config_file, args.opts)
-    if not cfg.MODEL.WEIGHTS:
-        raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")
     for path in (args.output, args.json):
         if path is not None and not path.parent.is_dir():
             raise FileNotFoundError(f"{path}: no folder {path.parent} to write to")
@@ -59,7 +67,7 @@ def main(args: argparse.Namespace) -> None:
     image = read_image(args.input)
     camera = Camera(read_calib(args.calib), image.shape[:2])
     plane = None if args.ground is None else torch.tensor(read_ground(args.ground))
-    answers = U2ENetPredictor(cfg)(image, args.text, camera, plane, single_target=args.single or None)
+    answers = load_predictor(args)(image, args.text, camera, plane, single_target=args.single or None)
     names = [category.name for category in CATEGORIES]
     picture = draw_grounding(image, args.text, answers, camera, plane, class_names=names)
     ok, data = cv2.imencode(args.output.suffix, picture)
@@ -71,6 +79,17 @@ def main(args: argparse.Namespace) -> None:
     for text, answer in zip(args.text, answers, strict=True):
         print(f"{len(answer)} object{'s' * (len(answer) != 1)}: {text}")
     print(f"wrote {args.output}" + (f" and {args.json}" if args.json else ""))
+
+
+def load_predictor(args: argparse.Namespace) -> U2ENetPredictor:
+    """The predictor that the arguments choose."""
+    if args.runtime == "onnx":
+        model = OnnxU2ENet(args.onnx)
+        return U2ENetPredictor(model.cfg, model)
+    cfg = load_config(add_u2enet_config, args.config_file, args.opts)
+    if not cfg.MODEL.WEIGHTS:
+        raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")
+    return U2ENetPredictor(cfg)
 
 
 def command() -> None:

@@ -267,7 +267,7 @@ def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: i
     ground = (10 * inverse).clamp(0, 4).nan_to_num(0.0)
     column = (2 * (uv[None, :, 0] + 0.5) / sizes[:, 1:] - 1).expand_as(ground)
     maps = torch.stack([direction[..., 0], direction[..., 1], ground, column], 1)
-    return maps.view(len(P), 4, height, width)
+    return maps.unflatten(2, (height, width))
 
 
 def object_targets(instances: list[Instances]) -> ObjectTargets:

@@ -51,7 +51,7 @@ class U2ENet(Grounder):
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
         levels, vectors, mask = sentences
-        owner = torch.zeros(len(mask), dtype=torch.long, device=mask.device)
+        owner = mask.new_zeros(mask.shape[0], dtype=torch.long)
         views = self.views(image, owner)
         read = self.head(self.fusion(image.maps, levels, mask, owner), vectors, views.valid)
         return self.head.decode(read, vectors, views, self.topk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -23,16 +23,19 @@ class U2ENetPredictor(DefaultPredictor):
 
     Args:
         cfg: config whose MODEL.WEIGHTS is loaded.
+        model: runs in place of the one that ``cfg`` describes, such as an :class:`OnnxU2ENet`.
 
     Raises:
         FileNotFoundError, ValueError: weights that are missing or do not fit.
     """
 
-    def __init__(self, cfg: CfgNode) -> None:
+    def __init__(self, cfg: CfgNode, model: Callable[[list[dict]], list[dict]] | None = None) -> None:
         # Not DefaultPredictor.__init__: its checkpointer runs pickled code and lets shapes differ.
         self.cfg = cfg.clone()
-        self.model = build_model(self.cfg).eval()
-        D2Checkpointer(self.model).load(cfg.MODEL.WEIGHTS)
+        if model is None:
+            model = build_model(self.cfg).eval()
+            D2Checkpointer(model).load(cfg.MODEL.WEIGHTS)
+        self.model = model
         if len(cfg.DATASETS.TEST):
             self.metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0])
 
@@ -51,8 +54,7 @@ class U2ENetPredictor(DefaultPredictor):
             texts: sentences.
             camera: of the image as given.
             ground_plane: (4,) unit normal pointing up and camera height in metres, on which boxes stand;
-                None if not
-                known: boxes are level.
+                None if not known: boxes are level.
             single_target: True: exactly one object a sentence; None: as the config says.
 
         Returns:

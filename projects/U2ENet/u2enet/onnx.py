@@ -1,0 +1,280 @@
+"""U2ENet as three ONNX graphs: an image is encoded once, any number of sentences read it.
+
+image.onnx  pixels, P, plane, sizes -> maps_i, valid, detail     (B images)
+text.onnx   ids, mask, numbers -> levels_i, vectors              (S sentences)
+head.onnx   all of these, of one image and S sentences -> owner, scores and the boxes of each sentence's peaks
+
+Names and shapes are the fields of EncodedImages, Tokens, EncodedSentences, Grounded and ObjectBoxes. The
+number of images, their size, and the number and length of sentences are free.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from detectron2.modeling import build_model
+from torch import Tensor, nn
+from torch.export import Dim
+
+from d2ext.data.categories import CATEGORIES
+from d2ext.engine import D2Checkpointer, load_config
+from d2ext.files import write_bytes
+from d2ext.layers import SSDBlock
+from d2ext.modeling.box3d_head import ObjectBoxes
+from d2ext.modeling.grounding_head import Grounded
+from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences, GroundingInference
+from d2ext.modeling.meta_arch.u2enet import U2ENet
+from d2ext.modeling.text_encoder import SentenceTokenizer, Tokens
+from d2ext.projects.u2enet.config import add_u2enet_config
+
+FORMAT = 1  # of the folder; raised when an older OnnxU2ENet could not read it
+GRAPHS = ("image", "text", "head")
+Encoded = TypeVar("Encoded", EncodedImages, EncodedSentences)
+
+
+def flatten(parts: EncodedImages | EncodedSentences) -> dict[str, Tensor]:
+    """Tensors by the name of their field; those of a list are numbered: maps_0, maps_1, ..."""
+    out: dict[str, Tensor] = {}
+    for name, value in parts._asdict().items():
+        out |= {f"{name}_{i}": t for i, t in enumerate(value)} if isinstance(value, list) else {name: value}
+    return out
+
+
+def unflatten(kind: type[Encoded], tensors: dict[str, Tensor]) -> Encoded:
+    """The inverse of :func:`flatten`; other names are left out."""
+    values: list[Any] = []
+    for name in kind._fields:
+        numbered = [key for key in tensors if key.startswith(f"{name}_")]
+        values.append([tensors[f"{name}_{i}"] for i in range(len(numbered))] or tensors[name])
+    return kind(*values)
+
+
+class Graph(nn.Module):
+    """A function of a model and named tensors as a module of its own, as exporters want it."""
+
+    def __init__(self, model: U2ENet, function: Callable[..., dict[str, Tensor]], inputs: Iterable[str]):
+        super().__init__()
+        self.model = model
+        self.function = function
+        self.inputs = tuple(inputs)
+
+    def outputs(self, *tensors: Tensor) -> dict[str, Tensor]:
+        """The result by name; what was already among the inputs is left out."""
+        named = self.function(self.model, **dict(zip(self.inputs, tensors, strict=True)))
+        return {name: t for name, t in named.items() if name not in self.inputs}
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.outputs(*tensors).values())
+
+
+def image_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
+    return flatten(model.image_branch(**tensors))
+
+
+def text_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
+    return flatten(model.text_branch(Tokens(**tensors)))
+
+
+def head_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
+    grounded = model.ground(unflatten(EncodedImages, tensors), unflatten(EncodedSentences, tensors))
+    boxes = {f.name: getattr(grounded.boxes, f.name) for f in fields(ObjectBoxes)}
+    return {"owner": grounded.owner, "scores": grounded.scores} | boxes
+
+
+def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[str], None] = print) -> None:
+    """Write all that inference needs: the graphs, the tokenizer, the config, and meta.json, which comes last.
+
+    Args:
+        cfg: config whose MODEL.WEIGHTS is loaded.
+        folder: made where it does not exist.
+        report: gets a line for each file.
+
+    Raises:
+        FileNotFoundError: weights or tokenizer that are not there.
+        ValueError: the exporter is not installed, weights that do not fit, or a configuration that cannot be
+            exported.
+    """
+    for name in ("onnx", "onnxscript"):
+        require(name)
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.DEVICE = "cpu"  # no kernels of a GPU in the graphs
+    model = build_model(cfg).eval()
+    D2Checkpointer(model).load(cfg.MODEL.WEIGHTS)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "meta.json").unlink(missing_ok=True)
+    for name, data in _export_graphs(model):
+        write_bytes(folder / f"{name}.onnx", data)
+        report(f"{folder / name}.onnx: {len(data) / 1e6:.1f} MB")
+    tokenizer = model.text_encoder.tokenizer
+    tokenizer.backend.save_pretrained(folder / "tokenizer")
+    tokenizer.config.save_pretrained(folder / "tokenizer")
+    cfg.MODEL.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = cfg.MODEL.TEXT.NAME = ""
+    write_bytes(folder / "config.yaml", cfg.dump().encode())
+    meta = {
+        "format": FORMAT,
+        "size_divisibility": model.size_divisibility,
+        "max_tokens": tokenizer.max_tokens,
+        "pad_token_id": tokenizer.backend.pad_token_id,
+        "classes": [category.name for category in CATEGORIES],
+    }
+    write_bytes(folder / "meta.json", json.dumps(meta, indent=1).encode())
+
+
+def _export_graphs(model: U2ENet) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of each graph. They are traced with made-up inputs, whose sizes are free afterwards."""
+    tokenizer = model.text_encoder.tokenizer
+    for block in model.modules():
+        if isinstance(block, SSDBlock):
+            block.chunk_size = tokenizer.max_tokens  # one chunk: a graph has a fixed number of them
+    images, sentences, length = Dim("images"), Dim("sentences"), Dim("length", max=tokenizer.max_tokens)
+    rows, columns = Dim("rows", min=2), Dim("columns", min=2)  # in units of ``step``
+    step, height, width = model.size_divisibility, 3, 4
+
+    pixels = {
+        "pixels": torch.randn(2, 3, height * step, width * step),
+        "P": torch.tensor([[[60.0, 0, 64, 1], [0, 60, 48, 1], [0, 0, 1, 0]]]).repeat(2, 1, 1),
+        "plane": torch.tensor([[0.0, -1.0, 0.0, 1.6]]).repeat(2, 1),
+        "sizes": torch.tensor([[height * step, width * step]]).repeat(2, 1),
+    }
+    shapes = {name: {0: images} for name in pixels}
+    shapes["pixels"] |= {2: step * rows, 3: step * columns}
+    yield "image", _export(Graph(model, image_graph, pixels), pixels, shapes)
+
+    texts = ["The white car.", "All cars within 30 meters of the pole on the left side of the road."]
+    tokens = tokenizer.pad(*tokenizer.tokenize(texts))._asdict()
+    shapes = {name: {0: sentences, 1: length} for name in tokens}
+    yield "text", _export(Graph(model, text_graph, tokens), tokens, shapes)
+
+    with torch.no_grad():
+        image = flatten(model.image_branch(**pixels).image(0))
+        words = flatten(model.text_branch(Tokens(**tokens)))
+    shapes = {
+        name: {}
+        if name in pixels
+        else {t.ndim - 2: t.shape[-2] // height * rows, t.ndim - 1: t.shape[-1] // width * columns}
+        for name, t in image.items()
+    } | {
+        name: {0: sentences} if t.ndim == 2 and name not in tokens else {0: sentences, 1: length}
+        for name, t in words.items()
+    }
+    yield "head", _export(Graph(model, head_graph, image | words), image | words, shapes)
+
+
+def _export(graph: Graph, inputs: dict[str, Tensor], shapes: dict[str, dict]) -> bytes:
+    graph.eval()
+    tensors = tuple(inputs.values())
+    with torch.no_grad():
+        names = list(graph.outputs(*tensors))
+    try:
+        program = torch.onnx.export(
+            graph,
+            tensors,
+            input_names=list(inputs),
+            output_names=names,
+            dynamic_shapes=(tuple(shapes[name] for name in inputs),),
+            dynamo=True,
+            verbose=False,
+        )
+    except torch.onnx.OnnxExporterError as e:
+        raise ValueError(f"this configuration cannot be exported: {e}".splitlines()[0]) from e
+    assert program is not None
+    for value in program.model.graph.inputs:
+        for axis, dim in shapes[value.name].items():
+            if isinstance(value.shape[axis], int):
+                raise ValueError(
+                    f"this configuration cannot be exported: {dim} of {value.name} became {value.shape[axis]}"
+                )
+    buffer = io.BytesIO()
+    program.save(buffer)
+    return buffer.getvalue()
+
+
+class OnnxU2ENet(GroundingInference):
+    """A folder of :func:`export_onnx` in the place of the model: the same inputs, the same answers.
+
+    Args:
+        folder: what :func:`export_onnx` wrote.
+
+    Attributes:
+        cfg: config that the model was exported with.
+
+    Raises:
+        FileNotFoundError: no such folder, or an export that did not finish.
+        ValueError: onnxruntime is not installed, or a file of the folder is damaged.
+    """
+
+    device = torch.device("cpu")  # of the tensors that go into the graphs; onnxruntime moves them to a GPU
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        folder = Path(folder)
+        runtime = require("onnxruntime")
+        for name in ("meta.json", "config.yaml", *(f"{graph}.onnx" for graph in GRAPHS)):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"{folder}: has no {name}, expected a folder of export_onnx.py")
+        meta = json.loads((folder / "meta.json").read_text())
+        if meta.get("format") != FORMAT:
+            raise ValueError(f"{folder}/meta.json: format {meta.get('format')}, expected {FORMAT}")
+        self.size_divisibility = meta["size_divisibility"]
+        self.cfg = load_config(add_u2enet_config, str(folder / "config.yaml"))
+        self.tokenizer = SentenceTokenizer(str(folder / "tokenizer"), meta["max_tokens"])
+        self.pixel_mean = torch.tensor(self.cfg.MODEL.PIXEL_MEAN).view(-1, 1, 1)
+        self.pixel_std = torch.tensor(self.cfg.MODEL.PIXEL_STD).view(-1, 1, 1)
+        c = self.cfg.MODEL.U2ENET
+        self.score_threshold = c.SCORE_THRESHOLD
+        self.duplicate_iou = c.DUPLICATE_IOU
+        self.single_target = c.SINGLE_TARGET
+        self.sentence_chunk = c.SENTENCE_CHUNK
+        available = runtime.get_available_providers()
+        providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in available]
+        self._sessions = {}
+        for name in GRAPHS:
+            try:
+                session = runtime.InferenceSession(folder / f"{name}.onnx", providers=providers)
+            except Exception as e:  # onnxruntime's errors have no common base
+                raise ValueError(f"{folder / name}.onnx: not a whole graph ({str(e).splitlines()[0]})") from e
+            self._sessions[name] = session
+
+    def __call__(self, batched_inputs: list[dict]) -> list[dict]:
+        return self.inference(batched_inputs)
+
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+        inputs = {"pixels": pixels, "P": P, "plane": plane, "sizes": sizes}
+        return unflatten(EncodedImages, inputs | self._run("image", inputs))
+
+    def encode_sentences(self, sentences: list[str]) -> EncodedSentences:
+        tokens = self.tokenizer.pad(*self.tokenizer.tokenize(sentences))._asdict()
+        return unflatten(EncodedSentences, tokens | self._run("text", tokens))
+
+    def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
+        boxes = self._run("head", flatten(image) | flatten(sentences))
+        return Grounded(boxes.pop("owner"), boxes.pop("scores"), ObjectBoxes(**boxes))
+
+    def _run(self, name: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        session = self._sessions[name]
+        results = session.run(None, {key: t.numpy() for key, t in inputs.items()})
+        outputs = (output.name for output in session.get_outputs())
+        return {key: torch.from_numpy(np.asarray(r)) for key, r in zip(outputs, results, strict=True)}
+
+
+def require(name: str) -> Any:
+    """An optional library, imported.
+
+    Raises:
+        ValueError: it is not installed; the message says how to install it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as e:
+        raise ValueError(f"{name} is not installed: pip install -e '.[export]'") from e
