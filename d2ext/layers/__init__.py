@@ -1,8 +1,17 @@
-"""Layers shared by the methods: Mamba-2's scan and block, and the cross-modal state-space model."""
+"""Layers shared by the methods: Mamba-2's scan and block, cross-modal state-space model, linear attention."""
 
 from d2ext.layers.cross_modal import CrossModalSSM
 from d2ext.layers.cross_modal_baselines import CrossAttention, MeanWordConcat
+from d2ext.layers.linear_attention import linear_attention
 from d2ext.layers.ssd import ssd_final_state, ssd_scan
 from d2ext.layers.ssd_block import SSDBlock
 
-__all__ = ["CrossAttention", "CrossModalSSM", "MeanWordConcat", "SSDBlock", "ssd_final_state", "ssd_scan"]
+__all__ = [
+    "CrossAttention",
+    "CrossModalSSM",
+    "MeanWordConcat",
+    "SSDBlock",
+    "linear_attention",
+    "ssd_final_state",
+    "ssd_scan",
+]

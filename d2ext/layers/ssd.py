@@ -103,11 +103,11 @@ def ssd_scan(
         )  # fmt: skip
         final = final.float()
     else:
-        dtype = _compute_dtype(x)
+        dtype = compute_dtype(x)
         with torch.autocast(x.device.type, enabled=False):
-            y, final = _chunked_scan(
-                x.to(dtype), dt.to(dtype), A.to(dtype), B.to(dtype), C.to(dtype), chunk_size, initial_states
-            )
+            steps = dt.to(dtype)
+            x_dt, log_decay = x.to(dtype) * steps.unsqueeze(-1), steps * A.to(dtype)
+            y, final = decay_scan(x_dt, log_decay, B.to(dtype), C.to(dtype), chunk_size, initial_states)
             if D is not None:
                 y = y + x * D.to(dtype).reshape(heads, -1)
     y = y.to(x.dtype)
@@ -135,7 +135,7 @@ def ssd_final_state(
     _check_shapes(x, dt, A, B, mask, initial_states)
     if mask is not None:
         x, dt, B = _zero_padding(mask, x, dt, B)
-    dtype = _compute_dtype(x)
+    dtype = compute_dtype(x)
     with torch.autocast(x.device.type, enabled=False):
         x, dt, A, B = x.to(dtype), dt.to(dtype), A.to(dtype), B.to(dtype)
         groups = B.shape[2]
@@ -159,10 +159,24 @@ def A_log_init(num_heads: int, least: float = 1.0, greatest: float = 16.0) -> Te
     return torch.empty(num_heads).uniform_(least, greatest).log()
 
 
-def _chunked_scan(
-    x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, chunk_size: int, initial_states: Tensor | None
+def decay_scan(
+    x: Tensor,
+    log_decay: Tensor,
+    B: Tensor,
+    C: Tensor,
+    chunk_size: int = 64,
+    initial_states: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """y without the skip term, and the final states; all tensors of one dtype, padding already zeroed."""
+    """The scan below :func:`ssd_scan`: h_t = exp(log_decay_t) h_{t-1} + x_t B_t^T, y_t = h_t C_t, by chunks.
+
+    Args:
+        x: (batch, length, heads, head_dim); all tensors have one dtype, in which everything is computed.
+        log_decay: (batch, length, heads), finite and not positive.
+        B, C, chunk_size, initial_states: as in :func:`ssd_scan`.
+
+    Returns:
+        y (batch, length, heads, head_dim) and the final states (batch, heads, head_dim, state).
+    """
     batch, length, heads, head_dim = x.shape
     groups, state = B.shape[2:]
     h = x.new_zeros(batch, heads, head_dim, state) if initial_states is None else initial_states.to(x.dtype)
@@ -173,19 +187,20 @@ def _chunked_scan(
     # The first case is only for graph exporters: they prove the comparison, but not what the division gives.
     chunks = 1 if length <= chunk_size else -(-length // chunk_size)
     chunk = -(-length // chunks)  # chunks of even size need the least padding
-    tail = chunks * chunk - length  # steps with dt = 0, which keep the state
+    tail = chunks * chunk - length  # steps that neither decay nor add, and so keep the state
     split = (chunks, chunk)
-    x_dt = F.pad(x * dt.unsqueeze(-1), (0, 0, 0, 0, 0, tail)).unflatten(2, (groups, -1)).unflatten(1, split)
-    log_decay = F.pad(dt * A, (0, 0, 0, tail)).unflatten(2, (groups, -1)).unflatten(1, split).movedim(2, -1)
+    x = F.pad(x, (0, 0, 0, 0, 0, tail)).unflatten(2, (groups, -1)).unflatten(1, split)
+    log_decay = F.pad(log_decay, (0, 0, 0, tail)).unflatten(2, (groups, -1)).unflatten(1, split)
+    log_decay = log_decay.movedim(2, -1)
     B = F.pad(B, (0, 0, 0, 0, 0, tail)).unflatten(1, split)
     C = F.pad(C, (0, 0, 0, 0, 0, tail)).unflatten(1, split)
 
     scores = torch.einsum("bnigs,bnjgs->bngij", C, B)
     decay = _segment_sum(log_decay).exp()  # b n g r i j
-    y = torch.einsum("bngrij,bnjgrp->bnigrp", scores.unsqueeze(3) * decay, x_dt)
+    y = torch.einsum("bngrij,bnjgrp->bnigrp", scores.unsqueeze(3) * decay, x)
 
     to_end = _later_sum(log_decay).exp().movedim(-1, 2).unsqueeze(-1)
-    added = torch.einsum("bnjgrp,bnjgs->bngrps", x_dt * to_end, B)
+    added = torch.einsum("bnjgrp,bnjgs->bngrps", x * to_end, B)
     across = log_decay.sum(-1).exp()[..., None, None]
     h = h.unflatten(1, (groups, -1))
     entering = []
@@ -219,7 +234,8 @@ def _zero_padding(mask: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(t.masked_fill(~mask.reshape(*mask.shape, *[1] * (t.ndim - 2)), 0) for t in tensors)
 
 
-def _compute_dtype(x: Tensor) -> torch.dtype:
+def compute_dtype(x: Tensor) -> torch.dtype:
+    """The dtype in which sums over ``x`` are computed: float64 for float64, else float32."""
     return torch.float64 if x.dtype == torch.float64 else torch.float32
 
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 
+from d2ext.data.synthesis import OneLineParser, run_command
 from d2ext.data.synthroad.generate import LANGUAGES, generate
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str):
-        self.exit(2, f"{self.prog}: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (2: bad arguments or a folder that is in use)."""
-    parser = _Parser(prog="python -m d2ext.data.synthroad", description="Render the SynthRoad dataset.")
+    parser = OneLineParser(prog="python -m d2ext.data.synthroad", description="Render the SynthRoad dataset.")
     parser.add_argument(
         "--root", required=True, help="folder to write; empty, new, or the same dataset unfinished"
     )
@@ -29,21 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--language", choices=sorted(LANGUAGES), default="en", help="of the sentences; both: by turns"
     )
     args = parser.parse_args(arguments)
-    try:
-        written = generate(
-            args.root,
-            args.seed,
-            args.train,
-            args.val,
-            args.test,
-            workers=args.workers,
-            language=args.language,
-        )
-    except (ValueError, OSError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 2
-    print(f"{args.root}: " + ("written" if written else "already there"))
-    return 0
+    counts = (args.train, args.val, args.test)
+    return run_command(
+        parser,
+        args.root,
+        lambda: generate(args.root, args.seed, *counts, workers=args.workers, language=args.language),
+    )
 
 
 if __name__ == "__main__":

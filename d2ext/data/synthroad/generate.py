@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -14,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from d2ext.data.synthesis import claim, run_jobs, write_settings
 from d2ext.data.synthroad import refer, sentences_en, sentences_zh, writer
 from d2ext.data.synthroad.labels import Frame, make_frame
 from d2ext.data.synthroad.layout import CAR, POLE
 from d2ext.data.synthroad.writer import SPLITS, FrameRecord, Referral
-from d2ext.files import write_bytes
 
 VERSION = 1
 # The sentences of an image take turns among these, beginning with another one in the next image.
@@ -77,50 +75,18 @@ def generate(
     FileExistsError when `root` holds anything but a SynthRoad dataset of the same settings.
     """
     settings = Settings(seed, num_train, num_val, num_test, language)
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}")
-    base = Path(root)
-    if not _claim(base, settings):
+    base, jobs = Path(root), _jobs(settings)
+    results = run_jobs(partial(_make, base, settings), jobs, workers)
+    if not claim(base, _SETTINGS_FILE, asdict(settings)):
         return False
     writer.make_folders(base)
     records: dict[str, dict[str, list[FrameRecord]]] = {c.name: {s: [] for s in SPLITS} for c in (CAR, POLE)}
-    jobs = _jobs(settings)
-    results = _run(jobs, partial(_make, base, settings), workers)
     for job, record in tqdm(results, total=len(jobs), unit="image", desc="SynthRoad", disable=not progress):
         records[job.camera][job.split].append(record)
     writer.write_mono_index(base, records[CAR.name])
     writer.write_rope_index(base, records[POLE.name])
-    _write_settings(base, settings, complete=True)
+    write_settings(base, _SETTINGS_FILE, asdict(settings), complete=True)
     return True
-
-
-def _claim(base: Path, settings: Settings) -> bool:
-    """Mark `base` as ours. False when it is complete already."""
-    if base.exists() and not base.is_dir():
-        raise FileExistsError(f"{base}: not a folder")
-    if base.is_dir() and any(base.iterdir()):
-        found = _read_settings(base / _SETTINGS_FILE)
-        complete = found.pop("complete", False)
-        if found != asdict(settings):
-            raise FileExistsError(f"{base}: not empty, and no SynthRoad dataset of the same settings")
-        if complete:
-            return False
-    base.mkdir(parents=True, exist_ok=True)
-    _write_settings(base, settings, complete=False)
-    return True
-
-
-def _read_settings(path: Path) -> dict:
-    try:
-        found = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _write_settings(base: Path, settings: Settings, complete: bool) -> None:
-    text = json.dumps({**asdict(settings), "complete": complete}, indent=1) + "\n"
-    write_bytes(base / _SETTINGS_FILE, text.encode())
 
 
 def _jobs(settings: Settings) -> list[Job]:
@@ -133,16 +99,6 @@ def _jobs(settings: Settings) -> list[Job]:
                 jobs.append(Job(camera, split, index, stem))
                 number += 1
     return jobs
-
-
-def _run(jobs: list[Job], make, workers: int) -> Iterator[tuple[Job, FrameRecord]]:
-    """Results in the order of the jobs."""
-    if workers == 1:
-        yield from map(make, jobs)
-        return
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-    with multiprocessing.get_context(method).Pool(workers) as pool:
-        yield from pool.imap(make, jobs, chunksize=4)
 
 
 def _make(base: Path, settings: Settings, job: Job) -> tuple[Job, FrameRecord]:

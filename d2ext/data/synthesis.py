@@ -1,0 +1,91 @@
+"""What the generators of benchmarks share: folders that know their settings, jobs on several processes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from d2ext.files import write_bytes
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+def claim(base: Path, file: str, settings: dict[str, Any]) -> bool:
+    """Mark a folder as that of a dataset, with its settings in ``file``.
+
+    Returns:
+        False when the same dataset is there already and complete.
+
+    Raises:
+        FileExistsError: the folder holds anything but a dataset of the same settings.
+    """
+    if base.exists() and not base.is_dir():
+        raise FileExistsError(f"{base}: not a folder")
+    if base.is_dir() and any(base.iterdir()):
+        found = _read_settings(base / file)
+        complete = found.pop("complete", False)
+        if found != settings:
+            raise FileExistsError(f"{base}: not empty, and no dataset of the same settings ({file})")
+        if complete:
+            return False
+    write_settings(base, file, settings, complete=False)
+    return True
+
+
+def write_settings(base: Path, file: str, settings: dict[str, Any], complete: bool) -> None:
+    """Write the settings, and whether the dataset is complete."""
+    text = json.dumps({**settings, "complete": complete}, indent=1) + "\n"
+    write_bytes(base / file, text.encode())
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def run_jobs(make: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
+    """Results in the order of the jobs.
+
+    Raises:
+        ValueError: fewer than one worker.
+    """
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    return _run_jobs(make, jobs, workers)
+
+
+def _run_jobs(make: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
+    if workers == 1:
+        yield from map(make, jobs)
+        return
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
+    with multiprocessing.get_context(method).Pool(workers) as pool:
+        yield from pool.imap(make, jobs, chunksize=4)
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Reports bad arguments in one line, with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def run_command(parser: argparse.ArgumentParser, root: str, generate: Callable[[], bool]) -> int:
+    """Run a generator, which returns False where all is there already; returns the exit code (2: bad settings
+    or a folder that is in use)."""
+    try:
+        written = generate()
+    except (ValueError, OSError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    print(f"{root}: " + ("written" if written else "already there"))
+    return 0

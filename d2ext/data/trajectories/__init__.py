@@ -1,0 +1,20 @@
+"""Trajectories of vehicles on a road section: CSV recordings, lanes, and space-time graphs of them."""
+
+from .columns import COLUMN_MAPS, ColumnMap
+from .read import read_tracks, tracks_to_csv
+from .road import Road, read_road
+from .spacetime import GraphSpec, SpaceTimeGraph, SpaceTimeRenderer
+from .tracks import Tracks
+
+__all__ = [
+    "COLUMN_MAPS",
+    "ColumnMap",
+    "GraphSpec",
+    "Road",
+    "SpaceTimeGraph",
+    "SpaceTimeRenderer",
+    "Tracks",
+    "read_road",
+    "read_tracks",
+    "tracks_to_csv",
+]

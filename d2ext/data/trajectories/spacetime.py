@@ -1,0 +1,260 @@
+"""Space-time graphs: time to the right, position upwards, one panel a lane, colour for speed and
+direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from .tracks import Tracks
+
+#: Moments at which a column looks at every vehicle; along the position the drawing is exact.
+SAMPLES_PER_COLUMN = 4
+#: Coverage and speed are summed in whole multiples of these: such sums are exact in float64, so that a graph
+#: does not depend on the order of the rows, and a graph drawn column by column equals one drawn at once bit
+#: for bit.
+_COVERAGE_STEP = 2.0**-16
+_SPEED_STEP = 2.0**-10
+
+#: Colour (red, green, blue) against speed / top speed, linear between the stops.
+PALETTE: tuple[tuple[float, tuple[int, int, int]], ...] = (
+    (-0.50, (255, 0, 255)),
+    (-0.08, (170, 60, 255)),
+    (-0.02, (255, 0, 0)),
+    (0.10, (255, 40, 0)),
+    (0.50, (255, 200, 0)),
+    (1.00, (40, 220, 40)),
+    (1.25, (40, 220, 90)),
+    (1.60, (60, 160, 255)),
+    (2.00, (200, 230, 255)),
+)
+BACKGROUND = (0, 0, 0)
+SEPARATOR = (96, 96, 96)
+
+
+@dataclass(frozen=True)
+class GraphSpec:
+    """What a graph shows and at which scale.
+
+    Args:
+        lanes: numbers of the lanes, one panel each, from top to bottom.
+        start, end: m, the part of the road that is shown.
+        seconds_per_pixel: s; column c covers the times [c, c + 1) x seconds_per_pixel of the recording's
+            clock.
+        metres_per_pixel: m.
+        top_speed: m/s, the speed limit: the scale of the colours.
+        vehicle_length: m; vehicles are drawn this long, around their position.
+        max_gap: s; a track is not drawn between two rows that are farther apart.
+        separator: pixels between two panels.
+
+    Raises:
+        ValueError: no lanes or one twice, or a number that is not positive.
+    """
+
+    lanes: tuple[int, ...]
+    start: float
+    end: float
+    seconds_per_pixel: float = 0.5
+    metres_per_pixel: float = 3.0
+    top_speed: float = 14.0
+    vehicle_length: float = 5.0
+    max_gap: float = 1.0
+    separator: int = 2
+
+    def __post_init__(self) -> None:
+        if not self.lanes or len(set(self.lanes)) < len(self.lanes):
+            raise ValueError(f"lanes must be different numbers, at least one, got {self.lanes}")
+        if not self.end > self.start:
+            raise ValueError(f"end must be greater than start, got {self.start} to {self.end} m")
+        for name in ("seconds_per_pixel", "metres_per_pixel", "top_speed", "vehicle_length", "max_gap"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+    @property
+    def panel_height(self) -> int:
+        """Pixels along the road."""
+        return int(np.ceil((self.end - self.start) / self.metres_per_pixel - 1e-9))
+
+    @property
+    def height(self) -> int:
+        """Pixels of a graph from top to bottom."""
+        return len(self.lanes) * self.panel_height + (len(self.lanes) - 1) * self.separator
+
+    def column(self, time: float) -> int:
+        """The column that shows a time in s."""
+        return int(np.floor(time / self.seconds_per_pixel))
+
+    def place(self, row: int) -> tuple[int, float] | None:
+        """Lane and position (m) of the middle of a pixel row, None between the panels."""
+        panel, below_top = divmod(row, self.panel_height + self.separator)
+        if below_top >= self.panel_height:
+            return None
+        return self.lanes[panel], self.start + (self.panel_height - below_top - 0.5) * self.metres_per_pixel
+
+
+@dataclass(frozen=True)
+class SpaceTimeGraph:
+    """A drawn graph and what it was drawn from.
+
+    Args:
+        spec: scale and section.
+        first_column: the recording's column at the left edge.
+        image: (H, W, 3) uint8, BGR.
+        ids: (T,) names of the recording's vehicles.
+        pixel: (M,) int, row x W + column of each contribution.
+        track: (M,) int, its vehicle as an index into ``ids``.
+        coverage: (M,) share of the pixel that the vehicle covers.
+    """
+
+    spec: GraphSpec
+    first_column: int
+    image: np.ndarray
+    ids: np.ndarray
+    pixel: np.ndarray
+    track: np.ndarray
+    coverage: np.ndarray
+
+    def times(self) -> np.ndarray:
+        """(W + 1,) s, the left edge of each column and the right edge of the last."""
+        return (self.first_column + np.arange(self.image.shape[1] + 1)) * self.spec.seconds_per_pixel
+
+    def tracks_in(self, weights: np.ndarray) -> dict[str, float]:
+        """The vehicles drawn where ``weights`` is not 0, most first.
+
+        Args:
+            weights: (H, W) mask or heat map, not negative.
+
+        Returns:
+            By name, the sum of weight x share of the pixel covered.
+        """
+        if weights.shape != self.image.shape[:2]:
+            raise ValueError(f"weights must have shape {self.image.shape[:2]}, got {weights.shape}")
+        share = self.coverage * weights.reshape(-1)[self.pixel]
+        sums = np.bincount(self.track, share, len(self.ids))
+        order = np.argsort(-sums, kind="stable")
+        return {str(self.ids[i]): float(sums[i]) for i in order if sums[i] > 0}
+
+    def covered(self, tracks: np.ndarray, start: float = -np.inf, end: float = np.inf) -> np.ndarray:
+        """(H, W) bool: pixels that show one of the vehicles (indices into ``ids``) in the columns of [start,
+        end] s."""
+        mask = np.zeros(self.image.shape[:2], bool)
+        mask.reshape(-1)[self.pixel[np.isin(self.track, tracks)]] = True
+        times = self.times()
+        return mask & ((times[1:] > start) & (times[:-1] <= end))
+
+
+class SpaceTimeRenderer:
+    """Draws graphs of one recording.
+
+    A column depends only on the rows from ``max_gap`` before it to ``max_gap`` after it. So a live recording
+    is drawn by a renderer over its latest rows, a column being final when the rows reach ``max_gap`` past its
+    end, and the result equals the graph of the whole recording bit for bit.
+
+    Args:
+        tracks: the recording.
+        spec: scale and section.
+    """
+
+    def __init__(self, tracks: Tracks, spec: GraphSpec) -> None:
+        self.tracks, self.spec = tracks, spec
+
+    @cached_property
+    def _segments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows that a vehicle's next row follows, with the samples from the one (inclusive) to the other
+        (exclusive), all (S,), by first sample."""
+        t = self.tracks
+        first = np.ceil(t.time / self._sample_seconds - 0.5).astype(np.int64)
+        joined = (t.track[1:] == t.track[:-1]) & (np.diff(t.time) <= self.spec.max_gap)
+        row = np.flatnonzero(joined & (first[1:] > first[:-1]))
+        row = row[np.argsort(first[row], kind="stable")]
+        return row, first[row], first[row + 1]
+
+    @property
+    def _sample_seconds(self) -> float:
+        return self.spec.seconds_per_pixel / SAMPLES_PER_COLUMN
+
+    def columns(self) -> range:
+        """The columns from the recording's first row to its last."""
+        time = self.tracks.time
+        return (
+            range(self.spec.column(time.min()), self.spec.column(time.max()) + 1) if len(time) else range(0)
+        )
+
+    def tiles(self, width: int, overlap: int) -> Iterator[SpaceTimeGraph]:
+        """Graphs of ``width`` columns that cover the recording, each sharing ``overlap`` columns with the
+        next; the last reaches past the end where the length does not fit."""
+        if not 0 <= overlap < width:
+            raise ValueError(f"overlap must be at least 0 and less than the width {width}, got {overlap}")
+        columns = self.columns()
+        step = width - overlap
+        for first in range(columns.start, max(columns.stop - overlap, columns.start + 1), step):
+            yield self.render(first, width)
+
+    def render(self, first_column: int, width: int) -> SpaceTimeGraph:
+        """The graph of ``width`` columns from ``first_column`` on."""
+        track, pixel, speed, coverage = self._contributions(first_column, width)
+        size = self.spec.height * width
+        quantised = np.round(coverage / (SAMPLES_PER_COLUMN * _COVERAGE_STEP)) * _COVERAGE_STEP
+        total = np.bincount(pixel, quantised, size)
+        speeds = np.bincount(pixel, quantised * np.round(speed / _SPEED_STEP) * _SPEED_STEP, size)
+        image = _colours(speeds / np.maximum(total, _COVERAGE_STEP), total, self.spec.top_speed)
+        image = image.reshape(self.spec.height, width, 3)
+        pitch = self.spec.panel_height + self.spec.separator
+        for lane in range(1, len(self.spec.lanes)):
+            image[lane * pitch - self.spec.separator : lane * pitch] = SEPARATOR[::-1]
+        return SpaceTimeGraph(
+            self.spec, first_column, image, self.tracks.ids, pixel, track, coverage / SAMPLES_PER_COLUMN
+        )
+
+    def _contributions(
+        self, first_column: int, width: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Track, pixel, speed (m/s) and share of the pixel, of each pixel each vehicle touches at each
+        sample."""
+        spec, t = self.spec, self.tracks
+        row, moment = self._samples(first_column, width)
+        time = (moment + 0.5) * self._sample_seconds
+        share = (time - t.time[row]) / (t.time[row + 1] - t.time[row])
+        position = t.position[row] + share * (t.position[row + 1] - t.position[row])
+        speed = t.speed[row] + share * (t.speed[row + 1] - t.speed[row])
+        panels = {lane: panel for panel, lane in enumerate(spec.lanes)}
+        numbers, which = np.unique(t.lane[row], return_inverse=True)
+        panel = np.array([panels.get(int(lane), -1) for lane in numbers], np.int64)[which]
+        column = moment // SAMPLES_PER_COLUMN - first_column
+
+        length = spec.vehicle_length / spec.metres_per_pixel
+        low = (position - spec.start) / spec.metres_per_pixel - length / 2
+        cells = np.floor(low).astype(np.int64)[:, None] + np.arange(int(np.ceil(length)) + 1)
+        overlap = np.minimum(low[:, None] + length, cells + 1) - np.maximum(low[:, None], cells)
+        seen = (overlap > 0) & (cells >= 0) & (cells < spec.panel_height) & (panel >= 0)[:, None]
+        sample, _ = np.nonzero(seen)
+        top = panel[sample] * (spec.panel_height + spec.separator)
+        pixel = (top + spec.panel_height - 1 - cells[seen]) * width + column[sample]
+        return t.track[row[sample]], pixel, speed[sample], overlap[seen]
+
+    def _samples(self, first_column: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        """Row before each sample of each vehicle in some columns, and the sample's number."""
+        row, first, last = self._segments
+        begin, end = first_column * SAMPLES_PER_COLUMN, (first_column + width) * SAMPLES_PER_COLUMN
+        longest = int(np.ceil(self.spec.max_gap / self._sample_seconds)) + 1
+        near = slice(*np.searchsorted(first, [begin - longest, end]))
+        row, first, last = row[near], first[near].clip(begin), last[near].clip(max=end)
+        count = (last - first).clip(0)
+        before = np.cumsum(count) - count
+        return np.repeat(row, count), np.arange(count.sum()) - np.repeat(before - first, count)
+
+
+def _colours(speed: np.ndarray, coverage: np.ndarray, top_speed: float) -> np.ndarray:
+    """(N, 3) uint8 BGR of mean speeds (N,) m/s, over the background by coverage (N,)."""
+    stops = [stop for stop, _ in PALETTE]
+    # The square root keeps the lines of fast vehicles visible, which spread over many pixels a column.
+    opacity = np.sqrt(coverage.clip(0, 1))
+    image = np.empty((len(speed), 3), np.uint8)
+    for channel in range(3):
+        colour = np.interp(speed / top_speed, stops, [rgb[channel] for _, rgb in PALETTE])
+        background = BACKGROUND[channel]
+        image[:, 2 - channel] = np.round(background + opacity * (colour - background))
+    return image

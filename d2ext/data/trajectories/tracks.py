@@ -1,0 +1,71 @@
+"""The tracks of one recording as flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """Rows of all vehicles, vehicle by vehicle and in each by time.
+
+    Args:
+        ids: (T,) names of the vehicles, as text.
+        track: (N,) int index into ``ids``, not falling.
+        time: (N,) s, rising inside a vehicle.
+        lane: (N,) int number of the lane.
+        position: (N,) m along the lane.
+        speed: (N,) m/s in the direction in which the lane is driven, negative against it.
+    """
+
+    ids: np.ndarray
+    track: np.ndarray
+    time: np.ndarray
+    lane: np.ndarray
+    position: np.ndarray
+    speed: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.time)
+
+    def select(self, rows: np.ndarray) -> Tracks:
+        """The rows of a boolean mask (N,) or of rising indices; ``ids`` stays as it is."""
+        return Tracks(
+            self.ids,
+            self.track[rows],
+            self.time[rows],
+            self.lane[rows],
+            self.position[rows],
+            self.speed[rows],
+        )
+
+    def of(self, track_id: str) -> Tracks:
+        """The rows of one vehicle, none where there is no such vehicle."""
+        return self.select(self.ids[self.track] == track_id)
+
+
+def speed_along(
+    track: np.ndarray,
+    time: np.ndarray,
+    lane: np.ndarray,
+    position: np.ndarray,
+    backward_lanes: Collection[int] = (),
+) -> np.ndarray:
+    """(N,) m/s: the change of position to the next row of the same vehicle in the same lane, at its last row
+    the change from the row before; 0 for a vehicle of one row.
+
+    Args:
+        backward_lanes: lanes that are driven towards falling positions.
+    """
+    joined = (track[1:] == track[:-1]) & (lane[1:] == lane[:-1])
+    rate = np.zeros(len(time))
+    rate[:-1][joined] = np.diff(position)[joined] / np.diff(time)[joined]
+    last = np.flatnonzero(np.append(~joined, True)[: len(time)])
+    last = last[last > 0]
+    last = last[track[last] == track[last - 1]]
+    rate[last] = rate[last - 1]
+    return np.where(np.isin(lane, list(backward_lanes)), -rate, rate)

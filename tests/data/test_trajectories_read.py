@@ -1,0 +1,160 @@
+"""Recordings: every layout gives the same tracks, every fault one line that names file and row."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from d2ext.data.trajectories import COLUMN_MAPS, ColumnMap, Road, read_tracks, tracks_to_csv
+
+PLAIN = """track_id,time,lane,position,speed
+7,0.0,1,10,10.5
+7,0.5,1,15,10.5
+car b,0.5,2,90,-4
+7,1.0,2,20,10.5
+car b,1.0,2,88,-4
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str):
+        path = tmp_path / "recording.csv"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_rows_are_sorted_by_vehicle_and_keep_their_values(write):
+    tracks = read_tracks(write(PLAIN))
+    assert tracks.ids[tracks.track].tolist() == ["7", "7", "7", "car b", "car b"]
+    assert tracks.time.tolist() == [0, 0.5, 1, 0.5, 1]
+    assert tracks.lane.tolist() == [1, 1, 2, 2, 2]
+    assert tracks.position.tolist() == [10, 15, 20, 90, 88]
+    assert tracks.speed.tolist() == [10.5, 10.5, 10.5, -4, -4]
+
+
+def test_columns_in_any_order_beside_others_with_blank_lines_and_a_byte_order_mark(write):
+    lines = [line.split(",") for line in PLAIN.splitlines()]
+    text = "\n\n".join(",".join([line[3], "note", *line[:3], line[4]]) for line in lines)
+    expected, found = read_tracks(write(PLAIN)), read_tracks(write("\ufeff" + text))
+    for name in ("track", "time", "lane", "position", "speed"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+
+
+def test_writing_and_reading_gives_the_same(write):
+    tracks = read_tracks(write(PLAIN))
+    again = read_tracks(write(tracks_to_csv(tracks).decode()))
+    for name in ("ids", "track", "time", "lane", "position", "speed"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(tracks, name))
+
+
+def test_speed_without_a_column_is_the_change_of_position_against_the_lane_negative(write):
+    rows = [f"1,{t},1,{100 - 8 * t}" for t in range(4)] + [f"2,{t},2,{12 * t}" for t in range(4)]
+    path = write("\n".join(["track_id,time,lane,position", *rows]))
+    assert read_tracks(path).speed.tolist() == [-8] * 4 + [12] * 4
+    assert read_tracks(path, road=Road({}, backward_lanes=(1,))).speed.tolist() == [8] * 4 + [12] * 4
+
+
+def test_speed_is_not_taken_across_a_change_of_lanes(write):
+    # The lanes count from different points: 10 m/s before and after, 80 m between the two scales.
+    rows = [f"1,{t},{1 + (t > 2)},{10 * t + 80 * (t > 2)}" for t in range(6)]
+    assert read_tracks(write("\n".join(["track_id,time,lane,position", *rows]))).speed.tolist() == [10] * 6
+
+
+def test_highd_names(write):
+    header = "frame,id,x,y,width,height,xVelocity,yVelocity,xAcceleration,laneId"
+    rows = [f"{frame},3,{100 + 1.2 * frame:.2f},8.1,4.5,2,30,0,0,5" for frame in range(1, 5)]
+    tracks = read_tracks(write("\n".join([header, *rows])), COLUMN_MAPS["highd"])
+    np.testing.assert_allclose(tracks.time, np.arange(1, 5) / 25)
+    np.testing.assert_allclose(tracks.speed, 30)
+    assert tracks.lane.tolist() == [5] * 4
+
+
+def test_dair_v2x_seq_names(write):
+    header = "city,timestamp,id,type,sub_type,tag,x,y,z,length,width,height,theta,v_x,v_y,intersect_id"
+    rows = [
+        f"yizhuang,{1626155123.5 + 0.1 * i:.1f},-12,VEHICLE,CAR,OTHERS,{5 + i},{20.3},0,4,2,1,0,10,0,i#4"
+        for i in range(5)
+    ]
+    road = Road({4: np.array([[0.0, 20.0], [100.0, 20.0]])})
+    tracks = read_tracks(write("\n".join([header, *rows])), COLUMN_MAPS["dair_v2x_seq"], road)
+    np.testing.assert_allclose(tracks.position, np.arange(5, 10))
+    np.testing.assert_allclose(tracks.speed, 10, atol=1e-4)
+    assert tracks.ids.tolist() == ["-12"] and set(tracks.lane) == {4}
+
+
+def test_points_off_the_road_are_left_out_and_vehicles_of_one_row_with_them(write):
+    rows = ["1,0,5,0", "1,1,15,0", "1,2,25,9", "2,0,50,9", "2,1,60,0", "3,0,5,9", "3,1,15,9"]
+    road = Road({1: np.array([[0.0, 0.0], [100.0, 0.0]])})
+    tracks = read_tracks(write("\n".join(["track_id,time,x,y", *rows])), road=road)
+    assert tracks.ids[tracks.track].tolist() == ["1", "1"] and tracks.position.tolist() == [5, 15]
+
+
+def _moving(speed: float, step: float, column: str = "") -> str:
+    header = "track_id,time,lane,position" + (",speed" if column else "")
+    rows = [f"1,{step * i},1,{speed * i}" + (f",{column}" if column else "") for i in range(5)]
+    return "\n".join([header, *rows])
+
+
+@pytest.mark.parametrize(
+    "text, line, message",
+    [
+        ("", 1, "no column 'track_id'"),
+        (PLAIN.replace("position", "p"), 1, "no column 'position' in the header: track_id, time, lane, p,"),
+        (PLAIN.replace("10.5\n7,0.5", "10.5\n7,half"), 3, "column 'time': expected a number, got 'half'"),
+        (PLAIN.replace(",15,", ",,"), 3, "column 'position': expected a number, got nothing"),
+        (PLAIN.replace(",15,", ",nan,"), 3, "column 'position': expected a finite number, got nan"),
+        (PLAIN.replace("7,0.5,1,15,10.5", "7,0.5,1"), 3, "no column 'position': the row has 3 fields"),
+        (PLAIN.replace("0.5,1,15", "0.5,1.5,15"), 3, "column 'lane': expected a whole number"),
+        (PLAIN.replace("7,1.0,2", "7,0.2,2"), 5, "the time goes backwards"),
+        (PLAIN.replace("7,1.0,2", "7,0.5,2"), 5, "the same vehicle at the same time twice"),
+        (PLAIN + "9,0,1,5,5\n", 7, "a vehicle of a single row"),
+        (PLAIN.replace("car b,1.0", ",1.0"), 6, "column 'track_id': expected a name, got nothing"),
+        (_moving(1.3, 100), 3, "rows of a vehicle are 100 s apart: the time cannot be in seconds"),
+        (_moving(1300, 1), 2, "positions must be in metres"),
+        (_moving(10, 1, "36"), 2, "the speed is 3.6 times the change of position: speeds must be in m/s"),
+        (_moving(10, 1, "1000"), 2, "a speed of more than 100 m/s"),
+        (PLAIN.splitlines()[0], None, "expected rows below the header"),
+    ],
+)  # fmt: skip
+def test_faults_are_one_line_with_file_and_row(write, text, line, message):
+    path = write(text)
+    with pytest.raises(ValueError) as error:
+        read_tracks(path)
+    where = f"{path}:{line}: " if line else f"{path}: "
+    assert str(error.value).startswith(where) and message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_first_fault_of_the_file_is_named_after_blank_lines(write):
+    rows = "1,0,1,0\n2,0,1,9\n\n1,1,1,9\n2,1,1,18\n\n2,0.5,1,9\n1,0,1,5\n"
+    path = write("track_id,time,lane,position\n\n" + rows)
+    with pytest.raises(ValueError, match=":9: the time goes backwards"):
+        read_tracks(path)
+
+
+def test_x_and_y_need_a_road(write):
+    with pytest.raises(ValueError, match="expected a road with centre lines"):
+        read_tracks(write("track_id,time,x,y\n1,0,0,0\n1,1,1,1\n"))
+
+
+def test_a_map_of_other_names(write):
+    text = PLAIN.replace("track_id,time,lane,position,speed", "vehicle,ms,strip,metre,v")
+    text = text.replace(",0.5,", ",500,").replace(",1.0,", ",1000,")
+    tracks = read_tracks(write(text), ColumnMap("vehicle", "ms", "strip", "metre", speed="v", time_unit=1e-3))
+    assert tracks.time.tolist() == [0, 0.5, 1, 0.5, 1] and tracks.speed.tolist() == [10.5] * 3 + [-4] * 2
+
+
+@pytest.mark.slow
+def test_an_hour_of_500_vehicles_loads_in_seconds(tmp_path):
+    # 500 vehicles, each on the section for two minutes at 10 Hz
+    path = tmp_path / "hour.csv"
+    rows = (f"{v},{7 * v + i / 10:.1f},{v % 3},{1.3 * i:.1f}\n" for v in range(500) for i in range(1200))
+    path.write_text("track_id,time,lane,position\n" + "".join(rows))
+    start = time.process_time()
+    assert len(read_tracks(path)) == 600_000
+    assert time.process_time() - start < 10
