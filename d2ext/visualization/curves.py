@@ -38,6 +38,7 @@ def draw_curves(panels: Mapping[str, Mapping[str, Curve]]) -> bytes:
         if values and min(values) > 0 and max(values) > LOG_SPAN * min(values):
             axes.set_yscale("log")
         axes.set_title(_plain(title), fontsize=10)
+        axes.set_xlabel("iteration", fontsize=8)
         axes.tick_params(labelsize=8)
         axes.grid(color="0.9")
         axes.spines[["top", "right"]].set_visible(False)
