@@ -8,15 +8,18 @@ from d2ext.engine.checkpoint import (
     write_safetensors,
 )
 from d2ext.engine.config import add_engine_config, load_config
-from d2ext.engine.hooks import StepSeed
+from d2ext.engine.hooks import StepSeed, Validation, WeightAverage
 from d2ext.engine.launch import default_main, default_setup, one_line_errors
 from d2ext.engine.optimizer import build_optimizer
+from d2ext.engine.report import write_report
 from d2ext.engine.trainer import BaseTrainer, create_ddp_model
 
 __all__ = [
     "BaseTrainer",
     "D2Checkpointer",
     "StepSeed",
+    "Validation",
+    "WeightAverage",
     "add_engine_config",
     "build_optimizer",
     "create_ddp_model",
@@ -27,5 +30,6 @@ __all__ = [
     "one_line_errors",
     "read_checkpoint",
     "save_safetensors",
+    "write_report",
     "write_safetensors",
 ]

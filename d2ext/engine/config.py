@@ -32,6 +32,26 @@ def add_engine_config(cfg: CfgNode) -> None:
     # batch can leave a whole head without a loss.
     cfg.SOLVER.FIND_UNUSED_PARAMETERS = False
 
+    # Exponential moving average of the weights and of floating-point buffers (BatchNorm's statistics), with
+    # the decay min(DECAY, (1 + n) / (10 + n)) after n steps. Evaluation uses the average, and it is the
+    # "model" of every checkpoint, so MODEL.WEIGHTS, export and sharing get it too; the weights that the
+    # optimizer moves lie in the checkpoint's trainer state, for resuming.
+    cfg.SOLVER.EMA = CfgNode()
+    cfg.SOLVER.EMA.ENABLED = False
+    cfg.SOLVER.EMA.DECAY = 0.999
+
+    # Evaluated every TEST.EVAL_PERIOD iterations (0: never) and after the last one; DATASETS.TEST is then
+    # evaluated once, when training has ended. Empty: TEST.EVAL_PERIOD is for DATASETS.TEST, as in Detectron2.
+    cfg.DATASETS.VAL = ()
+    # Figure on a dataset of DATASETS.VAL by which the best checkpoint is chosen, larger is better, such as
+    # "mono3drefer_val/published/Acc@0.5". That checkpoint is kept as model_best.pth, and DATASETS.TEST is
+    # evaluated with it. Empty: no choice, the last weights are evaluated.
+    cfg.SOLVER.BEST_METRIC = ""
+    # Training ends after so many evaluations in a row that did not improve SOLVER.BEST_METRIC; 0: never.
+    cfg.SOLVER.PATIENCE = 0
+    # Images of each evaluated dataset whose answers are drawn into TensorBoard at every evaluation.
+    cfg.TEST.PICTURES = 4
+
 
 def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequence[str] = ()) -> CfgNode:
     """The frozen config of a project.

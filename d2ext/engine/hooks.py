@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import difflib
+import logging
+import math
 import random
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
-from detectron2.engine import HookBase
+from detectron2.engine import HookBase, hooks
+from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from d2ext.engine.checkpoint import D2Checkpointer
+
+logger = logging.getLogger(__name__)
 
 
 class StepSeed(HookBase):
@@ -25,3 +37,142 @@ class StepSeed(HookBase):
         torch.manual_seed(int(state[0]))
         np.random.seed(int(state[1]))
         random.seed(int(state[2]))
+
+
+class WeightAverage(HookBase):
+    """Keeps an exponential moving average of a model; ``SOLVER.EMA`` in the config.
+
+    Floating-point buffers are averaged like weights, others are copied. The trainer's checkpointer saves and
+    loads :attr:`model`, the average; the state of this hook is the model that is trained.
+
+    Attributes:
+        model: the average, always in evaluation mode.
+    """
+
+    def __init__(self, trained: nn.Module, decay: float) -> None:
+        """
+        Args:
+            trained: the model that the optimizer moves, not wrapped for several processes.
+            decay: weight of the old average in a step, in the long run.
+
+        Raises:
+            ValueError: decay outside of [0, 1).
+        """
+        if not 0 <= decay < 1:
+            raise ValueError(f"SOLVER.EMA.DECAY is {decay}, expected at least 0 and below 1")
+
+        def average(averages: list[Tensor], values: list[Tensor], count: Tensor) -> None:
+            if averages[0].is_floating_point():
+                n = int(count)
+                get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averages, values, count)
+            else:
+                torch._foreach_copy_(averages, values)
+
+        self._trained = trained
+        self._average = AveragedModel(trained, multi_avg_fn=average, use_buffers=True)  # type: ignore[arg-type]
+        self._average.requires_grad_(False).eval()
+        self.model: nn.Module = self._average.module
+
+    def before_train(self) -> None:
+        if self._average.n_averaged == 0:  # only the average has seen what was loaded
+            self._trained.load_state_dict(self.model.state_dict())
+
+    def after_step(self) -> None:
+        self._average.update_parameters(self._trained)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": int(self._average.n_averaged), "trained": self._trained.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._average.n_averaged.fill_(state_dict["count"])
+        self._trained.load_state_dict(state_dict["trained"])
+
+
+class Validation(HookBase):
+    """Evaluates the validation sets, keeps the best checkpoint, and ends a training that no longer improves.
+
+    Must run in every process. Every one takes the main process's figure, so all decide alike. The state goes
+    into the checkpoints: this hook stands before the one that saves them, so that a resumed training knows of
+    every evaluation up to the iteration it goes on from.
+
+    Attributes:
+        best: the largest value of the metric so far, None before the first.
+    """
+
+    #: Name of the best checkpoint.
+    BEST = "model_best"
+
+    def __init__(
+        self,
+        period: int,
+        evaluate: Callable[[], dict[str, Any]],
+        checkpointer: D2Checkpointer,
+        metric: str = "",
+        patience: int = 0,
+    ) -> None:
+        """
+        Args:
+            period: iterations between evaluations; 0 evaluates after the last iteration only.
+            evaluate: returns nested results with the dataset's name outermost; empty but in the main process.
+            checkpointer: saves the best checkpoint.
+            metric: flat name of the figure to choose by, larger is better; "" for no choice.
+            patience: evaluations without improvement after which training ends; 0 never ends it.
+        """
+        self._period = period
+        self._evaluate = evaluate
+        self._checkpointer = checkpointer
+        self._metric = metric
+        self._patience = patience
+        self.best: float | None = None
+        self._since_best = 0
+
+    def before_train(self) -> None:
+        if self._exhausted():
+            self.trainer.max_iter = self.trainer.start_iter
+
+    def after_step(self) -> None:
+        done = self.trainer.iter + 1
+        if done < self.trainer.max_iter and (self._period <= 0 or done % self._period):
+            return
+        results = flatten_results_dict(self._evaluate())
+        self.trainer.storage.put_scalars(**results, smoothing_hint=False)
+        if self._metric:
+            self._compare(comm.all_gather(self._value(results) if comm.is_main_process() else None)[0])
+        comm.synchronize()
+        if self._exhausted():
+            logger.info(f"{self._metric} has not improved in {self._patience} evaluations: training ends")
+            self.trainer.max_iter = done
+
+    def _value(self, results: dict[str, float]) -> float | str:
+        """The figure to choose by, or what is wrong: every process is to raise that together."""
+        if self._metric in results:
+            return float(results[self._metric])
+        near = difflib.get_close_matches(self._metric, results, n=3, cutoff=0)
+        return f"SOLVER.BEST_METRIC is {self._metric!r}, expected a result such as {', '.join(near)}"
+
+    def _compare(self, value: float | str) -> None:
+        if isinstance(value, str):
+            raise ValueError(value)
+        if not math.isnan(value) and (self.best is None or value > self.best):
+            self.best, self._since_best = value, 0
+            logger.info(f"{self._metric} is {value:.3f}, the best so far")
+            self._checkpointer.save(self.BEST, iteration=self.trainer.iter)
+        else:
+            self._since_best += 1
+
+    def _exhausted(self) -> bool:
+        return 0 < self._patience <= self._since_best
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "since_best": self._since_best} if self._metric else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self._since_best = state_dict["best"], state_dict["since_best"]
+
+
+class Checkpoint(hooks.PeriodicCheckpointer):
+    """Detectron2's periodic checkpoints, the last of them where training ends, be it early."""
+
+    def after_step(self) -> None:
+        self.max_iter = self.trainer.max_iter
+        super().after_step()

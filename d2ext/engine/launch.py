@@ -22,6 +22,8 @@ from detectron2.utils.collect_env import collect_env_info
 from detectron2.utils.env import seed_all_rng
 from detectron2.utils.logger import setup_logger
 
+from d2ext.files import write_bytes
+
 #: Raised for wrong input (files, configs, arguments) or a diverged training: the message says all there is.
 USER_ERRORS = (ValueError, OSError, FloatingPointError)
 #: Parts of the errors by which yacs and Detectron2's catalogs report a wrong name in a config.
@@ -38,7 +40,8 @@ Main = Callable[[argparse.Namespace], Any]
 def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     """Create ``OUTPUT_DIR`` with ``config.yaml`` and ``log.txt``, set the loggers up and seed all generators.
 
-    Like Detectron2's function of this name, but the environment and the config go to the files only.
+    Like Detectron2's function of this name, but the environment and the config go to the files only, and
+    ``config.yaml`` begins with the name of the file that it comes from.
     """
     if comm.is_main_process():
         os.makedirs(cfg.OUTPUT_DIR, exist_ok=True)
@@ -51,8 +54,9 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
     record.info(f"Arguments: {args}")
     record.info(f"Config:\n{cfg.dump()}")
     if comm.is_main_process():
-        with open(os.path.join(cfg.OUTPUT_DIR, "config.yaml"), "w", encoding="utf-8") as f:
-            f.write(cfg.dump())
+        name = getattr(args, "config_file", "")
+        head = f"# {name}\n" if name else ""
+        write_bytes(os.path.join(cfg.OUTPUT_DIR, "config.yaml"), (head + cfg.dump()).encode())
     seed_all_rng(cfg.SEED + rank if cfg.SEED >= 0 else None)
     if cfg.SEED >= 0 and cfg.MODEL.DEVICE == "cpu":
         # Without it threads add up the gradients of indexing in any order.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 import weakref
 from collections.abc import Sequence
@@ -10,17 +11,21 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer, TrainerBase
-from detectron2.evaluation import DatasetEvaluator, inference_on_dataset
+from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer, TrainerBase, hooks
+from detectron2.evaluation import DatasetEvaluator, inference_on_dataset, verify_results
 from detectron2.modeling import build_model
 from detectron2.utils import comm
+from detectron2.utils.events import EventStorage
+from fvcore.nn.precise_bn import get_bn_modules
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from d2ext.data.build import build_grounding_test_loader, build_grounding_train_loader
 from d2ext.engine.checkpoint import D2Checkpointer
-from d2ext.engine.hooks import StepSeed
+from d2ext.engine.hooks import Checkpoint, StepSeed, Validation, WeightAverage
 from d2ext.engine.optimizer import build_optimizer
+from d2ext.engine.pictures import draw_answers
+from d2ext.engine.report import write_report
 
 
 def create_ddp_model(model: nn.Module, *, find_unused_parameters: bool = False) -> nn.Module:
@@ -34,6 +39,29 @@ def create_ddp_model(model: nn.Module, *, find_unused_parameters: bool = False) 
         broadcast_buffers=False,
         find_unused_parameters=find_unused_parameters,
     )
+
+
+def check_config(cfg: CfgNode) -> None:
+    """Find keys of the engine that contradict each other.
+
+    Raises:
+        ValueError: in one line the key and what was expected.
+    """
+    metric, names = cfg.SOLVER.BEST_METRIC, cfg.DATASETS.VAL
+    if metric and not metric.startswith(tuple(f"{name}/" for name in names)):
+        raise ValueError(
+            f"SOLVER.BEST_METRIC is {metric!r}, expected 'DATASET/...' with a dataset of DATASETS.VAL, "
+            f"which is {tuple(names)}"
+        )
+    if cfg.SOLVER.PATIENCE > 0 and not metric:
+        raise ValueError("SOLVER.PATIENCE is set, expected a SOLVER.BEST_METRIC to watch")
+    if cfg.TEST.PRECISE_BN.ENABLED and cfg.SOLVER.EMA.ENABLED:
+        raise ValueError("TEST.PRECISE_BN and SOLVER.EMA are both enabled: expected one of them at most")
+
+
+def _report(trainer: TrainerBase) -> None:
+    if trainer.iter >= trainer.max_iter:
+        write_report(trainer.cfg.OUTPUT_DIR)
 
 
 class AutocastTrainer(SimpleTrainer):
@@ -81,10 +109,16 @@ class BaseTrainer(DefaultTrainer):
 
     Differences: :class:`~d2ext.engine.checkpoint.D2Checkpointer`; the generators are seeded at each step; the
     training loader is built when training starts, at the iteration it starts from; AdamW by module; autocast
-    in bfloat16. A subclass gives ``build_evaluator``, and other loaders where its data are of another kind.
+    in bfloat16; an average of the weights; validation sets apart from the test sets, the best checkpoint and
+    early stopping; ``report.html``. A subclass gives ``build_evaluator``, and other loaders where its data
+    are of another kind.
+
+    Attributes:
+        evaluated: the model that evaluation uses and checkpoints hold as "model": ``model`` or its average.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
+        check_config(cfg)
         # Not DefaultTrainer.__init__: it builds the loader before a checkpoint is read; its DDP needs GPUs.
         TrainerBase.__init__(self)
         cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
@@ -97,15 +131,69 @@ class BaseTrainer(DefaultTrainer):
         else:
             self._trainer = SimpleTrainer(model, None, optimizer)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
-        self.checkpointer = D2Checkpointer(model, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
+        self.average = None
+        if cfg.SOLVER.EMA.ENABLED:  # after DDP has given every process the same weights
+            self.average = WeightAverage(getattr(model, "module", model), cfg.SOLVER.EMA.DECAY)
+        self.evaluated = model if self.average is None else self.average.model
+        self.checkpointer = D2Checkpointer(self.evaluated, cfg.OUTPUT_DIR, trainer=weakref.proxy(self))
         self.start_iter = 0
         self.max_iter = cfg.SOLVER.MAX_ITER
         self.cfg = cfg
         self.register_hooks(self.build_hooks())
 
     def build_hooks(self) -> list[HookBase]:
-        seed = [StepSeed(self.cfg.SEED)] if self.cfg.SEED >= 0 else []
-        return seed + super().build_hooks()
+        """Detectron2's hooks and ours; what changes or judges the weights comes before the checkpoints."""
+        cfg, main = self.cfg, comm.is_main_process()
+        precise_bn = None
+        if cfg.TEST.PRECISE_BN.ENABLED and get_bn_modules(self.model):
+            loader = self.build_train_loader(cfg)
+            precise_bn = hooks.PreciseBN(
+                cfg.TEST.EVAL_PERIOD, self.model, loader, cfg.TEST.PRECISE_BN.NUM_ITER
+            )
+        self.validation = None
+        if cfg.DATASETS.VAL:
+            self.validation = Validation(
+                cfg.TEST.EVAL_PERIOD,
+                self._validate,
+                self.checkpointer,
+                cfg.SOLVER.BEST_METRIC,
+                cfg.SOLVER.PATIENCE,
+            )
+        every = [
+            StepSeed(cfg.SEED) if cfg.SEED >= 0 else None,
+            hooks.IterationTimer(),
+            hooks.LRScheduler(),
+            precise_bn,
+            self.average,
+            self.validation,
+            Checkpoint(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD) if main else None,
+            hooks.EvalHook(0 if self.validation else cfg.TEST.EVAL_PERIOD, self._evaluate_test),
+            hooks.PeriodicWriter(self.build_writers(), period=20) if main else None,
+            hooks.CallbackHook(after_train=_report) if main else None,
+        ]
+        return [hook for hook in every if hook is not None]
+
+    def _validate(self) -> dict[str, Any]:
+        cfg = self.cfg.clone()
+        cfg.defrost()
+        cfg.DATASETS.TEST = cfg.DATASETS.VAL
+        results = self._evaluate(cfg)
+        return {cfg.DATASETS.VAL[0]: results} if len(cfg.DATASETS.VAL) == 1 else results
+
+    def _evaluate_test(self) -> dict[str, Any]:
+        if self.validation is not None and self.validation.best is not None:
+            self.checkpointer.load(os.path.join(self.cfg.OUTPUT_DIR, f"{Validation.BEST}.pth"), [])
+        self._last_eval_results = self._evaluate(self.cfg)
+        return self._last_eval_results
+
+    def _evaluate(self, cfg: CfgNode) -> dict[str, Any]:
+        """Results on ``cfg.DATASETS.TEST``; pictures of the answers go to the event storage."""
+        results = self.test(cfg, self.evaluated)
+        if comm.is_main_process():
+            for name in cfg.DATASETS.TEST:
+                for image_id, picture in draw_answers(cfg.OUTPUT_DIR, name, cfg.TEST.PICTURES):
+                    self.storage.put_image(f"{name}/{image_id}", picture[..., ::-1].transpose(2, 0, 1))
+        return results
 
     def resume_or_load(self, resume: bool = True) -> None:
         """Resume from the last whole checkpoint of ``OUTPUT_DIR``, else load ``MODEL.WEIGHTS``."""
@@ -116,9 +204,30 @@ class BaseTrainer(DefaultTrainer):
         self.start_iter = self.iter + 1  # the checkpoint holds the number of the iteration it was saved after
 
     def train(self) -> Any:
-        """Train from ``start_iter`` to ``SOLVER.MAX_ITER``, on the data those iterations always get."""
+        """Train from ``start_iter`` to ``max_iter``, on the data those iterations always get.
+
+        ``max_iter`` is ``SOLVER.MAX_ITER`` until a hook lowers it to end the training early.
+
+        Returns:
+            the last results if ``TEST.EXPECTED_RESULTS`` asks for their verification, else None.
+        """
         self._trainer.reset_data_loader(lambda: self.build_train_loader(self.cfg, self.start_iter))
-        return super().train()
+        logging.getLogger(__name__).info(f"Starting training from iteration {self.start_iter}")
+        self.iter = self.start_iter
+        with EventStorage(self.start_iter) as self.storage:
+            try:
+                self.before_train()
+                while self.iter < self.max_iter:
+                    self.before_step()
+                    self.run_step()
+                    self.after_step()
+                    self.iter += 1
+            finally:
+                self.after_train()
+        if self.cfg.TEST.EXPECTED_RESULTS and comm.is_main_process():
+            verify_results(self.cfg, self._last_eval_results)
+            return self._last_eval_results
+        return None
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:

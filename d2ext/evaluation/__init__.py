@@ -12,14 +12,17 @@ from .grounding import (
     match_greedy,
     sentence_kinds,
 )
+from .mistakes import Answer, read_answers, worst_answers
 from .subsets import CAR_DISTANCES, ROADSIDE_DISTANCES, difficulty, distance_range, target_group
-from .tables import flatten_table, format_table
+from .tables import COUNT_COLUMNS, flatten_table, format_table, nest_table
 from .writers import assign_objects, submission_flags, write_json, write_kitti, write_submission
 
 __all__ = [
     "CAR_DISTANCES",
+    "COUNT_COLUMNS",
     "ROADSIDE_DISTANCES",
     "THRESHOLDS",
+    "Answer",
     "Detection3DEvaluator",
     "Evaluator3D",
     "MatchCounts",
@@ -36,9 +39,12 @@ __all__ = [
     "grounding_metrics",
     "instance_rows",
     "match_greedy",
+    "nest_table",
+    "read_answers",
     "sentence_kinds",
     "submission_flags",
     "target_group",
+    "worst_answers",
     "write_json",
     "write_kitti",
     "write_submission",

@@ -27,12 +27,14 @@ class SentenceResult:
     """One sentence: the exact IoU of its P predictions, by falling score, with its T targets.
 
     Attributes:
+        sentence_id: ``id`` of the sentence in its image.
         iou: (P, T) float64.
         prediction_ranges, target_ranges: names of the depth ranges, P and T.
         difficulties: Easy, Moderate or Hard for each target.
         kinds: what the sentence speaks of: the names of its ``properties``.
     """
 
+    sentence_id: int
     iou: np.ndarray
     prediction_ranges: list[str]
     target_ranges: list[str]
@@ -80,6 +82,7 @@ def compare_image(
         targets = [objects[i] for i in columns]
         results.append(
             SentenceResult(
+                sentence_id=sentence["id"],
                 iou=iou[start : start + len(predicted)][:, np.array(columns, dtype=int)],
                 prediction_ranges=[distance_range(p["location"][2], distances) for p in predicted],
                 target_ranges=[distance_range(t["location"][2], distances) for t in targets],

@@ -7,14 +7,19 @@ from collections.abc import Mapping
 
 from tabulate import tabulate
 
+#: Columns that hold numbers of things, not per cent.
+COUNT_COLUMNS = ("sentences", "targets", "pairs", "TP", "FP", "FN")
 
-def format_table(title: str, table: Mapping[str, Mapping[str, float]]) -> str:
-    """Text of a table {row: {column: value}}; rows need not share their columns."""
+
+def format_table(title: str, table: Mapping[str, Mapping[str, float]], style: str = "simple") -> str:
+    """Text of a table {row: {column: value}}; rows need not share their columns.
+
+    Args:
+        style: a format of tabulate, such as "html" (which escapes names).
+    """
     columns = list(dict.fromkeys(column for row in table.values() for column in row))
     body = [[name, *(_cell(column, row.get(column)) for column in columns)] for name, row in table.items()]
-    return tabulate(
-        body, headers=[title, *columns], tablefmt="simple", disable_numparse=True, stralign="right"
-    )
+    return tabulate(body, headers=[title, *columns], tablefmt=style, disable_numparse=True, stralign="right")
 
 
 def flatten_table(table: Mapping[str, Mapping[str, float]], whole: str = "Overall") -> dict[str, float]:
@@ -26,7 +31,16 @@ def flatten_table(table: Mapping[str, Mapping[str, float]], whole: str = "Overal
     return flat
 
 
+def nest_table(flat: Mapping[str, float], whole: str = "Overall") -> dict[str, dict[str, float]]:
+    """The table that :func:`flatten_table` made ``flat`` of."""
+    table: dict[str, dict[str, float]] = {}
+    for name, value in flat.items():
+        row, _, column = name.rpartition("/")
+        table.setdefault(row or whole, {})[column] = value
+    return table
+
+
 def _cell(column: str, value: float | None) -> str:
     if value is None or math.isnan(value):
         return "-"
-    return f"{value:.0f}" if column in ("sentences", "targets", "pairs", "TP", "FP", "FN") else f"{value:.2f}"
+    return f"{value:.0f}" if column in COUNT_COLUMNS else f"{value:.2f}"

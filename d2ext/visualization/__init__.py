@@ -2,7 +2,8 @@
 
 from .bev import draw_bev
 from .canvas import PALETTE, color_of
+from .curves import draw_curves
 from .draw3d import draw_boxes3d
 from .grounding import draw_grounding
 
-__all__ = ["PALETTE", "color_of", "draw_bev", "draw_boxes3d", "draw_grounding"]
+__all__ = ["PALETTE", "color_of", "draw_bev", "draw_boxes3d", "draw_curves", "draw_grounding"]

@@ -17,7 +17,7 @@ from detectron2.engine import default_argument_parser
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 
-from d2ext.engine import D2Checkpointer, default_main, default_setup, load_config
+from d2ext.engine import D2Checkpointer, default_main, default_setup, load_config, write_report
 from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
 
 
@@ -34,6 +34,7 @@ def main(args: argparse.Namespace):
         D2Checkpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
         results = U2ENetTrainer.test(cfg, model)
         if comm.is_main_process():
+            write_report(cfg.OUTPUT_DIR)
             verify_results(cfg, results)
         return results
     trainer = U2ENetTrainer(cfg)

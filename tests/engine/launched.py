@@ -6,13 +6,19 @@ import argparse
 
 import torch
 from detectron2.utils import comm
-from tiny import TinyTrainer, tiny_config, tiny_loader
+from tiny import TinyTrainer, tiny_config, tiny_loader, validated_config
 
 from d2ext.engine import default_main, default_setup
 
 
 class ShardedTrainer(TinyTrainer):
+    """Stops early, after three steps: its score never improves. Only the main process knows the score."""
+
     dropout = 0.0  # drawn per process
+
+    @classmethod
+    def test(cls, cfg, model, evaluators=None):
+        return {"score": 1.0} if comm.is_main_process() else {}
 
     @classmethod
     def build_train_loader(cls, cfg, start_iter=0):
@@ -41,8 +47,9 @@ class DivergingTrainer(TinyTrainer):
 
 def main(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)
-    cfg = tiny_config(args.output)
-    cfg.SOLVER.MAX_ITER = 3
+    cfg = tiny_config(args.output) if args.fail else validated_config(args.output)
+    cfg.TEST.EVAL_PERIOD, cfg.SOLVER.PATIENCE = (0, 0) if args.fail else (1, 2)
+    cfg.SOLVER.MAX_ITER = 3 if args.fail else 50
     if args.fail == "key":
         cfg.merge_from_list(["MODEL.NO_SUCH_KEY", "1"])
     if args.fail == "bug":

@@ -23,7 +23,9 @@ def launched(*args, **env: str) -> subprocess.CompletedProcess:
 
 
 def final_weights(folder: Path) -> dict[str, torch.Tensor]:
-    return torch.load(folder / "model_final.pth", weights_only=True)["model"]
+    checkpoint = torch.load(folder / "model_final.pth", weights_only=True)
+    assert checkpoint["iteration"] == 2
+    return checkpoint["model"]
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,8 @@ def test_killed_run_leaves_whole_checkpoints_and_resumes_bit_identical(runs: Pat
     assert RUNS[name] <= left and "model_final.pth" not in left
     expected = torch.load(runs / "uninterrupted/model_final.pth", weights_only=True)
     resumed = torch.load(runs / name / "model_final.pth", weights_only=True)
-    assert equal(expected, resumed)  # weights, optimizer moments, schedule
+    assert equal(expected, resumed)  # weights, their average, optimizer moments, schedule, best result
+    assert {"WeightAverage", "Validation"} <= expected["trainer"]["hooks"].keys()
     assert not list((runs / name).glob(".*.tmp"))
 
 

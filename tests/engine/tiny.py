@@ -71,3 +71,12 @@ def tiny_config(output: Path | str) -> CfgNode:
     cfg.SOLVER.WARMUP_ITERS = 4
     cfg.SOLVER.CLIP_GRADIENTS.ENABLED = True
     return cfg
+
+
+def validated_config(output: Path | str) -> CfgNode:
+    """:func:`tiny_config` with an average of the weights and a validation set called "val"."""
+    cfg = tiny_config(output)
+    cfg.SOLVER.EMA.ENABLED = True
+    cfg.DATASETS.VAL = ("val",)
+    cfg.SOLVER.BEST_METRIC = "val/score"
+    return cfg

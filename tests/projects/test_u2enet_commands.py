@@ -60,7 +60,7 @@ def test_evaluation_after_training_and_eval_only_agree(train_net, real_data, tmp
 
 
 def test_resumed_training_ends_with_the_same_weights(train_net, real_data, tmp_path):
-    quiet = ("DATASETS.TEST", "()")
+    quiet = ("DATASETS.TEST", "()", "SOLVER.EMA.ENABLED", "True")
     train_net("OUTPUT_DIR", tmp_path / "whole", *quiet)
     train_net("OUTPUT_DIR", tmp_path / "parts", "SOLVER.CHECKPOINT_PERIOD", "2", *quiet)
     parts = tmp_path / "parts"
@@ -68,9 +68,11 @@ def test_resumed_training_ends_with_the_same_weights(train_net, real_data, tmp_p
     (parts / "model_0000003.pth").unlink()
     (parts / "last_checkpoint").write_text("model_0000001.pth")
     train_net("--resume", "OUTPUT_DIR", parts, *quiet)
-    whole, resumed = (read_checkpoint(tmp_path / d / "model_final.pth")["model"] for d in ("whole", "parts"))
-    assert whole.keys() == resumed.keys()
-    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+    whole, resumed = (read_checkpoint(tmp_path / d / "model_final.pth") for d in ("whole", "parts"))
+    trained = [checkpoint["trainer"]["hooks"]["WeightAverage"]["trained"] for checkpoint in (whole, resumed)]
+    for a, b in ((whole["model"], resumed["model"]), trained):
+        assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+    assert any(not torch.equal(whole["model"][name], value) for name, value in trained[0].items())
 
 
 def test_predictor_encodes_the_image_once_and_answers_like_the_test_loader(cfg, real_data, monkeypatch):

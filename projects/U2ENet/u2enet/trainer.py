@@ -18,7 +18,8 @@ class U2ENetTrainer(BaseTrainer):
     def __init__(self, cfg: CfgNode) -> None:
         super().__init__(cfg)
         encoder = getattr(self._trainer.model, "module", self._trainer.model).text_encoder
-        for name in (*cfg.DATASETS.TRAIN, *(cfg.DATASETS.TEST if cfg.TEST.EVAL_PERIOD > 0 else ())):
+        tests = cfg.DATASETS.VAL or (cfg.DATASETS.TEST if cfg.TEST.EVAL_PERIOD > 0 else ())
+        for name in (*cfg.DATASETS.TRAIN, *tests):
             check_sentences(encoder, name)
 
     @classmethod
