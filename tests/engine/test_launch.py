@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 def run(command: list, **env: str) -> subprocess.CompletedProcess:
     env = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", **env}
-    return subprocess.run([str(c) for c in command], capture_output=True, text=True, env=env, timeout=120)
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, env=env, timeout=300)
 
 
 def launched(*args, **env: str) -> subprocess.CompletedProcess:
