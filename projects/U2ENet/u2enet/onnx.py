@@ -14,6 +14,7 @@ import importlib
 import io
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -178,15 +179,17 @@ def _export(graph: Graph, inputs: dict[str, Tensor], shapes: dict[str, dict]) ->
     with torch.no_grad():
         names = list(graph.outputs(*tensors))
     try:
-        program = torch.onnx.export(
-            graph,
-            tensors,
-            input_names=list(inputs),
-            output_names=names,
-            dynamic_shapes=(tuple(shapes[name] for name in inputs),),
-            dynamo=True,
-            verbose=False,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "# The axis name", UserWarning)  # two inputs share an axis
+            program = torch.onnx.export(
+                graph,
+                tensors,
+                input_names=list(inputs),
+                output_names=names,
+                dynamic_shapes=(tuple(shapes[name] for name in inputs),),
+                dynamo=True,
+                verbose=False,
+            )
     except torch.onnx.OnnxExporterError as e:
         raise ValueError(f"this configuration cannot be exported: {e}".splitlines()[0]) from e
     assert program is not None
