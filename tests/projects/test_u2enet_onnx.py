@@ -8,15 +8,22 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch.export import Dim
 
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.synthroad.labels import make_frame
 from d2ext.data.synthroad.layout import CAR, POLE
 from d2ext.engine import load_config, save_safetensors
 from d2ext.modeling.grounding_inference import EncodedSentences
-from d2ext.projects.u2enet import OnnxU2ENet, U2ENetPredictor, U2ENetTrainer, add_u2enet_config, export_onnx
-from d2ext.projects.u2enet.onnx import GRAPHS, flatten, unflatten
-from d2ext.projects.u2enet.predictor import image_record
+from d2ext.projects.u2enet import (
+    OnnxU2ENet,
+    U2ENetPredictor,
+    U2ENetTrainer,
+    add_u2enet_config,
+    export_onnx,
+    image_record,
+)
+from d2ext.projects.u2enet.onnx import GRAPHS, Graph, export_graph, flatten, unflatten
 from d2ext.structures import Camera
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,6 +174,32 @@ def test_variants_for_comparison(toy_config, tmp_path, options):
     pair = Pair(cfg, tmp_path / "onnx")
     image, camera, plane = synthroad(CAR)
     assert pair.agree(image, SHORT, camera, plane, single_target=True) == 3
+
+
+def without_counterpart(model, x):
+    return {"y": torch.linalg.eigvals(x)}
+
+
+def for_one_length(model, x):
+    return {"y": x + torch.arange(len(x))}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (without_counterpart, "without_counterpart cannot be exported: .*linalg_eig"),
+        (
+            for_one_length,
+            r"for_one_length cannot be exported: x got the fixed shape \[3, 3\], expected free n$",
+        ),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(function, message):
+    n = Dim("n")
+    inputs = {"x": torch.eye(3)}
+    with pytest.raises(ValueError, match=f"^{message}[^\n]*$"):
+        export_graph(Graph(torch.nn.Identity(), function, inputs), inputs, {"x": {0: n, 1: n}})
 
 
 def test_flattened_tensors_come_back():
