@@ -19,7 +19,6 @@ FILTERS: tuple[tuple[str, type[Warning]], ...] = (
     (r"torch\.meshgrid: in an upcoming release", UserWarning),  # detectron2.modeling
     (r"`broadcast_buffers` is deprecated", FutureWarning),  # its successor is not in older torch versions
     (r"Mismatch dtype between input and weight", UserWarning),  # RMSNorm under bfloat16 autocast
-    (r"# The axis name: .* will not be used", UserWarning),  # torch.onnx, where two inputs share an axis
     (r"'pin_memory' argument is set as true but no accelerator", UserWarning),  # data loaders without a GPU
 )
 

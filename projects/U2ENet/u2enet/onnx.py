@@ -14,6 +14,7 @@ import importlib
 import io
 import json
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -150,12 +151,12 @@ def _export_graphs(model: U2ENet) -> Iterator[tuple[str, bytes]]:
     }
     shapes = {name: {0: images} for name in pixels}
     shapes["pixels"] |= {2: step * rows, 3: step * columns}
-    yield "image", _export(Graph(model, image_graph, pixels), pixels, shapes)
+    yield "image", export_graph(Graph(model, image_graph, pixels), pixels, shapes)
 
     texts = ["The white car.", "All cars within 30 meters of the pole on the left side of the road."]
     tokens = tokenizer.pad(*tokenizer.tokenize(texts))._asdict()
     shapes = {name: {0: sentences, 1: length} for name in tokens}
-    yield "text", _export(Graph(model, text_graph, tokens), tokens, shapes)
+    yield "text", export_graph(Graph(model, text_graph, tokens), tokens, shapes)
 
     with torch.no_grad():
         image = flatten(model.image_branch(**pixels).image(0))
@@ -169,32 +170,47 @@ def _export_graphs(model: U2ENet) -> Iterator[tuple[str, bytes]]:
         name: {0: sentences} if t.ndim == 2 and name not in tokens else {0: sentences, 1: length}
         for name, t in words.items()
     }
-    yield "head", _export(Graph(model, head_graph, image | words), image | words, shapes)
+    yield "head", export_graph(Graph(model, head_graph, image | words), image | words, shapes)
 
 
-def _export(graph: Graph, inputs: dict[str, Tensor], shapes: dict[str, dict]) -> bytes:
+def export_graph(graph: Graph, inputs: dict[str, Tensor], shapes: dict[str, dict]) -> bytes:
+    """The graph in ONNX's format.
+
+    Args:
+        inputs: what it is traced with, by name.
+        shapes: the ``Dim`` of every axis of the inputs that is free.
+
+    Raises:
+        ValueError: in one line, what has no counterpart in ONNX, or which axis would be fixed.
+    """
     graph.eval()
     tensors = tuple(inputs.values())
     with torch.no_grad():
         names = list(graph.outputs(*tensors))
     try:
-        program = torch.onnx.export(
-            graph,
-            tensors,
-            input_names=list(inputs),
-            output_names=names,
-            dynamic_shapes=(tuple(shapes[name] for name in inputs),),
-            dynamo=True,
-            verbose=False,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "# The axis name", UserWarning)  # two inputs share an axis
+            program = torch.onnx.export(
+                graph,
+                tensors,
+                input_names=list(inputs),
+                output_names=names,
+                dynamic_shapes=(tuple(shapes[name] for name in inputs),),
+                dynamo=True,
+                verbose=False,
+            )
     except torch.onnx.OnnxExporterError as e:
-        raise ValueError(f"this configuration cannot be exported: {e}".splitlines()[0]) from e
+        cause: BaseException = e
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise ValueError(f"{graph.function.__name__} cannot be exported: {cause}".splitlines()[0]) from e
     assert program is not None
     for value in program.model.graph.inputs:
         for axis, dim in shapes[value.name].items():
             if isinstance(value.shape[axis], int):
+                name = f"{graph.function.__name__} cannot be exported: {value.name}"
                 raise ValueError(
-                    f"this configuration cannot be exported: {dim} of {value.name} became {value.shape[axis]}"
+                    f"{name} got the fixed shape {list(value.shape)}, expected free {dim.__name__}"
                 )
     buffer = io.BytesIO()
     program.save(buffer)
