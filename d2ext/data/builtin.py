@@ -15,8 +15,17 @@ from typing import Any
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from .categories import thing_classes
-from .formats import load_dair_v2x_i, load_kitti, load_mono3drefer, load_monomulti3d, load_rope3d
+from .formats import (
+    load_dair_v2x_i,
+    load_kitti,
+    load_mono3drefer,
+    load_monomulti3d,
+    load_mvtec_ad,
+    load_rope3d,
+    load_trajectories,
+)
 from .formats.mono3drefer import INSTANCE_SPLIT_FILE, JSON_FILE, split_file
+from .formats.mvtec_ad import CATEGORIES as MVTEC_AD_CATEGORIES
 
 SKIP_BROKEN_VARIABLE = "D2EXT_SKIP_BROKEN"
 
@@ -26,19 +35,28 @@ _LOADERS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "rope3d": load_rope3d,
     "kitti": load_kitti,
     "dair_v2x_i": load_dair_v2x_i,
+    "trajectories": load_trajectories,
+    "mvtec_ad": load_mvtec_ad,
 }
 #: Evaluator of the kinds that have none of their own name.
 _EVALUATORS = {"dair_v2x_i": "rope3d"}
+_ANOMALY_KINDS = ("trajectories", "mvtec_ad")
+#: Splits by folder below the root. In the names a generator's folder is a prefix: synthroad_rope3d_train.
 _SPLITS = {
     "mono3drefer": ("train", "val", "test"),
     "monomulti3d": ("train", "test"),
     "rope3d": ("train", "val"),
     "kitti": ("train", "val"),
     "dair_v2x_i": ("train", "val"),
-    "synthroad_mono3drefer": ("train", "val", "test"),
-    "synthroad_monomulti3d": ("train", "val", "test"),
-    "synthroad_rope3d": ("train", "val"),
+    "trajectories": ("train", "val", "test"),
+    **{f"mvtec_ad/{category}": ("train", "test") for category in MVTEC_AD_CATEGORIES},
+    "synthroad/mono3drefer": ("train", "val", "test"),
+    "synthroad/monomulti3d": ("train", "val", "test"),
+    "synthroad/rope3d": ("train", "val"),
+    "synthtraffic/trajectories": ("train", "val", "test"),
+    "synthtraffic/mvtec_ad/arterial": ("train", "val", "test"),
 }
+_GENERATORS = ("synthroad", "synthtraffic")
 
 
 def register_dataset(name: str, kind: str, root: str | Path, split: str) -> None:
@@ -46,18 +64,20 @@ def register_dataset(name: str, kind: str, root: str | Path, split: str) -> None
 
     Args:
         name: name in ``DatasetCatalog``.
-        kind: layout on disk: "mono3drefer", "monomulti3d", "rope3d", "kitti" or "dair_v2x_i".
+        kind: layout on disk: "mono3drefer", "monomulti3d", "rope3d", "kitti", "dair_v2x_i", "trajectories" or
+            "mvtec_ad".
         root: the dataset's folder; it need not exist before the dataset is used.
         split: split to load.
     """
     root = Path(root)
     DatasetCatalog.register(name, lambda: _load(name, kind, root, split))
     metadata: dict[str, Any] = {
-        "thing_classes": thing_classes(),
         "dataset_root": str(root),
         "evaluator_type": _EVALUATORS.get(kind, kind),
         "split": split,
     }
+    if kind not in _ANOMALY_KINDS:
+        metadata["thing_classes"] = thing_classes()
     if kind == "mono3drefer":
         metadata["json_file"] = str(root / JSON_FILE)
         metadata["split_file"] = str(root / split_file(split))
@@ -68,8 +88,9 @@ def register_dataset(name: str, kind: str, root: str | Path, split: str) -> None
 def _load(name: str, kind: str, root: Path, split: str) -> list[dict[str, Any]]:
     if not root.is_dir():
         hint = "set DETECTRON2_DATASETS to the folder that holds the datasets"
-        if name.startswith("synthroad_"):
-            hint += ", or render it: python -m d2ext.data.synthroad --root DIR"
+        for generator in _GENERATORS:
+            if name.startswith(f"{generator}_"):
+                hint += f", or make it: python -m d2ext.data.{generator} --root DIR"
         raise FileNotFoundError(f"dataset {name!r}: no folder {root.absolute()}; {hint}")
     collecting = gc.isenabled()
     gc.disable()  # loading makes millions of objects and no garbage: collecting in between doubles its time
@@ -81,13 +102,16 @@ def _load(name: str, kind: str, root: Path, split: str) -> list[dict[str, Any]]:
 
 
 def register_all(root: str | Path) -> None:
-    """Register every built-in name under a dataset root; names that are taken already are left alone."""
-    for dataset, splits in _SPLITS.items():
-        kind = dataset.removeprefix("synthroad_")
-        folder = Path(root) / "synthroad" / kind if dataset != kind else Path(root) / kind
+    """Register every built-in name under a dataset root, and every other folder of ``mvtec_ad`` as a
+    category; names that are taken already are left alone."""
+    own = {f"mvtec_ad/{path.parent.name}": ("train", "test") for path in Path(root).glob("mvtec_ad/*/train")}
+    for folder, splits in {**own, **_SPLITS}.items():
+        generator, _, rest = folder.partition("/")
+        dataset = f"{generator}_{rest}" if generator in _GENERATORS else folder
+        kind = next(part for part in folder.split("/") if part in _LOADERS)
         for split in splits:
             if f"{dataset}_{split}" not in DatasetCatalog:
-                register_dataset(f"{dataset}_{split}", kind, folder, split)
+                register_dataset(f"{dataset}_{split}", kind, Path(root) / folder, split)
 
 
 register_all(Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser())

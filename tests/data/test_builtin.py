@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from d2ext.data.builtin import register_dataset
+from d2ext.data.builtin import register_all, register_dataset
 from d2ext.data.categories import thing_classes
 
 NAMES = [
@@ -18,6 +18,14 @@ NAMES = [
     *(f"synthroad_mono3drefer_{s}" for s in ("train", "val", "test")),
     *(f"synthroad_monomulti3d_{s}" for s in ("train", "val", "test")),
     *(f"synthroad_rope3d_{s}" for s in ("train", "val")),
+]
+
+
+ANOMALY_NAMES = [
+    *(f"trajectories_{s}" for s in ("train", "val", "test")),
+    *(f"mvtec_ad/{category}_{s}" for category in ("bottle", "zipper") for s in ("train", "test")),
+    *(f"synthtraffic_trajectories_{s}" for s in ("train", "val", "test")),
+    *(f"synthtraffic_mvtec_ad/arterial_{s}" for s in ("train", "val", "test")),
 ]
 
 
@@ -36,6 +44,29 @@ def test_registered_names(name):
     assert name.endswith(f"{Path(metadata.dataset_root).name}_{metadata.split}")
     assert metadata.evaluator_type == ("rope3d" if "dair" in name else Path(metadata.dataset_root).name)
     assert ("synthroad" in metadata.dataset_root) == name.startswith("synthroad")
+
+
+@pytest.mark.parametrize("name", ANOMALY_NAMES)
+def test_registered_names_of_anomaly_datasets(name):
+    metadata = MetadataCatalog.get(name)
+    assert name in DatasetCatalog and name.endswith(f"_{metadata.split}")
+    assert metadata.evaluator_type == ("mvtec_ad" if "mvtec_ad" in name else "trajectories")
+    assert metadata.dataset_root.endswith(
+        name.removesuffix(f"_{metadata.split}").replace("synthtraffic_", "")
+    )
+    assert ("synthtraffic" in metadata.dataset_root) == name.startswith("synthtraffic")
+
+
+def test_a_folder_in_the_mvtec_ad_layout_is_a_category(tmp_path):
+    for part in ("train", "test"):
+        (tmp_path / "mvtec_ad" / "own_part" / part / "good").mkdir(parents=True)
+    register_all(tmp_path)
+    try:
+        assert MetadataCatalog.get("mvtec_ad/own_part_test").dataset_root.endswith("mvtec_ad/own_part")
+    finally:
+        for split in ("train", "test"):
+            DatasetCatalog.remove(f"mvtec_ad/own_part_{split}")
+            MetadataCatalog.remove(f"mvtec_ad/own_part_{split}")
 
 
 def test_missing_root_says_where_it_looked_and_what_to_do(name, tmp_path):

@@ -1,6 +1,7 @@
 """Trajectories of vehicles on a road section: CSV recordings, lanes, and space-time graphs of them."""
 
 from .columns import COLUMN_MAPS, ColumnMap
+from .labels import Interval, LabelledAnomaly, anomaly_mask, labels_to_json, read_labels
 from .read import read_tracks, tracks_to_csv
 from .road import Road, read_road
 from .spacetime import GraphSpec, SpaceTimeGraph, SpaceTimeRenderer
@@ -10,10 +11,15 @@ __all__ = [
     "COLUMN_MAPS",
     "ColumnMap",
     "GraphSpec",
+    "Interval",
+    "LabelledAnomaly",
     "Road",
     "SpaceTimeGraph",
     "SpaceTimeRenderer",
     "Tracks",
+    "anomaly_mask",
+    "labels_to_json",
+    "read_labels",
     "read_road",
     "read_tracks",
     "tracks_to_csv",

@@ -28,8 +28,8 @@ PALETTE: tuple[tuple[float, tuple[int, int, int]], ...] = (
     (0.50, (255, 200, 0)),
     (1.00, (40, 220, 40)),
     (1.25, (40, 220, 90)),
-    (1.60, (60, 160, 255)),
-    (2.00, (200, 230, 255)),
+    (1.60, (0, 200, 255)),
+    (2.00, (190, 240, 255)),
 )
 BACKGROUND = (0, 0, 0)
 SEPARATOR = (96, 96, 96)
@@ -250,8 +250,8 @@ class SpaceTimeRenderer:
 def _colours(speed: np.ndarray, coverage: np.ndarray, top_speed: float) -> np.ndarray:
     """(N, 3) uint8 BGR of mean speeds (N,) m/s, over the background by coverage (N,)."""
     stops = [stop for stop, _ in PALETTE]
-    # The square root keeps the lines of fast vehicles visible, which spread over many pixels a column.
-    opacity = np.sqrt(coverage.clip(0, 1))
+    # The lines of fast vehicles spread over many pixels a column: this keeps them bright, and edges soft.
+    opacity = 1 - (1 - coverage.clip(0, 1)) ** 3
     image = np.empty((len(speed), 3), np.uint8)
     for channel in range(3):
         colour = np.interp(speed / top_speed, stops, [rgb[channel] for _, rgb in PALETTE])

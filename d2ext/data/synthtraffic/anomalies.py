@@ -1,0 +1,339 @@
+"""What goes wrong in a recording, and which vehicles show it when.
+
+Structural anomalies are vehicles that drive as none should. In a logical anomaly every vehicle drives as it
+may, and the pattern is wrong.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from d2ext.data.synthtraffic.driver import Vehicle
+from d2ext.data.synthtraffic.world import (
+    CYCLE,
+    DURATION,
+    LANES,
+    RED,
+    SECTION,
+    SPEED_LIMIT,
+    STEP,
+    STOP_LINE,
+    Gate,
+    World,
+)
+from d2ext.data.trajectories import Interval, Tracks
+
+STANDING = 2.0  # m/s, the speed below which a vehicle counts as queuing
+
+
+class Anomaly:
+    """One anomaly in a world.
+
+    Args:
+        world: where it happens.
+    """
+
+    #: hours of the day at which it is staged
+    hours: ClassVar[tuple[float, float]] = (6.0, 22.0)
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.rng = world.rng
+        self.vehicle: Vehicle | None = None
+        self.begin = 0.0  # s, when it began
+        self.setup()
+
+    def setup(self) -> None:
+        """Choose times and places."""
+
+    def act(self) -> None:
+        """Interfere before a step."""
+
+    def intervals(self, tracks: Tracks) -> list[Interval]:
+        """The vehicles that show it, the one that is responsible first; none where it did not come about."""
+        raise NotImplementedError
+
+    def own_interval(self, tracks: Tracks, shows: np.ndarray, least: float) -> list[Interval]:
+        """From the first to the last of the vehicle's rows (bool over all rows) if it shows it for ``least``
+        s."""
+        if self.vehicle is None:
+            return []
+        own = shows & (tracks.ids[tracks.track] == str(self.vehicle.number))
+        time = tracks.time[own]
+        if len(time) * STEP < least:
+            return []
+        return [Interval(str(self.vehicle.number), float(time.min()), float(time.max()))]
+
+    def pick(self, low: float, high: float, speed: float = 8.0) -> list[Vehicle]:
+        """Vehicles between two positions that drive at least at ``speed``."""
+        return [v for v in self.world.vehicles() if low < v.position < high and v.speed >= speed]
+
+
+class Stopped(Anomaly):
+    """A vehicle breaks down in its lane, away from the signal, and drives on after a while."""
+
+    def setup(self) -> None:
+        self.start = float(self.rng.uniform(15, 75))
+        self.hold = float(self.rng.uniform(25, 45))
+
+    def act(self) -> None:
+        if self.vehicle is None:
+            candidates = self.pick(70, 190) if self.world.time >= self.start else []
+            if candidates:
+                self.vehicle, self.begin = candidates[0], self.world.time
+            return
+        if self.world.time > self.begin + self.hold:
+            self.vehicle.forced = None
+        else:
+            self.vehicle.forced = max(-3.0, -self.vehicle.speed / STEP)
+
+    def intervals(self, tracks: Tracks) -> list[Interval]:
+        during = (tracks.time >= self.begin) & (tracks.time <= self.begin + self.hold)
+        return self.own_interval(tracks, during & (tracks.speed < 0.3), 15)
+
+
+class Reversing(Anomaly):
+    """A vehicle stops and drives back against its lane for some car lengths."""
+
+    def setup(self) -> None:
+        self.start = float(self.rng.uniform(15, 90))
+        self.distance = float(self.rng.uniform(28, 45))
+        self.from_position: float | None = None
+        self.turned = False
+
+    def act(self) -> None:
+        if self.vehicle is None:
+            if self.world.time >= self.start:
+                self._choose()
+            return
+        v = self.vehicle
+        if self.from_position is None:
+            v.forced = max(-3.0, -v.speed / STEP)
+            if v.speed <= 0:
+                self.from_position = v.position
+        elif not self.turned:
+            v.forced = max(-1.5, (-4.0 - v.speed) / STEP)
+            self.turned = v.position < self.from_position - self.distance
+        else:
+            v.forced = None if v.speed >= 0 else min(2.5, -v.speed / STEP)
+
+    def _choose(self) -> None:
+        for candidate in self.pick(120, 230):
+            _, follower = self.world.neighbours(candidate, candidate.lane)
+            if follower is None or follower.gap_to(candidate) > 70:
+                self.vehicle, self.begin = candidate, self.world.time
+                return
+
+    def intervals(self, tracks: Tracks) -> list[Interval]:
+        return self.own_interval(tracks, tracks.speed < -0.3, 6)
+
+
+class WrongWay(Anomaly):
+    """A vehicle drives through the whole section against its lane; the others evade it."""
+
+    hours = (5.0, 6.5)
+
+    def setup(self) -> None:
+        self.start = float(self.rng.uniform(5, 80))
+        self.speed = float(self.rng.uniform(8, 13))
+
+    def act(self) -> None:
+        world = self.world
+        if self.vehicle is None:
+            if world.time >= self.start:
+                lane = int(self.rng.choice(LANES))
+                self.vehicle = world.add(lane, SECTION + 10.0, -self.speed)
+                self.vehicle.forced = 0.0
+            return
+        for other in list(world.lanes[self.vehicle.lane]):
+            ahead = self.vehicle.position - other.position
+            if other is not self.vehicle and 0 < ahead < 120:
+                leader, follower = world.neighbours(other, LANES[0] + LANES[1] - other.lane)
+                clear = leader is None or other.gap_to(leader) > 3.0
+                if clear and (follower is None or follower.gap_to(other) > 4.0):
+                    world.change_lane(other)
+
+    def intervals(self, tracks: Tracks) -> list[Interval]:
+        return self.own_interval(tracks, tracks.speed < -1, 25)
+
+
+class Speeding(Anomaly):
+    """A vehicle drives at about twice the speed limit."""
+
+    hours = (5.0, 6.5)
+
+    def setup(self) -> None:
+        self.start = float(self.rng.uniform(0, 100))
+
+    def act(self) -> None:
+        world = self.world
+        if self.vehicle is not None or world.time < self.start:
+            return
+        for lane in LANES:
+            rear = world.lanes[lane][0] if world.lanes[lane] else None
+            if rear is None or rear.position > 0:
+                speed = float(self.rng.uniform(1.8, 2.1)) * SPEED_LIMIT
+                self.vehicle = world.add(
+                    lane, -60.0, speed, desired_speed=speed, headway=0.6, acceleration=2.5, eager=True
+                )
+                return
+
+    def intervals(self, tracks: Tracks) -> list[Interval]:
+        return self.own_interval(tracks, tracks.speed > 1.5 * SPEED_LIMIT, 7)
+
+
+class Weaving(Anomaly):
+    """A vehicle changes lanes again and again."""
+
+    def setup(self) -> None:
+        self.start = float(self.rng.uniform(5, 90))
+        self.changes: list[float] = []
+
+    def act(self) -> None:
+        world = self.world
+        if self.vehicle is None:
+            candidates = self.pick(5, 40) if world.time >= self.start else []
+            if candidates:
+                self.vehicle = candidates[0]
+            return
+        v = self.vehicle
+        due = not self.changes or world.time - self.changes[-1] >= 3.0
+        if due and v.position < STOP_LINE - 40 and v.speed > 3:
+            leader, follower = world.neighbours(v, LANES[0] + LANES[1] - v.lane)
+            clear = leader is None or v.gap_to(leader) > 3.0
+            if clear and (follower is None or follower.gap_to(v) > 3.0):
+                world.change_lane(v)
+                self.changes.append(world.time)
+
+    def intervals(self, tracks: Tracks) -> list[Interval]:
+        if len(self.changes) < 5 or self.changes[4] - self.changes[0] > 25:
+            return []
+        during = (tracks.time >= self.changes[0] - 2) & (tracks.time <= self.changes[-1] + 2)
+        return self.own_interval(tracks, during, 10)
+
+
+class CutIn(Anomaly):
+    """A vehicle changes right in front of another and brakes, which makes that one brake hard."""
+
+    def setup(self) -> None:
+        self.start = float(self.rng.uniform(10, 60))
+        self.victim: Vehicle | None = None
+
+    def act(self) -> None:
+        world = self.world
+        if self.vehicle is None:
+            if world.time >= self.start:
+                self._choose()
+        elif self.vehicle.forced is not None:
+            if world.time - self.begin > 3.0 or self.vehicle.speed < 3.0:
+                self.vehicle.forced = None
+
+    def _choose(self) -> None:
+        for candidate in self.pick(60, 210, speed=9.0):
+            leader, follower = self.world.neighbours(candidate, LANES[0] + LANES[1] - candidate.lane)
+            if follower is None or not 2.0 < follower.gap_to(candidate) < 7.0 or follower.speed < 9.0:
+                continue
+            if leader is None or candidate.gap_to(leader) > 15.0:
+                self.vehicle, self.victim, self.begin = candidate, follower, self.world.time
+                self.world.change_lane(candidate)
+                candidate.forced = -4.0
+                follower.last_change = self.begin  # it has no time to evade
+                return
+
+    def intervals(self, tracks: Tracks) -> list[Interval]:
+        if self.vehicle is None or self.victim is None:
+            return []
+        during = (tracks.time >= self.begin - 1) & (tracks.time <= self.begin + 6)
+        victim = tracks.of(str(self.victim.number))
+        soon = (victim.time >= self.begin) & (victim.time <= self.begin + 3)
+        if soon.sum() * STEP < 3 or np.diff(victim.speed[soon]).min() / STEP > -4.5:
+            return []
+        if np.ptp(victim.speed[soon]) < 5:
+            return []
+        own = self.own_interval(tracks, during, 5)
+        end = float(min(self.begin + 6, victim.time.max()))
+        return own and [*own, Interval(str(self.victim.number), self.begin, end)]
+
+
+class Queue(Anomaly):
+    """Vehicles that queue where or when none should."""
+
+    least = 5  # vehicles
+
+    def queued(self, tracks: Tracks, low: float, high: float, start: float, end: float) -> list[Interval]:
+        """The vehicles that stand between two positions in some time, the first to stand first."""
+        shows = (tracks.speed < STANDING) & (tracks.position > low) & (tracks.position < high)
+        shows &= (tracks.time >= start) & (tracks.time <= end)
+        found = []
+        for index in np.unique(tracks.track[shows]):
+            time = tracks.time[shows & (tracks.track == index)]
+            if len(time) * STEP >= 3:
+                found.append(Interval(str(tracks.ids[index]), float(time.min()), float(time.max())))
+        return sorted(found, key=lambda i: i.start) if len(found) >= self.least else []
+
+
+class SpillBack(Queue):
+    """The road after the section is blocked, and the queue grows back through the junction."""
+
+    hours = (16.0, 19.0)
+    least = 16
+
+    def setup(self) -> None:
+        start = float(self.rng.uniform(5, 30))
+        self.gate = Gate(SECTION + 8.0, closed=(start, start + float(self.rng.uniform(75, 95))))
+        self.world.gates.append(self.gate)
+
+    def intervals(self, tracks: Tracks) -> list[Interval]:
+        return self.queued(tracks, STOP_LINE + 3, SECTION, self.gate.closed[0], self.gate.closed[1] + 20)
+
+
+class PhantomQueue(Queue):
+    """Vehicles queue in both lanes where there is no signal."""
+
+    hours = (7.0, 19.0)
+
+    def setup(self) -> None:
+        start = float(self.rng.uniform(10, 80))
+        place = float(self.rng.uniform(80, 200))
+        self.gate = Gate(place, closed=(start, start + float(self.rng.uniform(25, 38))))
+        self.world.gates.append(self.gate)
+
+    def intervals(self, tracks: Tracks) -> list[Interval]:
+        return self.queued(tracks, 0, self.gate.position, self.gate.closed[0], self.gate.closed[1] + 8)
+
+
+class SkippedGreen(Queue):
+    """The signal stays red for a cycle too long."""
+
+    hours = (7.0, 19.0)
+
+    def setup(self) -> None:
+        signal = self.world.signal
+        assert signal.offset is not None
+        # the first end of red after the start of the recording that leaves time to see the whole
+        end_of_red = (RED - signal.offset) % CYCLE
+        self.closed = (end_of_red, end_of_red + CYCLE - RED)
+        signal.closed = (self.closed[0] - 1.0, self.closed[1])
+
+    def intervals(self, tracks: Tracks) -> list[Interval]:
+        if self.closed[1] > DURATION - 10:
+            return []
+        return self.queued(tracks, 0, STOP_LINE, self.closed[0] + 4, self.closed[1] + 4)
+
+
+STRUCTURAL: dict[str, type[Anomaly]] = {
+    "stopped": Stopped,
+    "reversing": Reversing,
+    "wrong_way": WrongWay,
+    "speeding": Speeding,
+    "weaving": Weaving,
+    "cut_in": CutIn,
+}
+LOGICAL: dict[str, type[Anomaly]] = {
+    "spill_back": SpillBack,
+    "phantom_queue": PhantomQueue,
+    "skipped_green": SkippedGreen,
+}
+KINDS = {**STRUCTURAL, **LOGICAL}
