@@ -1,6 +1,6 @@
 """Datasets, mapper and loaders. Importing this package registers the built-in datasets.
 
-A dataset dict is one image with all its sentences: Detectron2's standard keys and
+A dataset dict for grounding is one image with all its sentences: Detectron2's standard keys and
 
 * ``camera``: P2 as a 3x4 nested list; ``ground_plane``: [a, b, c, d] (unit normal pointing up) or None;
 * ``annotations``: ``id`` (unique in the image), ``bbox`` (x1, y1, x2, y2), ``category_id``, ``truncated``,
@@ -11,6 +11,8 @@ A dataset dict is one image with all its sentences: Detectron2's standard keys a
 * ``sentences``: ``id``, ``text``, ``target_ids`` (annotation ids; None when they are not published),
   ``properties``;
 * ``single_target``: True where every sentence refers to exactly one object (Mono3DRefer).
+
+The datasets for anomalies have records of their own: ``formats.trajectories`` and ``formats.mvtec_ad``.
 """
 
 from . import builtin  # noqa: F401  (registers the datasets)
