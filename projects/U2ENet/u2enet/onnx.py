@@ -239,9 +239,12 @@ class OnnxU2ENet(GroundingInference):
         for name in ("meta.json", "config.yaml", *(f"{graph}.onnx" for graph in GRAPHS)):
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder}: has no {name}, expected a folder of export_onnx.py")
-        meta = json.loads((folder / "meta.json").read_text())
+        try:
+            meta = json.loads((folder / "meta.json").read_text())
+        except json.JSONDecodeError as e:
+            raise ValueError(f"{folder / 'meta.json'}: not JSON ({e})") from e
         if meta.get("format") != FORMAT:
-            raise ValueError(f"{folder}/meta.json: format {meta.get('format')}, expected {FORMAT}")
+            raise ValueError(f"{folder / 'meta.json'}: format {meta.get('format')}, expected {FORMAT}")
         self.size_divisibility = meta["size_divisibility"]
         self.cfg = load_config(add_u2enet_config, str(folder / "config.yaml"))
         self.tokenizer = SentenceTokenizer(str(folder / "tokenizer"), meta["max_tokens"])
