@@ -1,8 +1,16 @@
 """Layers shared by the methods: Mamba-2's scan and block, and the cross-modal state-space model."""
 
-from d2ext.layers.cross_modal import CrossModalSSM
+from d2ext.layers.cross_modal import CrossModalSSM, maps_of_sentences
 from d2ext.layers.cross_modal_baselines import CrossAttention, MeanWordConcat
 from d2ext.layers.ssd import ssd_final_state, ssd_scan
 from d2ext.layers.ssd_block import SSDBlock
 
-__all__ = ["CrossAttention", "CrossModalSSM", "MeanWordConcat", "SSDBlock", "ssd_final_state", "ssd_scan"]
+__all__ = [
+    "CrossAttention",
+    "CrossModalSSM",
+    "MeanWordConcat",
+    "SSDBlock",
+    "maps_of_sentences",
+    "ssd_final_state",
+    "ssd_scan",
+]

@@ -9,6 +9,19 @@ from torch import Tensor, nn
 from d2ext.layers.ssd import A_log_init, dt_bias_init, ssd_final_state
 
 
+def maps_of_sentences(maps: Tensor, sentence_to_image: Tensor | None) -> Tensor:
+    """The map that each of S sentences looks at, copied only where several images have several sentences.
+
+    Args:
+        maps: (B, ...) one map an image.
+        sentence_to_image: (S,) index into them; None where every sentence has a map of its own.
+
+    Returns:
+        (S, ...), or (1, ...) for broadcasting where there is one map only.
+    """
+    return maps if sentence_to_image is None or len(maps) == 1 else maps[sentence_to_image]
+
+
 class CrossModalSSM(nn.Module):
     """Selective state-space model with B and dt from the text and C from the image (U2ENet's fusion).
 
@@ -106,31 +119,30 @@ class CrossModalSSM(nn.Module):
             raise ValueError(f"visual must be (B, {self.visual_dim}, H, W), got {tuple(visual.shape)}")
         return self.C_norm(self.C_proj(visual).movedim(1, -1)).movedim(-1, 1)
 
-    def read(self, states: Tensor, C: Tensor, sentence_to_image: Tensor) -> Tensor:
+    def read(self, states: Tensor, C: Tensor, sentence_to_image: Tensor | None) -> Tensor:
         """Read each sentence's state at every location of its image: y = C h.
 
         Args:
             states: (S, num_heads, head_dim, state_total) from :meth:`encode_text`.
             C: (B, state_total, H, W) from :meth:`encode_visual`.
-            sentence_to_image: (S,) long, index into the B images.
+            sentence_to_image: (S,) long, index into the B images; None where every sentence has its own map.
 
         Returns:
-            (S, inner_dim, H, W).
+            (S, inner_dim, H, W), in memory channels last.
 
         Raises:
             ValueError: if a shape does not fit.
         """
-        if sentence_to_image.shape != states.shape[:1]:
-            expected, got = tuple(states.shape[:1]), tuple(sentence_to_image.shape)
+        owners = C.shape[:1] if sentence_to_image is None else sentence_to_image.shape
+        if owners != states.shape[:1]:
+            expected, got = tuple(states.shape[:1]), tuple(owners)
             raise ValueError(f"sentence_to_image must have shape {expected}, got {got}")
-        height, width = C.shape[-2:]
-        states, C = states.flatten(1, 2), C.flatten(2)
-        if C.shape[0] == 1:
-            y = (states.flatten(0, 1) @ C[0]).unflatten(0, (-1, self.inner_dim))  # no copy of C per sentence
-        else:
-            y = torch.bmm(states, C[sentence_to_image])
-        return y.unflatten(-1, (height, width))
+        pixels = maps_of_sentences(C.flatten(2).transpose(1, 2), sentence_to_image)
+        y = torch.bmm(pixels.expand(len(states), -1, -1), states.flatten(1, 2).transpose(1, 2))
+        return y.transpose(1, 2).unflatten(-1, C.shape[-2:])
 
-    def forward(self, visual: Tensor, text: Tensor, mask: Tensor | None, sentence_to_image: Tensor) -> Tensor:
+    def forward(
+        self, visual: Tensor, text: Tensor, mask: Tensor | None, sentence_to_image: Tensor | None
+    ) -> Tensor:
         """Encode both modalities and read; arguments and result as in the three methods above."""
         return self.read(self.encode_text(text, mask), self.encode_visual(visual), sentence_to_image)

@@ -2,6 +2,7 @@
 
 from d2ext.modeling.backbone.timm_ida import TimmBackbone, TimmIDABackbone
 from d2ext.modeling.box3d_head import Box3DHead
+from d2ext.modeling.fold import optimize_for_inference
 from d2ext.modeling.meta_arch.u2enet import U2ENet
 from d2ext.modeling.semantic_fusion import HierarchicalFusion, SemanticFilter
 from d2ext.modeling.text_encoder import TextEncoder
@@ -14,4 +15,5 @@ __all__ = [
     "TimmBackbone",
     "TimmIDABackbone",
     "U2ENet",
+    "optimize_for_inference",
 ]

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from d2ext.layers import CrossAttention, CrossModalSSM, MeanWordConcat, SSDBlock
+from d2ext.layers import CrossAttention, CrossModalSSM, MeanWordConcat, SSDBlock, maps_of_sentences
 from d2ext.modeling.backbone.timm_ida import ConvNormAct, group_norm
 from d2ext.modeling.numbers import NUMBER_DIM
 
@@ -122,13 +122,14 @@ class SemanticGuidance(nn.Module):
         self.out = nn.Conv2d(inner_dim, dim, 1)
         self.local = nn.Sequential(ConvNormAct(dim, dim, 3, norm, groups=dim), ConvNormAct(dim, dim, 1, norm))
 
-    def forward(self, visual: Tensor, text: Tensor, mask: Tensor, sentence_to_visual: Tensor) -> Tensor:
-        """visual (V, dim, H, W), text (S, L, text_dim), sentence_to_visual (S,) -> (S, dim, H, W)."""
+    def forward(
+        self, visual: Tensor, text: Tensor, mask: Tensor, sentence_to_visual: Tensor | None
+    ) -> Tensor:
+        """visual (V, dim, H, W), text (S, L, text_dim), sentence_to_visual (S,) or None (see
+        :func:`d2ext.layers.maps_of_sentences`) -> (S, dim, H, W)."""
         y = self.ssm(visual, text, mask, sentence_to_visual)
-        gate = F.silu(self.gate(visual))
-        if len(visual) != len(text):
-            visual, gate = visual[sentence_to_visual], gate[sentence_to_visual]
-        fused = visual + self.out(self.norm(y) * gate)
+        gate = maps_of_sentences(F.silu(self.gate(visual)), sentence_to_visual)
+        fused = maps_of_sentences(visual, sentence_to_visual) + self.out(self.norm(y) * gate)
         return fused + self.local(fused)
 
 
@@ -165,13 +166,18 @@ class HierarchicalFusion(nn.Module):
             SemanticGuidance(d, text_dim, d, state_dim, d // head_dim, norm, kind) for d in dims
         )
 
+    def project(self, maps: list[Tensor]) -> list[Tensor]:
+        """What no sentence changes: maps (B, C_i + 4, H_i, W_i) of features and :func:`viewing_maps`, coarse
+        to fine -> (B, dims[i], H_i, W_i)."""
+        return [lateral(m) for lateral, m in zip(self.lateral, maps, strict=True)]
+
     def forward(
         self, maps: list[Tensor], levels: list[Tensor], mask: Tensor, sentence_to_image: Tensor
     ) -> Tensor:
         """Fuse every sentence into its image's maps.
 
         Args:
-            maps: coarse to fine, each (B, C_i + 4, H_i, W_i): features and :func:`viewing_maps`.
+            maps: of :meth:`project`.
             levels: semantic levels, each (S, L, text_dim).
             mask: (S, L), True on tokens.
             sentence_to_image: (S,) index of each sentence's image.
@@ -181,13 +187,11 @@ class HierarchicalFusion(nn.Module):
         """
         fused: Tensor | None = None
         for i, step in enumerate(self.steps):
-            visual = self.lateral[i](maps[i])
-            index = sentence_to_image
-            if fused is not None:
+            if fused is None:
+                fused = step(maps[i], levels[i], mask, sentence_to_image)
+            else:
                 up = F.interpolate(
-                    self.top_down[i - 1](fused), size=visual.shape[-2:], mode="bilinear", align_corners=False
+                    self.top_down[i - 1](fused), size=maps[i].shape[-2:], mode="bilinear", align_corners=False
                 )
-                visual = visual[sentence_to_image] + up
-                index = torch.arange(len(visual), device=index.device)
-            fused = step(visual, levels[i], mask, index)
+                fused = step(maps_of_sentences(maps[i], sentence_to_image) + up, levels[i], mask, None)
         return cast(Tensor, fused)

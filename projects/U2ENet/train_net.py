@@ -18,6 +18,7 @@ from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 
 from d2ext.engine import D2Checkpointer, default_main, default_setup, load_config
+from d2ext.modeling import optimize_for_inference
 from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
 
 
@@ -32,7 +33,7 @@ def main(args: argparse.Namespace):
     if args.eval_only:
         model = U2ENetTrainer.build_model(cfg)
         D2Checkpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
-        results = U2ENetTrainer.test(cfg, model)
+        results = U2ENetTrainer.test(cfg, optimize_for_inference(model.eval()))
         if comm.is_main_process():
             verify_results(cfg, results)
         return results

@@ -93,14 +93,7 @@ class U2ENet(nn.Module):
     def from_config(cls, cfg) -> dict:
         c = cfg.MODEL.U2ENET
         backbone = build_backbone(cfg)
-        text = cfg.MODEL.TEXT
-        encoder = TextEncoder(
-            text.NAME,
-            pretrained=text.PRETRAINED,
-            frozen=text.FROZEN,
-            max_tokens=text.MAX_TOKENS,
-            cache_size=text.CACHE_SIZE,
-        )
+        encoder = build_text_encoder(cfg)
         shapes = backbone.output_shape()
         channels = [shapes[f].channels for f in c.IN_FEATURES]
         dims = list(c.FUSION_DIMS)
@@ -192,23 +185,27 @@ class U2ENet(nn.Module):
 
     def answer(self, maps: list[Tensor], views: SentenceViews, record: dict) -> list[Instances]:
         """Answers to the sentences of one encoded image (maps and views of batch size one)."""
+        if not record["sentences"]:
+            return []
+        levels, vectors, mask = self.encode_sentences(record["sentences"])
+        topk = 1 if record.get("single_target", self.single_target) else self.topk
         out: list[Instances] = []
-        for start in range(0, len(record["sentences"]), self.sentence_chunk):
-            sentences = record["sentences"][start : start + self.sentence_chunk]
-            levels, vectors, mask = self.encode_sentences(sentences)
-            owner = torch.zeros(len(sentences), dtype=torch.long, device=self.device)
-            fused = self.fusion(maps, levels, mask, owner)
-            grounded = self.head.decode(fused, vectors, views.of(owner), self.topk)
-            out += [self._select(grounded, grounded.owner == s, record) for s in range(len(sentences))]
+        for start in range(0, len(mask), self.sentence_chunk):
+            chunk = slice(start, start + self.sentence_chunk)
+            owner = torch.zeros(len(mask[chunk]), dtype=torch.long, device=self.device)
+            fused = self.fusion(maps, [level[chunk] for level in levels], mask[chunk], owner)
+            grounded = self.head.decode(fused, vectors[chunk], views.of(owner), topk)
+            out += [self._select(grounded, grounded.owner == s, record) for s in range(len(owner))]
         return out
 
     def encode_images(self, batched_inputs: list[dict]) -> tuple[list[Tensor], SentenceViews]:
-        """Mapper dicts -> maps with viewing geometry, coarse to fine, and the images' cameras (batch B)."""
+        """Mapper dicts -> maps to fuse sentences into, coarse to fine, and the images' cameras (batch B)."""
         images = [
             (x["image"].to(self.device).float() - self.pixel_mean) / self.pixel_std for x in batched_inputs
         ]
         batch = ImageList.from_tensors(images, self.backbone.size_divisibility)
-        features = self.backbone(batch.tensor)
+        # Channels last is the faster layout on every device, and what the fusion's products read.
+        features = self.backbone(batch.tensor.contiguous(memory_format=torch.channels_last))
         P = torch.stack([x["camera"].P for x in batched_inputs]).to(self.device, torch.float32)
         none = torch.full((4,), float("nan"))
         planes = [
@@ -220,7 +217,8 @@ class U2ENet(nn.Module):
         for name in self.in_features:
             f = features[name]
             stride = self.backbone.output_shape()[name].stride
-            maps.append(torch.cat([f, viewing_maps(P, plane, sizes, stride, *f.shape[-2:]).to(f.dtype)], 1))
+            views = viewing_maps(P, plane, sizes, stride, *f.shape[-2:]).to(f.dtype)
+            maps.append(torch.cat([f, views.contiguous(memory_format=torch.channels_last)], 1))
         height, width = maps[-1].shape[-2:]
         rows = torch.arange(height, device=self.device) * self.stride < sizes[:, :1]
         columns = torch.arange(width, device=self.device) * self.stride < sizes[:, 1:]
@@ -230,7 +228,7 @@ class U2ENet(nn.Module):
             detail = F.pixel_unshuffle(features[self.detail_feature], cells)
         image = torch.arange(len(P), device=self.device)
         valid = rows[:, :, None] & columns[:, None, :]
-        return maps, SentenceViews(P, plane, valid, self.stride, image, detail)
+        return self.fusion.project(maps), SentenceViews(P, plane, valid, self.stride, image, detail)
 
     def encode_sentences(self, sentences: list[str]) -> tuple[list[Tensor], Tensor, Tensor]:
         """S sentences -> semantic levels, each (S, L, text_dim), vectors (S, pooling.dim) and mask (S, L)."""
@@ -297,6 +295,19 @@ class U2ENet(nn.Module):
             overlap = bev_iou(boxes3d, boxes3d).triu(diagonal=1)
             result = result[(overlap <= self.duplicate_iou).all(0)]
         return result
+
+
+def build_text_encoder(cfg) -> TextEncoder:
+    """The encoder that MODEL.TEXT describes."""
+    text = cfg.MODEL.TEXT
+    return TextEncoder(
+        text.NAME,
+        pretrained=text.PRETRAINED,
+        frozen=text.FROZEN,
+        max_tokens=text.MAX_TOKENS,
+        cache_size=text.CACHE_SIZE,
+        cache_dir=text.CACHE_DIR,
+    )
 
 
 def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: int, width: int) -> Tensor:

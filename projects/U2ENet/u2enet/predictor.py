@@ -14,7 +14,8 @@ from detectron2.structures import Instances
 from torch import Tensor
 
 from d2ext.data.augmentation import ImageTransform, to_tensor
-from d2ext.engine import D2Checkpointer
+from d2ext.engine import D2Checkpointer, inference_autocast
+from d2ext.modeling import optimize_for_inference
 from d2ext.structures import Camera
 
 
@@ -33,6 +34,7 @@ class U2ENetPredictor(DefaultPredictor):
         self.cfg = cfg.clone()
         self.model = build_model(self.cfg).eval()
         D2Checkpointer(self.model).load(cfg.MODEL.WEIGHTS)
+        optimize_for_inference(self.model)
         if len(cfg.DATASETS.TEST):
             self.metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0])
 
@@ -82,5 +84,5 @@ class U2ENetPredictor(DefaultPredictor):
         }
         if single_target is not None:
             record["single_target"] = single_target
-        with torch.no_grad():
+        with torch.no_grad(), inference_autocast(self.cfg):
             return self.model([record])[0]["grounding"]
