@@ -33,6 +33,9 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     cfg.MODEL.TIMM.WIDTHS = []
     # BN, FrozenBN or GN; GN also turns the aggregation's norms into GroupNorm.
     cfg.MODEL.TIMM.NORM = "BN"
+    # Training keeps no activations inside the network's stages but computes them again for the gradient: less
+    # memory, more time. Running statistics of BatchNorm then take in every batch twice.
+    cfg.MODEL.TIMM.CHECKPOINT = False
 
     cfg.MODEL.IDA = CfgNode()
     # Channels of the aggregated maps: p2 to p5, or p3 to p5 (three numbers).
