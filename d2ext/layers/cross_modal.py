@@ -82,8 +82,8 @@ class CrossModalSSM(nn.Module):
             mask: (S, L) bool, False at padding, which leaves the state untouched.
 
         Returns:
-            (S, num_heads, head_dim, state_total) final states, those of the directions one after the other in
-            the last dimension; 0 for a sentence without words.
+            (S, num_heads, head_dim, state_total) final states times the weight of C's norm, those of the
+            directions one after the other in the last dimension; 0 for a sentence without words.
 
         Raises:
             ValueError: if a shape does not fit.
@@ -101,10 +101,11 @@ class CrossModalSSM(nn.Module):
             x, dt, B = x.flip(1), dt.flip(1), B.flip(1)
             mask = None if mask is None else mask.flip(1)
             states.append(ssd_final_state(x, dt[:, :, 1], A[1], B[:, :, 1], mask))
-        return torch.cat(states, dim=-1).to(x.dtype)
+        # The weight of the norm of C is applied here, to one matrix in place of every location.
+        return (torch.cat(states, dim=-1) * self.C_norm.weight).to(x.dtype)
 
     def encode_visual(self, visual: Tensor) -> Tensor:
-        """C of every location, RMS-normalised over the state.
+        """C of every location, RMS-normalised over the state; the norm's weight is in the states.
 
         Args:
             visual: (B, visual_dim, H, W) visual map.
@@ -117,7 +118,11 @@ class CrossModalSSM(nn.Module):
         """
         if visual.ndim != 4 or visual.shape[1] != self.visual_dim:
             raise ValueError(f"visual must be (B, {self.visual_dim}, H, W), got {tuple(visual.shape)}")
-        return self.C_norm(self.C_proj(visual).movedim(1, -1)).movedim(-1, 1)
+        C = self.C_proj(visual)
+        norm = torch.linalg.vector_norm(
+            C, dim=1, keepdim=True, dtype=torch.promote_types(C.dtype, torch.float32)
+        )
+        return C * (norm.square() / self.state_total + self.C_norm.eps).rsqrt().to(C.dtype)
 
     def read(self, states: Tensor, C: Tensor, sentence_to_image: Tensor | None) -> Tensor:
         """Read each sentence's state at every location of its image: y = C h.

@@ -18,6 +18,7 @@ from .report import (
     milliseconds,
     new_plot,
     peak_megabytes,
+    reset_peak,
     write_table,
 )
 
@@ -73,6 +74,6 @@ def peak_memory(name: str, pixels: int, words: int) -> float:
     """MB that a forward pass takes beyond its inputs; in a fresh process."""
     layer_call(name, 64, 4)()  # loads the kernels
     call = layer_call(name, pixels, words)
-    before = peak_megabytes()
+    before = reset_peak()
     call()
     return peak_megabytes() - before

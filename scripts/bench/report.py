@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import platform
-import resource
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -56,11 +55,21 @@ def fresh_process(function: Callable[..., Any], *args: Any) -> Any:
         return pool.submit(function, *args).result()
 
 
+def reset_peak() -> float:
+    """Let :func:`peak_megabytes` begin anew; returns the megabytes held now."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated() / 2**20
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak_megabytes()
+
+
 def peak_megabytes() -> float:
-    """Most memory that this process has held so far."""
+    """Most memory that this process has held since :func:`reset_peak` (Linux, or on the GPU)."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) / 1024
 
 
 def milliseconds(seconds: float) -> str:

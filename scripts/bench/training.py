@@ -17,7 +17,16 @@ from d2ext.data.build import build_grounding_train_loader
 from d2ext.data.builtin import register_dataset
 
 from .models import full_size_config, roberta_folder, training_record
-from .report import Clock, fresh_process, machine, milliseconds, new_plot, peak_megabytes, write_table
+from .report import (
+    Clock,
+    fresh_process,
+    machine,
+    milliseconds,
+    new_plot,
+    peak_megabytes,
+    reset_peak,
+    write_table,
+)
 
 DATASET = "benchmark_train"
 
@@ -69,7 +78,7 @@ def _switches(args: argparse.Namespace, clock: Clock, text: str) -> None:
 def training_steps(
     text: str, options: list[str], amp: bool, counts: list[int], clock: Clock
 ) -> list[tuple[float, float]]:
-    """Seconds of forward and backward pass, and MB at the peak so far, for each number of sentences."""
+    """Seconds of forward and backward pass, and MB at the peak, for each number of sentences."""
     cfg = full_size_config("mono3drefer", text, options)
     model = build_model(cfg).train()
     batches = [[training_record(tuple(cfg.INPUT.SIZE), k)] for k in counts]
@@ -82,6 +91,7 @@ def training_steps(
 
     memory = []
     for batch in batches:
+        reset_peak()
         step(batch)
         memory.append(peak_megabytes())
     times = clock.alternate(*(lambda b=b: step(b) for b in batches))  # type: ignore[misc]
