@@ -12,7 +12,7 @@ from d2ext.engine.hooks import StepSeed, Validation, WeightAverage
 from d2ext.engine.launch import default_main, default_setup, one_line_errors
 from d2ext.engine.optimizer import build_optimizer
 from d2ext.engine.report import write_report
-from d2ext.engine.trainer import BaseTrainer, create_ddp_model
+from d2ext.engine.trainer import BaseTrainer, create_ddp_model, inference_autocast
 
 __all__ = [
     "BaseTrainer",
@@ -25,6 +25,7 @@ __all__ = [
     "create_ddp_model",
     "default_main",
     "default_setup",
+    "inference_autocast",
     "load_config",
     "load_weights",
     "one_line_errors",

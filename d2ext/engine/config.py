@@ -28,6 +28,9 @@ def add_engine_config(cfg: CfgNode) -> None:
 
     # Type of SOLVER.AMP.ENABLED training: "bfloat16" (CPU and GPU) or "float16" (GPU, with loss scaling).
     cfg.SOLVER.AMP.DTYPE = "bfloat16"
+    # Type of convolutions and matrix products in evaluation and prediction: "float32", "bfloat16" (CPU and
+    # GPU) or "float16" (GPU).
+    cfg.TEST.DTYPE = "float32"
     # Training on several processes: look for parameters that took no part in a step (slower). Needed when a
     # batch can leave a whole head without a loss.
     cfg.SOLVER.FIND_UNUSED_PARAMETERS = False

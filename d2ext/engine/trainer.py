@@ -64,6 +64,23 @@ def _report(trainer: TrainerBase) -> None:
         write_report(trainer.cfg.OUTPUT_DIR)
 
 
+def inference_autocast(cfg: CfgNode) -> torch.autocast:
+    """Context in which a model is evaluated: autocast to ``TEST.DTYPE``, none for float32.
+
+    Raises:
+        ValueError: ``TEST.DTYPE`` is of another kind.
+    """
+    dtype, device = cfg.TEST.DTYPE, torch.device(cfg.MODEL.DEVICE).type
+    if dtype not in ("float32", "bfloat16", "float16") or (dtype, device) == ("float16", "cpu"):
+        raise ValueError(
+            f"TEST.DTYPE is {dtype!r}, expected 'float32', 'bfloat16', or 'float16' on a GPU "
+            f"(MODEL.DEVICE is {device!r})"
+        )
+    return torch.autocast(
+        device, torch.bfloat16 if dtype == "float32" else getattr(torch, dtype), dtype != "float32"
+    )
+
+
 class AutocastTrainer(SimpleTrainer):
     """``SimpleTrainer`` whose forward pass runs in ``dtype`` under autocast, on the CPU or a GPU.
 
@@ -266,5 +283,6 @@ class BaseTrainer(DefaultTrainer):
         results = {}
         for i, name in enumerate(cfg.DATASETS.TEST):
             evaluator = cls.build_evaluator(cfg, name) if evaluators is None else evaluators[i]
-            results[name] = inference_on_dataset(model, cls.build_test_loader(cfg, name), evaluator)
+            with inference_autocast(cfg):
+                results[name] = inference_on_dataset(model, cls.build_test_loader(cfg, name), evaluator)
         return next(iter(results.values())) if len(results) == 1 else results

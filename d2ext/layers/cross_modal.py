@@ -9,6 +9,19 @@ from torch import Tensor, nn
 from d2ext.layers.ssd import A_log_init, dt_bias_init, ssd_final_state
 
 
+def maps_of_sentences(maps: Tensor, sentence_to_image: Tensor | None) -> Tensor:
+    """The map that each of S sentences looks at, copied only where several images have several sentences.
+
+    Args:
+        maps: (B, ...) one map an image.
+        sentence_to_image: (S,) index into them; None where every sentence has a map of its own.
+
+    Returns:
+        (S, ...), or (1, ...) for broadcasting where there is one map only.
+    """
+    return maps if sentence_to_image is None or maps.shape[0] == 1 else maps[sentence_to_image]
+
+
 class CrossModalSSM(nn.Module):
     """Selective state-space model with B and dt from the text and C from the image (U2ENet's fusion).
 
@@ -69,8 +82,8 @@ class CrossModalSSM(nn.Module):
             mask: (S, L) bool, False at padding, which leaves the state untouched.
 
         Returns:
-            (S, num_heads, head_dim, state_total) final states, those of the directions one after the other in
-            the last dimension; 0 for a sentence without words.
+            (S, num_heads, head_dim, state_total) final states times the weight of C's norm, those of the
+            directions one after the other in the last dimension; 0 for a sentence without words.
 
         Raises:
             ValueError: if a shape does not fit.
@@ -88,10 +101,11 @@ class CrossModalSSM(nn.Module):
             x, dt, B = x.flip(1), dt.flip(1), B.flip(1)
             mask = None if mask is None else mask.flip(1)
             states.append(ssd_final_state(x, dt[:, :, 1], A[1], B[:, :, 1], mask))
-        return torch.cat(states, dim=-1).to(x.dtype)
+        # The weight of the norm of C is applied here, to one matrix in place of every location.
+        return (torch.cat(states, dim=-1) * self.C_norm.weight).to(x.dtype)
 
     def encode_visual(self, visual: Tensor) -> Tensor:
-        """C of every location, RMS-normalised over the state.
+        """C of every location, RMS-normalised over the state; the norm's weight is in the states.
 
         Args:
             visual: (B, visual_dim, H, W) visual map.
@@ -104,33 +118,36 @@ class CrossModalSSM(nn.Module):
         """
         if visual.ndim != 4 or visual.shape[1] != self.visual_dim:
             raise ValueError(f"visual must be (B, {self.visual_dim}, H, W), got {tuple(visual.shape)}")
-        return self.C_norm(self.C_proj(visual).movedim(1, -1)).movedim(-1, 1)
+        C = self.C_proj(visual)
+        norm = torch.linalg.vector_norm(
+            C, dim=1, keepdim=True, dtype=torch.promote_types(C.dtype, torch.float32)
+        )
+        return C * (norm.square() / self.state_total + self.C_norm.eps).rsqrt().to(C.dtype)
 
-    def read(self, states: Tensor, C: Tensor, sentence_to_image: Tensor) -> Tensor:
+    def read(self, states: Tensor, C: Tensor, sentence_to_image: Tensor | None) -> Tensor:
         """Read each sentence's state at every location of its image: y = C h.
 
         Args:
             states: (S, num_heads, head_dim, state_total) from :meth:`encode_text`.
             C: (B, state_total, H, W) from :meth:`encode_visual`.
-            sentence_to_image: (S,) long, index into the B images.
+            sentence_to_image: (S,) long, index into the B images; None where every sentence has its own map.
 
         Returns:
-            (S, inner_dim, H, W).
+            (S, inner_dim, H, W), in memory channels last.
 
         Raises:
             ValueError: if a shape does not fit.
         """
-        if sentence_to_image.shape != states.shape[:1]:
-            expected, got = tuple(states.shape[:1]), tuple(sentence_to_image.shape)
+        owners = C.shape[:1] if sentence_to_image is None else sentence_to_image.shape
+        if owners != states.shape[:1]:
+            expected, got = tuple(states.shape[:1]), tuple(owners)
             raise ValueError(f"sentence_to_image must have shape {expected}, got {got}")
-        height, width = C.shape[-2:]
-        states, C = states.flatten(1, 2), C.flatten(2)
-        if C.shape[0] == 1:
-            y = (states.flatten(0, 1) @ C[0]).unflatten(0, (-1, self.inner_dim))  # no copy of C per sentence
-        else:
-            y = torch.bmm(states, C[sentence_to_image])
-        return y.unflatten(-1, (height, width))
+        pixels = maps_of_sentences(C.flatten(2).transpose(1, 2), sentence_to_image)
+        y = torch.bmm(pixels.expand(states.shape[0], -1, -1), states.flatten(1, 2).transpose(1, 2))
+        return y.transpose(1, 2).unflatten(-1, C.shape[-2:])
 
-    def forward(self, visual: Tensor, text: Tensor, mask: Tensor | None, sentence_to_image: Tensor) -> Tensor:
+    def forward(
+        self, visual: Tensor, text: Tensor, mask: Tensor | None, sentence_to_image: Tensor | None
+    ) -> Tensor:
         """Encode both modalities and read; arguments and result as in the three methods above."""
         return self.read(self.encode_text(text, mask), self.encode_visual(visual), sentence_to_image)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from d2ext.layers.cross_modal import maps_of_sentences
+
 
 class CrossAttention(nn.Module):
     """Multi-head softmax attention of every pixel to every word (Vaswani et al., 2017): words x pixels.
@@ -25,13 +27,16 @@ class CrossAttention(nn.Module):
         self.query = nn.Conv2d(visual_dim, inner_dim, 1)
         self.key_value = nn.Linear(text_dim, 2 * inner_dim)
 
-    def forward(self, visual: Tensor, text: Tensor, mask: Tensor, sentence_to_image: Tensor) -> Tensor:
-        """visual (B, visual_dim, H, W), text (S, L, text_dim), mask (S, L), sentence_to_image (S,) ->
-        (S, inner_dim, H, W)."""
+    def forward(self, visual: Tensor, text: Tensor, mask: Tensor, sentence_to_image: Tensor | None) -> Tensor:
+        """visual (B, visual_dim, H, W), text (S, L, text_dim), mask (S, L), sentence_to_image (S,), None
+        where every sentence has its own map -> (S, inner_dim, H, W)."""
         query = self.query(visual).unflatten(1, (self.num_heads, -1)).flatten(3).transpose(2, 3)
         key, value = self.key_value(text).unflatten(2, (2, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         y = F.scaled_dot_product_attention(
-            query[sentence_to_image], key, value, attn_mask=mask[:, None, None, :]
+            maps_of_sentences(query, sentence_to_image).expand(len(text), -1, -1, -1),
+            key,
+            value,
+            attn_mask=mask[:, None, None, :],
         )
         return y.transpose(2, 3).flatten(1, 2).unflatten(2, visual.shape[-2:])
 
@@ -48,7 +53,8 @@ class MeanWordConcat(nn.Module):
         self.of_pixel = nn.Conv2d(visual_dim, inner_dim, 1)
         self.of_word = nn.Linear(text_dim, inner_dim, bias=False)
 
-    def forward(self, visual: Tensor, text: Tensor, mask: Tensor, sentence_to_image: Tensor) -> Tensor:
+    def forward(self, visual: Tensor, text: Tensor, mask: Tensor, sentence_to_image: Tensor | None) -> Tensor:
         """As :meth:`CrossAttention.forward`."""
         mean = (text * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
-        return self.of_pixel(visual)[sentence_to_image] + self.of_word(mean)[:, :, None, None]
+        pixels = maps_of_sentences(self.of_pixel(visual), sentence_to_image)
+        return pixels + self.of_word(mean)[:, :, None, None]

@@ -109,10 +109,9 @@ class GroundingHead(nn.Module):
         logits = self.heatmap(features)[:, 0].float().masked_fill(~valid, -15.0)
         if self.existence is None:
             return HeadMaps(features, logits, None)
-        flat = features.flatten(2)
-        attention = logits.detach().flatten(1).softmax(1)
-        peak = (flat * attention[:, None].to(flat.dtype)).sum(2)
-        mean = flat.mean(2)
+        attention = logits.detach().flatten(1).softmax(1).to(features.dtype)
+        peak = torch.bmm(attention[:, None], features.flatten(2).transpose(1, 2))[:, 0]
+        mean = features.mean((2, 3))
         best = logits.detach().flatten(1).amax(1, keepdim=True)
         summary = torch.cat([peak, mean, sentence.to(peak.dtype), best.to(peak.dtype)], 1)
         return HeadMaps(features, logits, self.existence(summary)[:, 0].float())

@@ -107,15 +107,19 @@ class GroundingInference(ABC):
     def answer(self, image: EncodedImages, record: dict) -> list[Instances]:
         """Answers to the sentences of one encoded image (batch of one)."""
         out: list[Instances] = []
-        for sentences in self.chunks(record["sentences"]):
-            grounded = self.ground(image, self.encode_sentences(sentences))
-            out += [self.select(grounded, grounded.owner == s, record) for s in range(len(sentences))]
+        for sentences in self.chunks(record):
+            grounded = self.ground(image, sentences)
+            out += [self.select(grounded, grounded.owner == s, record) for s in range(len(sentences.mask))]
         return out
 
-    def chunks(self, sentences: Sequence[str]) -> Iterator[Sequence[str]]:
-        """The sentences, ``sentence_chunk`` at a time."""
-        for start in range(0, len(sentences), self.sentence_chunk):
-            yield sentences[start : start + self.sentence_chunk]
+    def chunks(self, record: dict) -> Iterator[EncodedSentences]:
+        """The sentences, encoded together, ``sentence_chunk`` at a time."""
+        if not record["sentences"]:
+            return
+        levels, vectors, mask = self.encode_sentences(record["sentences"])
+        for start in range(0, len(mask), self.sentence_chunk):
+            part = slice(start, start + self.sentence_chunk)
+            yield EncodedSentences([level[part] for level in levels], vectors[part], mask[part])
 
     def select(self, grounded: Grounded, mine: Tensor, record: dict) -> Instances:
         """The answers to one sentence among the ``mine`` (N,) bool of what was found: the best one, or all

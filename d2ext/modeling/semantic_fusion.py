@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from d2ext.layers import CrossAttention, CrossModalSSM, MeanWordConcat, SSDBlock
+from d2ext.layers import CrossAttention, CrossModalSSM, MeanWordConcat, SSDBlock, maps_of_sentences
 from d2ext.modeling.backbone.timm_ida import ConvNormAct, group_norm
 from d2ext.modeling.numbers import NUMBER_DIM
 
@@ -133,13 +133,14 @@ class SemanticGuidance(nn.Module):
         self.out = nn.Conv2d(inner_dim, dim, 1)
         self.local = LocalMixing(dim, norm)
 
-    def forward(self, visual: Tensor, text: Tensor, mask: Tensor, sentence_to_visual: Tensor) -> Tensor:
-        """visual (V, dim, H, W), text (S, L, text_dim), sentence_to_visual (S,) -> (S, dim, H, W)."""
+    def forward(
+        self, visual: Tensor, text: Tensor, mask: Tensor, sentence_to_visual: Tensor | None
+    ) -> Tensor:
+        """visual (V, dim, H, W), text (S, L, text_dim), sentence_to_visual (S,) or None (see
+        :func:`d2ext.layers.maps_of_sentences`) -> (S, dim, H, W)."""
         y = self.ssm(visual, text, mask, sentence_to_visual)
-        gate = F.silu(self.gate(visual))
-        if visual.shape[0] != text.shape[0]:
-            visual, gate = visual[sentence_to_visual], gate[sentence_to_visual]
-        return self.local(visual + self.out(self.norm(y) * gate))
+        gate = maps_of_sentences(F.silu(self.gate(visual)), sentence_to_visual)
+        return self.local(maps_of_sentences(visual, sentence_to_visual) + self.out(self.norm(y) * gate))
 
 
 class HierarchicalFusion(nn.Module):
@@ -179,6 +180,11 @@ class HierarchicalFusion(nn.Module):
             for d in dims
         )
 
+    def project(self, maps: list[Tensor]) -> list[Tensor]:
+        """What no sentence changes: maps (B, C_i + 4, H_i, W_i) of features and :func:`viewing_maps`, coarse
+        to fine -> (B, dims[i], H_i, W_i)."""
+        return [lateral(m) for lateral, m in zip(self.lateral, maps, strict=True)]
+
     def forward(
         self,
         maps: list[Tensor],
@@ -189,7 +195,7 @@ class HierarchicalFusion(nn.Module):
         """Fuse every sentence into its image's maps; without sentences, the maps alone.
 
         Args:
-            maps: coarse to fine, each (B, C_i + 4, H_i, W_i): features and :func:`viewing_maps`.
+            maps: of :meth:`project`.
             levels: semantic levels, each (S, L, text_dim).
             mask: (S, L), True on tokens.
             sentence_to_image: (S,) index of each sentence's image.
@@ -199,13 +205,11 @@ class HierarchicalFusion(nn.Module):
         """
         fused: Tensor | None = None
         for i, step in enumerate(self.steps):
-            visual = self.lateral[i](maps[i])
-            index = sentence_to_image
+            visual, owner = maps[i], sentence_to_image
             if fused is not None:
                 up = F.interpolate(
                     self.top_down[i - 1](fused), size=visual.shape[-2:], mode="bilinear", align_corners=False
                 )
-                visual = (visual if sentence_to_image is None else visual[sentence_to_image]) + up
-                index = torch.arange(visual.shape[0], device=visual.device)
-            fused = step(visual) if levels is None else step(visual, levels[i], mask, index)
+                visual, owner = maps_of_sentences(visual, sentence_to_image) + up, None
+            fused = step(visual) if levels is None else step(visual, levels[i], mask, owner)
         return cast(Tensor, fused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections import OrderedDict
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from d2ext.modeling.numbers import NUMBER_DIM, number_features, number_values
+from d2ext.modeling.text_cache import TextFeatureStore
 
 PACKAGE_PREFIX = "d2ext://"
 LENGTH_STEP = 16  # batches are padded to a multiple of this, so that kernels meet few shapes
@@ -102,9 +104,12 @@ class TextEncoder(nn.Module):
         name: model name on the hub, local folder, or ``d2ext://text/tiny`` (shipped with the package).
         pretrained: True loads the published weights; False starts from random weights on purpose
             (only the folder's ``config.json`` and tokenizer are read).
-        frozen: no gradients, evaluation mode, and features of each distinct sentence are kept in memory.
+        frozen: no gradients, evaluation mode, and features of each distinct sentence are kept in memory; they
+            are computed in float32 also under autocast, so that they do not depend on who asks first.
         max_tokens: longest sentence in tokens, special tokens included; 0 takes the encoder's own limit.
-        cache_size: distinct sentences whose features a frozen encoder keeps.
+        cache_size: distinct sentences whose features a frozen encoder keeps in memory.
+        cache_dir: folder where a frozen encoder keeps the features of all sentences, those of other weights
+            apart from each other; empty for none.
 
     Raises:
         FileNotFoundError: tokenizer, config or weights that cannot be had; the message says how to get them.
@@ -119,6 +124,7 @@ class TextEncoder(nn.Module):
         frozen: bool = False,
         max_tokens: int = 0,
         cache_size: int = 20000,
+        cache_dir: str = "",
     ) -> None:
         super().__init__()
         self.tokenizer = SentenceTokenizer(name)
@@ -129,6 +135,8 @@ class TextEncoder(nn.Module):
         self.frozen = frozen
         self._cache: OrderedDict[str, Tensor] = OrderedDict()
         self._cache_size = cache_size
+        self._cache_dir = cache_dir
+        self._store: TextFeatureStore | None = None
         if frozen:
             self.encoder.requires_grad_(False).eval()
 
@@ -174,10 +182,19 @@ class TextEncoder(nn.Module):
         rows = zip(sentences, *self.tokenize(sentences), strict=True)
         new = {s: row for s, *row in rows if s not in self._cache}
         known = {s: self._cache[s] for s in sentences if s not in new}
+        if new and self._cache_dir:
+            if self._store is None:
+                self._store = TextFeatureStore(Path(self._cache_dir) / self.identity())
+            stored = self._store.find(new)
+            known |= {s: f.to(self.device) for s, f in stored.items()}
+            new = {s: row for s, row in new.items() if s not in stored}
         if new:
-            with torch.no_grad():
+            with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
                 features, mask = self._encode(*map(list, zip(*new.values(), strict=True)))
-            known |= {s: f[m].detach() for s, f, m in zip(new, features, mask, strict=True)}
+            computed = {s: f[m] for s, f, m in zip(new, features, mask, strict=True)}
+            if self._store is not None:
+                self._store.add(computed)
+            known |= computed
         for s in known:
             self._cache[s] = known[s]
             self._cache.move_to_end(s)
@@ -185,12 +202,25 @@ class TextEncoder(nn.Module):
             self._cache.popitem(last=False)
         return [known[s] for s in sentences]
 
+    def identity(self) -> str:
+        """What the features depend on: the encoder's name and a digest of its tokenizer and weights."""
+        digest = hashlib.sha256(f"{self.dim} {self.tokenizer.backend.backend_tokenizer.to_str()}".encode())
+        for key, value in sorted(self.encoder.state_dict().items()):
+            digest.update(key.encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return f"{Path(self.tokenizer.name).name}-{digest.hexdigest()[:20]}"
+
+    def clear_cache(self) -> None:
+        """Forget the features in memory, and that the weights were those of a folder on disk."""
+        self._cache.clear()
+        self._store = None
+
     def _apply(self, fn, recurse=True):
-        self._cache.clear()  # the features live on the old device or in the old precision
+        self.clear_cache()  # the features live on the old device or in the old precision
         return super()._apply(fn, recurse)
 
     def _load_from_state_dict(self, *args, **kwargs) -> None:
-        self._cache.clear()
+        self.clear_cache()
         super()._load_from_state_dict(*args, **kwargs)
 
 

@@ -9,7 +9,7 @@ import torch
 from detectron2.utils.events import EventStorage
 from tiny import TinyTrainer, tiny_config, tiny_loader
 
-from d2ext.engine import StepSeed
+from d2ext.engine import StepSeed, inference_autocast
 
 
 def test_loader_is_built_once_at_the_iteration_training_starts_from(tmp_path: Path) -> None:
@@ -75,6 +75,18 @@ def test_amp_type_that_cannot_train_on_the_cpu(tmp_path: Path, dtype: str) -> No
     cfg.SOLVER.AMP.ENABLED, cfg.SOLVER.AMP.DTYPE = True, dtype
     with pytest.raises(ValueError, match=f"SOLVER.AMP.DTYPE is '{dtype}'.*'cpu'"):
         TinyTrainer(cfg)
+
+
+def test_products_of_inference_are_of_the_type_asked_for(tmp_path: Path) -> None:
+    cfg = tiny_config(tmp_path)
+    x = torch.ones(2, 2)
+    for dtype in ("float32", "bfloat16"):
+        cfg.TEST.DTYPE = dtype
+        with inference_autocast(cfg):
+            assert (x @ x).dtype == getattr(torch, dtype)
+    cfg.TEST.DTYPE = "float16"
+    with pytest.raises(ValueError, match="TEST.DTYPE is 'float16', expected .*'cpu'"):
+        inference_autocast(cfg)
 
 
 def test_nan_loss_stops_before_the_weights_change(tmp_path: Path) -> None:

@@ -52,6 +52,18 @@ def test_sync_batch_norm_has_the_weights_and_in_one_process_the_results_of_batch
         assert torch.equal(a, b)
 
 
+@pytest.mark.parametrize("name", ["dla34", "resnet18"])
+def test_computing_activations_again_changes_no_gradient(name):
+    plain, again = TimmBackbone(name), TimmBackbone(name, checkpoint=True)
+    again.load_state_dict(plain.state_dict())
+    x = torch.randn(2, 3, 64, 64)
+    for model in (plain, again):
+        sum(f.square().mean() for f in model.train()(x).values()).backward()
+    for (key, a), b in zip(plain.named_parameters(), again.parameters(), strict=True):
+        assert (a.grad is None) == (b.grad is None), key
+        assert a.grad is None or torch.allclose(a.grad, b.grad, atol=1e-6), key
+
+
 def test_local_weights_file(tmp_path):
     import timm
 

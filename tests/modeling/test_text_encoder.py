@@ -105,6 +105,38 @@ def test_new_weights_empty_the_cache():
     assert not torch.allclose(before, after)
 
 
+def test_features_on_disk_serve_the_same_weights_only(tmp_path, monkeypatch):
+    def encoder(seed):
+        torch.manual_seed(seed)
+        model = TextEncoder(TINY, pretrained=False, frozen=True, cache_dir=str(tmp_path))
+        seen = []
+        encode = model._encode
+        monkeypatch.setattr(model, "_encode", lambda *x: seen.append(len(x[0])) or encode(*x))
+        return model, seen
+
+    first, seen_first = encoder(0)
+    second, seen_second = encoder(0)
+    other, seen_other = encoder(1)
+    assert first.identity() == second.identity() != other.identity()
+    expected, mask = first([LONG, "A bus."])
+    got, got_mask = second(["A bus.", LONG, "A van."])
+    other([LONG])
+    assert (seen_first, seen_second, seen_other) == ([2], [1], [1])
+    assert torch.equal(got[1, got_mask[1]], expected[0, mask[0]])
+    assert torch.equal(got[0, got_mask[0]], expected[1, mask[1]])
+    first(["A van."])
+    assert seen_first == [2]  # what another process has written meanwhile
+
+
+def test_frozen_features_do_not_depend_on_autocast():
+    torch.manual_seed(0)
+    frozen = TextEncoder(TINY, pretrained=False, frozen=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        first, _ = frozen([LONG])
+    frozen.clear_cache()
+    assert torch.equal(first, frozen([LONG])[0])
+
+
 @pytest.mark.parametrize("text", ["", "   ", "\n"])
 def test_empty_sentence(encoder, text):
     with pytest.raises(ValueError, match=r"sentence 2 of 2 is empty: expected words"):

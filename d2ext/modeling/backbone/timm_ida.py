@@ -45,9 +45,11 @@ class TimmBackbone(Backbone):
         widths: stage widths for networks that take ``channels`` (timm's ResNets); empty keeps the published
             ones.
         norm: ``BN`` (as built), ``SyncBN``, ``FrozenBN`` or ``GN``.
+        checkpoint: keep no activations inside the stages in training but compute them again for the gradient.
 
     Raises:
-        ValueError: unknown model or norm, or a network without the four strides.
+        ValueError: unknown model or norm, a network without the four strides, or one whose activations cannot
+            be computed again.
         FileNotFoundError: weights that cannot be had; the message says how to get them.
     """
 
@@ -59,9 +61,15 @@ class TimmBackbone(Backbone):
         weights: str = "",
         widths: tuple[int, ...] = (),
         norm: str = "BN",
+        checkpoint: bool = False,
     ) -> None:
         super().__init__()
         self.body = _create(name, pretrained, weights, widths)
+        if checkpoint:
+            switch = getattr(self.body, "set_grad_checkpointing", None)
+            if switch is None:
+                raise ValueError(f"MODEL.TIMM.CHECKPOINT True: timm cannot do that for {name}")
+            switch()
         info: Any = self.body.feature_info
         self._channels = dict(zip(info.reduction(), info.channels(), strict=True))
         missing = [s for s in STRIDES if s not in self._channels]
@@ -204,7 +212,12 @@ def build_timm_backbone(cfg, input_shape: ShapeSpec) -> TimmBackbone:
     """The timm network that MODEL.TIMM describes."""
     t = cfg.MODEL.TIMM
     return TimmBackbone(
-        t.NAME, pretrained=t.PRETRAINED, weights=t.WEIGHTS, widths=tuple(t.WIDTHS), norm=t.NORM
+        t.NAME,
+        pretrained=t.PRETRAINED,
+        weights=t.WEIGHTS,
+        widths=tuple(t.WIDTHS),
+        norm=t.NORM,
+        checkpoint=t.CHECKPOINT,
     )
 
 

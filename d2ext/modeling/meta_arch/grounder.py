@@ -91,15 +91,9 @@ class Grounder(GroundingInference, nn.Module):
         Raises:
             ValueError: a key with a value it cannot have.
         """
-        c, text = cfg.MODEL.U2ENET, cfg.MODEL.TEXT
+        c = cfg.MODEL.U2ENET
         backbone = build_backbone(cfg)
-        encoder = TextEncoder(
-            text.NAME,
-            pretrained=text.PRETRAINED,
-            frozen=text.FROZEN,
-            max_tokens=text.MAX_TOKENS,
-            cache_size=text.CACHE_SIZE,
-        )
+        encoder = build_text_encoder(cfg)
         dims = list(c.FUSION_DIMS)
         pooling = SentencePooling(c.TEXT_DIM)
         word_dim, vector_dim = (c.TEXT_DIM, pooling.dim) if words_in_detector else (0, 0)
@@ -160,12 +154,14 @@ class Grounder(GroundingInference, nn.Module):
         raise NotImplementedError
 
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
-        features = self.backbone(pixels)
+        # Channels last is the faster layout on every device, and what the fusion's products read.
+        features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         maps = []
         for name in self.in_features:
             f = features[name]
             stride = self.backbone.output_shape()[name].stride
-            maps.append(torch.cat([f, viewing_maps(P, plane, sizes, stride, *f.shape[-2:]).to(f.dtype)], 1))
+            views = viewing_maps(P, plane, sizes, stride, *f.shape[-2:]).to(f.dtype)
+            maps.append(torch.cat([f, views.contiguous(memory_format=torch.channels_last)], 1))
         height, width = maps[-1].shape[-2:]
         rows = torch.arange(height, device=P.device) * self.stride < sizes[:, :1]
         columns = torch.arange(width, device=P.device) * self.stride < sizes[:, 1:]
@@ -190,6 +186,19 @@ class Grounder(GroundingInference, nn.Module):
         """What sentences look at, by the index (S,) of each one's image."""
         P, plane, valid = images.P[owner], images.plane[owner], images.valid[owner]
         return SentenceViews(P, plane, valid, self.stride, owner, images.detail)
+
+
+def build_text_encoder(cfg) -> TextEncoder:
+    """The encoder that MODEL.TEXT describes."""
+    text = cfg.MODEL.TEXT
+    return TextEncoder(
+        text.NAME,
+        pretrained=text.PRETRAINED,
+        frozen=text.FROZEN,
+        max_tokens=text.MAX_TOKENS,
+        cache_size=text.CACHE_SIZE,
+        cache_dir=text.CACHE_DIR,
+    )
 
 
 def sentence_owners(texts: Sequence[Sequence[str]]) -> Tensor:

@@ -75,9 +75,9 @@ class TwoStageGrounder(Grounder):
         found = self.head.decode(read, nothing, views, self.topk)
         boxes, valid = self._encode_boxes(image, found)
         out: list[Instances] = []
-        for sentences in self.chunks(record["sentences"]):
-            owner = torch.zeros(len(sentences), dtype=torch.long, device=self.device)
-            logits = self._match(boxes[owner], valid[owner], self.encode_sentences(sentences))
+        for sentences in self.chunks(record):
+            owner = torch.zeros(len(sentences.mask), dtype=torch.long, device=self.device)
+            logits = self._match(boxes[owner], valid[owner], sentences)
             out += [self.select(replace(found, scores=s), valid[0], record) for s in logits.sigmoid()]
         return out
 
@@ -85,7 +85,7 @@ class TwoStageGrounder(Grounder):
         """What the detector reads in B images, the B vectors of no words that its head wants, and views."""
         views = self.views(images, torch.arange(len(images.P), device=self.device))
         nothing = views.P.new_zeros(len(views.P), 0)
-        return self.head(self.fusion(images.maps), nothing, views.valid), nothing, views
+        return self.head(self.fusion(self.fusion.project(images.maps)), nothing, views.valid), nothing, views
 
     def _encode_boxes(self, images: EncodedImages, found: Grounded) -> tuple[Tensor, Tensor]:
         """The boxes found in B images, (B, N, dim), and (B, N) whether there is one."""

@@ -49,6 +49,10 @@ class U2ENet(Grounder):
         read = self.head(self.fusion(images.maps, levels, mask, owner), vectors, views.valid)
         return self.head.losses(read, vectors, views, grounding_targets(views.P, instances, meant))
 
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+        images = super().image_branch(pixels, P, plane, sizes)
+        return images._replace(maps=self.fusion.project(images.maps))
+
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
         levels, vectors, mask = sentences
         owner = mask.new_zeros(mask.shape[0], dtype=torch.long)

@@ -34,6 +34,9 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     # BN, SyncBN, FrozenBN or GN; all but FrozenBN also hold for the aggregation's norms. SyncBN takes its
     # statistics over the batches of all GPUs.
     cfg.MODEL.TIMM.NORM = "BN"
+    # Training keeps no activations inside the network's stages but computes them again for the gradient: less
+    # memory, more time. Running statistics of BatchNorm then take in every batch twice.
+    cfg.MODEL.TIMM.CHECKPOINT = False
 
     cfg.MODEL.IDA = CfgNode()
     # Channels of the aggregated maps: p2 to p5, or p3 to p5 (three numbers).
@@ -44,26 +47,29 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     cfg.MODEL.TEXT.NAME = "roberta-base"
     # False starts from random weights on purpose.
     cfg.MODEL.TEXT.PRETRAINED = True
-    # No gradients; features of every distinct sentence are computed once and kept.
+    # No gradients; features of every distinct sentence are computed once, in float32, and kept.
     cfg.MODEL.TEXT.FROZEN = True
     # Longest sentence in tokens; 0 takes the encoder's own limit.
     cfg.MODEL.TEXT.MAX_TOKENS = 0
     # Sentences whose features a frozen encoder keeps in memory.
     cfg.MODEL.TEXT.CACHE_SIZE = 20000
+    # Folder where a frozen encoder keeps the features of every sentence for later runs and other processes,
+    # 0.2 MB a sentence with RoBERTa-base; empty for none. encode_text.py fills it, or the first use does.
+    cfg.MODEL.TEXT.CACHE_DIR = ""
 
     c = cfg.MODEL.U2ENET = CfgNode()
     # Maps that are fused, coarse to fine: one semantic level each.
-    c.IN_FEATURES = ["p4", "p3", "p2"]
+    c.IN_FEATURES = ["p5", "p4", "p3"]
     # Width of the fusion at each of them.
     c.FUSION_DIMS = [128, 96, 64]
     # Map that the box head reads beside the fused one, as it was before fusion; empty for none.
     c.DETAIL_FEATURE = "p2"
     # Width of the semantic levels; state and head size of their SSD blocks.
-    c.TEXT_DIM = 256
-    c.TEXT_STATE_DIM = 64
-    c.TEXT_HEAD_DIM = 64
+    c.TEXT_DIM = 128
+    c.TEXT_STATE_DIM = 32
+    c.TEXT_HEAD_DIM = 32
     # State and head size of the cross-modal SSM.
-    c.STATE_DIM = 64
+    c.STATE_DIM = 32
     c.FUSION_HEAD_DIM = 16
     # For comparison: leave the SSD blocks of the semantic filter out; fuse by "attention" (softmax
     # cross-attention) or "concat" (the mean word) in place of "ssm".
@@ -103,8 +109,8 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     c.DUPLICATE_IOU = 0.2
     # Exactly one answer a sentence, where the dataset does not say.
     c.SINGLE_TARGET = False
-    # Sentences fused at a time in inference.
-    c.SENTENCE_CHUNK = 20
+    # Sentences fused at a time in inference. On a CPU few are faster: large maps are new memory every time.
+    c.SENTENCE_CHUNK = 2 if cfg.MODEL.DEVICE == "cpu" else 20
 
     # META_ARCHITECTURE "TwoStageGrounder": a detector without words, then matching of its U2ENET.TOPK best
     # boxes with the sentence. The other keys of U2ENET hold for both models, but STATE_DIM, FUSION_HEAD_DIM,

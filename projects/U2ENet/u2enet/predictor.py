@@ -14,7 +14,8 @@ from detectron2.structures import Instances
 from torch import Tensor
 
 from d2ext.data.augmentation import ImageTransform, to_tensor
-from d2ext.engine import D2Checkpointer
+from d2ext.engine import D2Checkpointer, inference_autocast
+from d2ext.modeling import optimize_for_inference
 from d2ext.structures import Camera
 
 
@@ -35,6 +36,7 @@ class U2ENetPredictor(DefaultPredictor):
         if model is None:
             model = build_model(self.cfg).eval()
             D2Checkpointer(model).load(cfg.MODEL.WEIGHTS)
+            optimize_for_inference(model)
         self.model = model
         if len(cfg.DATASETS.TEST):
             self.metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0])
@@ -67,7 +69,7 @@ class U2ENetPredictor(DefaultPredictor):
         record = image_record(self.cfg, image_bgr, camera, ground_plane) | {"sentences": list(texts)}
         if single_target is not None:
             record["single_target"] = single_target
-        with torch.no_grad():
+        with torch.no_grad(), inference_autocast(self.cfg):
             return self.model([record])[0]["grounding"]
 
 

@@ -1,0 +1,39 @@
+"""Inference form of a trained model: the same function with fewer operations."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+from torch import nn
+from torch.fx.experimental.optimization import fuse
+from torch.fx.proxy import TraceError
+
+from d2ext.modeling.backbone.timm_ida import ConvNormAct, TimmBackbone
+
+
+def optimize_for_inference(model: nn.Module) -> nn.Module:
+    """Fold BatchNorm into the convolutions before it and store their weights channels last, in place.
+
+    Folded are every :class:`ConvNormAct` and the timm network of a :class:`TimmBackbone`; one that
+    ``torch.fx`` cannot trace stays as it is. The model answers as before, up to rounding, but has other
+    parameters: load weights before, and train or save it no more.
+
+    Raises:
+        ValueError: the model is in training mode, where BatchNorm is no fixed function.
+    """
+    if model.training:
+        raise ValueError(f"{type(model).__name__} is in training mode, expected eval()")
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, ConvNormAct) or (isinstance(module, TimmBackbone) and name == "body"):
+                setattr(module, name, _folded(child))
+    return model.to(memory_format=torch.channels_last)
+
+
+def _folded(module: nn.Module) -> nn.Module:
+    try:
+        return fuse(module)
+    except TraceError as e:
+        logging.getLogger(__name__).info(f"{type(module).__name__} keeps its BatchNorm: {e}")
+        return module

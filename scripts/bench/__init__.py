@@ -1,0 +1,1 @@
+"""Benchmarks of ``scripts/benchmark.py``, one module each."""

@@ -1,0 +1,79 @@
+"""The cross-modal SSM against softmax cross-attention: time and memory by pixels and by words."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from d2ext.layers import CrossAttention, CrossModalSSM
+
+from .report import (
+    Clock,
+    fresh_process,
+    machine,
+    milliseconds,
+    new_plot,
+    peak_megabytes,
+    reset_peak,
+    write_table,
+)
+
+LAYERS: dict[str, type[nn.Module]] = {"SSM": CrossModalSSM, "attention": CrossAttention}
+DIM, STATE, HEADS = 64, 32, 4
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--pixels", nargs="+", type=int, default=[3840, 7680, 15360, 30720, 61440, 122880])
+    parser.add_argument("--words", nargs="+", type=int, default=[16, 32, 64, 128, 256, 512])
+    parser.add_argument("--fixed", nargs=2, type=int, default=[30720, 64], metavar=("PIXELS", "WORDS"))
+
+
+@torch.no_grad()
+def run(args: argparse.Namespace, clock: Clock) -> None:
+    pixels, words = args.fixed
+    cases = [*((p, words) for p in args.pixels), *((pixels, w) for w in args.words)]
+    rows, results = [], {}
+    for case in tqdm(list(dict.fromkeys(cases)), disable=None):
+        ssm, attention = clock.alternate(*(layer_call(name, *case) for name in LAYERS))
+        memory = [fresh_process(peak_memory, name, *case) for name in LAYERS]
+        results[case] = ssm, attention, *memory
+        cells = [milliseconds(ssm), milliseconds(attention), f"{ssm / attention:.2f}"]
+        rows.append([*map(str, case), *cells, *(f"{m:.0f}" for m in memory)])
+    header = ("pixels", "words", "SSM ms", "attention ms", "SSM / attention", "SSM MB", "attention MB")
+    title = f"{machine(clock)}; width {DIM}, one sentence"
+    write_table(args.output / "fusion.md", title, header, rows)
+    figure, axes = new_plot(f"Fusion of width {DIM}, one sentence", "", "ms", 2)
+    for ax, lines, i in ((axes[0], [(p, words) for p in args.pixels], 0),
+                         (axes[1], [(pixels, w) for w in args.words], 1)):  # fmt: skip
+        for k, name in enumerate(LAYERS):
+            ax.plot([c[i] for c in lines], [1000 * results[c][k] for c in lines], "o-", label=name)
+        ax.set_xlabel(("pixels", "words")[i])
+        ax.set_ylim(bottom=0)
+        ax.legend()
+    figure.savefig(args.output / "fusion.png", dpi=110)
+
+
+def layer_call(name: str, pixels: int, words: int) -> Callable[[], Tensor]:
+    """A forward pass of a layer for one sentence on one map, four times as wide as high."""
+    torch.manual_seed(0)
+    extra = {"SSM": (STATE, HEADS), "attention": (HEADS,)}[name]
+    layer = LAYERS[name](DIM, DIM, DIM, *extra).eval()
+    height = max(1, round((pixels / 4) ** 0.5))
+    visual = torch.randn(1, DIM, height, pixels // height).contiguous(memory_format=torch.channels_last)
+    text, mask = torch.randn(1, words, DIM), torch.ones(1, words, dtype=torch.bool)
+    owner = torch.zeros(1, dtype=torch.long)
+    return lambda: layer(visual, text, mask, owner)
+
+
+@torch.no_grad()
+def peak_memory(name: str, pixels: int, words: int) -> float:
+    """MB that a forward pass takes beyond its inputs; in a fresh process."""
+    layer_call(name, 64, 4)()  # loads the kernels
+    call = layer_call(name, pixels, words)
+    before = reset_peak()
+    call()
+    return peak_megabytes() - before

@@ -1,0 +1,152 @@
+"""U2ENet's inference: every stage alone and all together, against ResNet-50's forward pass."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from detectron2.modeling import build_model
+from torchvision.models import resnet50
+from tqdm import tqdm
+
+from d2ext.data.augmentation import ImageTransform, to_tensor
+from d2ext.data.image_io import read_image
+from d2ext.engine import inference_autocast
+from d2ext.modeling import U2ENet, optimize_for_inference
+
+from .models import CONFIGS, full_size_config, record, roberta_folder
+from .report import Clock, machine, milliseconds, new_plot, write_table
+
+FILE_SIZES = {"mono3drefer": (375, 1242), "monomulti3d": (1080, 1920)}
+STAGES = ("read", "resize", "backbone", "text", "filter", "fusion", "head", "decode")
+#: Seconds by column, of a config, a number of images and a number of sentences an image.
+Results = dict[tuple[str, int, int], dict[str, float]]
+COLUMNS = (*STAGES, "all, text cached", "all", "ResNet-50")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--configs", nargs="+", choices=CONFIGS, default=list(CONFIGS), metavar="CONFIG")
+    parser.add_argument("--sentences", nargs="+", type=int, default=[1, 3, 20], metavar="K")
+    parser.add_argument("--batch", nargs="+", type=int, default=[1, 8], metavar="B", help="images at a time")
+    parser.add_argument("--text", help="folder with RoBERTa-base's tokenizer and config; default: a stand-in")
+    parser.add_argument("--dtype", default="float32", help="TEST.DTYPE of the model")
+
+
+@torch.no_grad()
+def run(args: argparse.Namespace, clock: Clock) -> None:
+    results: Results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        text = args.text or roberta_folder(Path(folder))
+        for name in args.configs:
+            cfg = full_size_config(name, text, ["TEST.DTYPE", args.dtype])
+            model = optimize_for_inference(build_model(cfg).eval())
+            cases = [(b, k) for b in args.batch for k in args.sentences]
+            for batch, count in tqdm(cases, desc=name, disable=None):
+                records = [record(tuple(cfg.INPUT.SIZE), count) for _ in range(batch)]
+                for r in records:
+                    r["single_target"] = name == "mono3drefer"
+                functions = _stages(model, records, FILE_SIZES[name], Path(folder))
+                functions |= _whole(model, records)
+                with inference_autocast(cfg):
+                    times = clock.alternate(*functions.values())
+                seconds = dict(zip(functions, times, strict=True))
+                seconds["decode"] -= seconds["head"]
+                results[name, batch, count] = {c: seconds[c] for c in COLUMNS}
+    _write(args, clock, results)
+
+
+def _stages(
+    model: U2ENet, records: list[dict[str, Any]], file_size: tuple[int, int], folder: Path
+) -> dict[str, Callable[[], object]]:
+    """Each stage of inference for a whole batch; ``decode`` includes ``head``."""
+    size = records[0]["camera"].image_size
+    file = folder / "image.jpg"
+    noise = np.random.default_rng(0).integers(0, 255, (file_size[0] // 8, file_size[1] // 8, 3), np.uint8)
+    cv2.imwrite(str(file), cv2.resize(noise, file_size[::-1], interpolation=cv2.INTER_CUBIC))
+    image = read_image(file)
+    transform = ImageTransform.fit(file_size, size)
+    maps, views = model.encode_images(records)
+    words = [model.encode_sentences(r["sentences"]) for r in records]
+    chunks = [
+        (i, slice(start, start + model.sentence_chunk))
+        for i, r in enumerate(records)
+        for start in range(0, len(r["sentences"]), model.sentence_chunk)
+    ]
+
+    def owner(i: int, chunk: slice) -> torch.Tensor:
+        return torch.full((len(words[i][2][chunk]),), i, device=model.device)
+
+    def fuse(i: int, chunk: slice) -> torch.Tensor:
+        levels, _, mask = words[i]
+        one = [m[i : i + 1] for m in maps]
+        return model.fusion(one, [x[chunk] for x in levels], mask[chunk], owner(i, chunk) * 0)
+
+    fused = [fuse(*c) for c in chunks]
+    topk = 1 if records[0]["single_target"] else model.topk
+    rows = [
+        (f, words[i][1][chunk], views.of(owner(i, chunk)))
+        for f, (i, chunk) in zip(fused, chunks, strict=True)
+    ]
+
+    def encode() -> None:
+        model.text_encoder.clear_cache()
+        for r in records:
+            model.text_encoder(r["sentences"])
+
+    return {
+        "read": lambda: [read_image(file) for _ in records],
+        "resize": lambda: [to_tensor(transform.apply_image(image), "BGR") for _ in records],
+        "backbone": lambda: model.encode_images(records),
+        "text": encode,
+        "filter": lambda: [model.encode_sentences(r["sentences"]) for r in records],
+        "fusion": lambda: [fuse(*c) for c in chunks],
+        "head": lambda: [model.head(f, v, view.valid) for f, v, view in rows],
+        "decode": lambda: [model.head.decode(f, v, view, topk) for f, v, view in rows],
+    }
+
+
+def _whole(model: U2ENet, records: list[dict[str, Any]]) -> dict[str, Callable[[], object]]:
+    """The model's forward pass with cached and with new sentences, and the network it is compared with."""
+    reference = resnet50().eval().to(model.device, memory_format=torch.channels_last)
+    height, width = records[0]["camera"].image_size
+    x = torch.randn(len(records), 3, height, width, device=model.device)
+    x = x.contiguous(memory_format=torch.channels_last)
+
+    def new_sentences() -> None:
+        model.text_encoder.clear_cache()
+        model(records)
+
+    return {
+        "all, text cached": lambda: model(records),
+        "all": new_sentences,
+        "ResNet-50": lambda: reference(x),
+    }
+
+
+def _write(args: argparse.Namespace, clock: Clock, results: Results) -> None:
+    header = ["input", "images", "sentences", *COLUMNS, "cached / ResNet-50", "cached / fewest sentences"]
+    rows = []
+    least = min(args.sentences)
+    for (name, batch, count), seconds in results.items():
+        cached = seconds["all, text cached"]
+        few = results[name, batch, least]["all, text cached"]
+        ratios = [f"{cached / seconds['ResNet-50']:.2f}", f"{cached / few:.2f}"]
+        rows.append([name, str(batch), str(count), *map(milliseconds, seconds.values()), *ratios])
+    name = f"u2enet_{args.dtype}"
+    write_table(args.output / f"{name}.md", f"{machine(clock)}; {args.dtype}; milliseconds", header, rows)
+    cases = [(c, b) for c in args.configs for b in args.batch]
+    figure, axes = new_plot("U2ENet, one batch", "sentences an image", "ms", len(cases))
+    for ax, (config, batch) in zip(axes, cases, strict=True):
+        ax.set_title(f"{config}, {batch} image{'s' if batch > 1 else ''}")
+        for column, style in (("all", "o-"), ("all, text cached", "s-"), ("ResNet-50", "k--")):
+            values = [1000 * results[config, batch, k][column] for k in args.sentences]
+            ax.plot(args.sentences, values, style, label=column)
+        ax.set_ylim(bottom=0)
+        ax.legend()
+    figure.savefig(args.output / f"{name}.png", dpi=110)
