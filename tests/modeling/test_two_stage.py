@@ -3,7 +3,10 @@
 import pytest
 import torch
 from detectron2.modeling import build_model
-from detectron2.structures import Boxes, Instances
+
+from d2ext.modeling.box3d_head import ObjectBoxes, ObjectTargets
+from d2ext.modeling.grounding_head import GroundingTargets
+from d2ext.modeling.meta_arch.grounder import grounding_targets
 
 STAGE_1 = ("fusion.", "head.")
 STAGE_2 = ("text_encoder.", "semantic_filter.", "pooling.", "matcher.")
@@ -117,22 +120,36 @@ def test_an_image_without_sentences_gets_no_answers(eager, toy_records):
     assert eager([toy_records[0] | {"sentences": []}]) == [{"grounding": []}]
 
 
-def test_a_box_stands_for_the_object_that_it_overlaps_by_half(model):
-    objects = Instances((100, 100))
-    objects.gt_boxes = Boxes(torch.tensor([[0.0, 0, 30, 30], [50, 50, 80, 80], [52, 50, 82, 80]]))
-    boxes = torch.tensor(
-        [
-            [0.0, 0, 30, 30],  # the same
-            [9, 0, 39, 30],  # 21 of 39: IoU 0.54
-            [11, 0, 41, 30],  # 19 of 41: 0.46
-            [51.5, 50, 81.5, 80],  # over half of two objects, more of the last
-            [90, 90, 95, 95],
-        ]
-    )
-    assert model._objects(torch.stack([boxes, boxes]), [objects, objects[:0]]).tolist() == [
-        [0, 0, -1, 2, -1],
-        [-1] * 5,
+def objects_of(image: list[int], boxes: list[list[float]], center: torch.Tensor) -> GroundingTargets:
+    n = len(image)
+    box2d, zero = torch.tensor(boxes).view(-1, 4), torch.zeros(n)
+    objects = ObjectTargets(zero.long(), box2d, center, center, zero, zero > 0)
+    anchor = (box2d[:, :2] + box2d[:, 2:]) / 2
+    none = torch.zeros(0, dtype=torch.long)
+    return GroundingTargets(torch.tensor(image), anchor, objects, zero > 0, none, anchor[:0])
+
+
+def test_a_box_stands_for_the_object_that_it_overlaps_by_half_or_whose_centre_it_has(model):
+    boxes = [[0.0, 0, 30, 30], [50, 50, 80, 80], [52, 50, 82, 80]]
+    labels = objects_of([1, 1, 1], boxes, torch.zeros(3, 3))  # the first image has none
+    found = [
+        ([0.0, 0, 30, 30], [90.0, 90]),  # the same box
+        ([9, 0, 39, 30], [90, 90]),  # 21 of 39: IoU 0.54
+        ([11, 0, 41, 30], [90, 90]),  # 19 of 41: 0.46
+        ([51.5, 50, 81.5, 80], [90, 90]),  # over half of two objects, more of the last
+        ([90, 90, 95, 95], [90, 90]),
+        ([90, 90, 95, 95], [15, 22]),  # 7 pixels from the first one's centre: less than a cell of 8
+        ([90, 90, 95, 95], [15, 24]),  # 9 pixels
+        ([50, 50, 80, 80], [67, 65]),  # exactly the second's box, at the third's centre: the box counts first
     ]
+    box2d, uv = (torch.tensor([f[i] for f in found] * 2) for i in (0, 1))
+    n = len(box2d)
+    center = torch.cat([uv * 10, torch.full((n, 1), 10.0)], 1)  # a camera of focal length 1
+    nothing = torch.zeros(n)
+    predicted = ObjectBoxes(nothing.long(), nothing, box2d, center, center, nothing, nothing, nothing)
+    P = torch.eye(3, 4).expand(2, 3, 4)
+    assert model.stride == 8
+    assert model._objects(predicted, P, labels).tolist() == [[-1] * 8, [0, 0, -1, 2, -1, 0, -1, 1]]
 
 
 def test_perfect_boxes_and_scores_have_no_matching_loss(eager, toy_records, monkeypatch):
@@ -141,13 +158,15 @@ def test_perfect_boxes_and_scores_have_no_matching_loss(eager, toy_records, monk
     images = eager.encode_images([record])
     read, nothing, views = eager._detect(images)
     found = eager.head.decode(read, nothing, views, 5)
+    labels = grounding_targets(images.P, [record["instances"]], [[torch.arange(5)]])
+    found.boxes.center = record["instances"].gt_boxes3d.center[order]
     found.boxes.box2d = record["instances"].gt_boxes.tensor[order]
     found.scores = torch.ones(5)
     meant = torch.tensor([[0, 0, 0, 1, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]])
     monkeypatch.setattr(eager, "_match", lambda boxes, valid, sentences: (2.0 * meant - 1) * 50)
-    assert eager._match_loss([record], images, found) < 1e-6
+    assert eager._match_loss([record], images, found, labels) < 1e-6
     found.scores[3] = 0.0  # no box: whatever its score, it costs nothing
     monkeypatch.setattr(
         eager, "_match", lambda boxes, valid, sentences: (2.0 * meant - 1) * 50 * (valid * 2 - 1)
     )
-    assert eager._match_loss([record], images, found) < 1e-6
+    assert eager._match_loss([record], images, found, labels) < 1e-6

@@ -25,6 +25,11 @@ def train_net(config: str, datasets: Path, output: Path, *options: str) -> None:
     subprocess.run(command, cwd=ROOT, env=os.environ | {"DETECTRON2_DATASETS": str(datasets)}, check=True)
 
 
+def render(datasets: Path, *options: str) -> None:
+    command = [sys.executable, "-m", "d2ext.data.synthroad", "--root", str(datasets / "synthroad"), *options]
+    subprocess.run(command, check=True)
+
+
 def metrics(output: Path, dataset: str) -> dict:
     return json.loads((output / "inference" / dataset / "metrics.json").read_text())
 
@@ -50,6 +55,19 @@ def test_tiny_model_learns_the_real_roadside_frame(shared_dir, tmp_path):
     assert result["exact"]["F1@0.5"] >= 90
 
 
+def test_two_stage_baseline_learns_a_few_scenes(tmp_path):
+    """A narrow one on small images, without augmentation."""
+    render(tmp_path, "--seed", "4", "--train", "4", "--val", "1", "--test", "1")
+    small = ("INPUT.SIZE", "(160, 288)", "MODEL.TIMM.WIDTHS", "[32, 48, 64, 96]")
+    plain = ("INPUT.SCALE_RANGE", "(1.0, 1.0)", "INPUT.FLIP_PROB", "0.0", "SOLVER.AMP.ENABLED", "False")
+    short = ("SOLVER.MAX_ITER", "300", "SOLVER.WARMUP_ITERS", "30", "SOLVER.IMS_PER_BATCH", "2")
+    name = "synthroad_monomulti3d_train"
+    data = ("DATASETS.TRAIN", f"('{name}',)", "DATASETS.TEST", f"('{name}',)", "DATALOADER.NUM_WORKERS", "0")
+    train_net("two_stage_tiny_synthroad", tmp_path, tmp_path / "output", *small, *plain, *short, *data)
+    result = metrics(tmp_path / "output", name)["exact"]
+    assert result["F1@0.25"] >= 50 and result["none_acc"] >= 60
+
+
 @pytest.mark.parametrize("name", ["mono3drefer", "monomulti3d"])
 def test_full_size_model_trains_a_step_and_evaluates(name, shared_dir, tmp_path):
     """Random weights stand in for the published ones; the tokenizer is RoBERTa's."""
@@ -63,9 +81,7 @@ def test_full_size_model_trains_a_step_and_evaluates(name, shared_dir, tmp_path)
 @pytest.fixture(scope="module")
 def unseen_scenes(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("datasets")
-    command = ["-m", "d2ext.data.synthroad", "--root", root / "synthroad", "--seed", "77"]
-    command += ["--train", "1", "--val", "1", "--test", "60", "--workers", "2"]
-    subprocess.run([sys.executable, *map(str, command)], check=True)
+    render(root, "--seed", "77", "--train", "1", "--val", "1", "--test", "60", "--workers", "2")
     return root
 
 

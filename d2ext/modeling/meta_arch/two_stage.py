@@ -14,11 +14,13 @@ from detectron2.structures import Boxes, Instances, pairwise_iou
 from torch import Tensor
 
 from d2ext.data.categories import CATEGORIES
+from d2ext.modeling.box3d_head import ObjectBoxes
 from d2ext.modeling.box_text_matcher import BoxTextMatcher
-from d2ext.modeling.grounding_head import Grounded, HeadMaps, SentenceViews
+from d2ext.modeling.grounding_head import Grounded, GroundingTargets, HeadMaps, SentenceViews
 from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
 from d2ext.modeling.meta_arch.grounder import Grounder, detail_channels, grounding_targets, sentence_owners
 from d2ext.modeling.normalizer import loss_normalizer
+from d2ext.structures.projection import project_points
 
 
 @META_ARCH_REGISTRY.register()
@@ -32,16 +34,16 @@ class TwoStageGrounder(Grounder):
 
     Args:
         matcher: scores of boxes and sentences.
-        match_iou: a box found stands for the labelled object whose 2D box it overlaps most, if by at least
-            this IoU.
+        match_quality: a box found stands for the labelled object that it fits best, if by at least this:
+            the IoU of the 2D boxes, or 1 / (1 + distance of the projected centres in cells).
         parts: the arguments of :class:`Grounder`.
     """
 
     @configurable
-    def __init__(self, *, matcher: BoxTextMatcher, match_iou: float, **parts: Any) -> None:
+    def __init__(self, *, matcher: BoxTextMatcher, match_quality: float, **parts: Any) -> None:
         super().__init__(**parts)
         self.matcher = matcher
-        self.object_matcher = Matcher([match_iou], [0, 1])
+        self.object_matcher = Matcher([match_quality], [0, 1])
 
     @classmethod
     def from_config(cls, cfg) -> dict:
@@ -58,17 +60,18 @@ class TwoStageGrounder(Grounder):
             t.NUM_HEADS,
             t.POOL_SIZE,
         )
-        return parts | {"matcher": matcher, "match_iou": t.MATCH_IOU}
+        return parts | {"matcher": matcher, "match_quality": t.MATCH_QUALITY}
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         instances = [x["instances"] for x in batched_inputs]
         images = self.encode_images(batched_inputs)
         read, nothing, views = self._detect(images)
         everything = [[torch.arange(len(x))] for x in instances]
-        losses = self.head.losses(read, nothing, views, grounding_targets(views.P, instances, everything))
+        targets = grounding_targets(views.P, instances, everything)
+        losses = self.head.losses(read, nothing, views, targets)
         with torch.no_grad():
             found = self.head.decode(read, nothing, views, self.topk)
-        return losses | {"loss_match": self._match_loss(batched_inputs, images, found)}
+        return losses | {"loss_match": self._match_loss(batched_inputs, images, found, targets)}
 
     def answer(self, image: EncodedImages, record: dict) -> list[Instances]:
         read, nothing, views = self._detect(image)
@@ -96,7 +99,9 @@ class TwoStageGrounder(Grounder):
     def _match(self, boxes: Tensor, valid: Tensor, sentences: EncodedSentences) -> Tensor:
         return self.matcher(boxes, valid, sentences.levels, sentences.mask, sentences.vectors)
 
-    def _match_loss(self, batched_inputs: list[dict], images: EncodedImages, found: Grounded) -> Tensor:
+    def _match_loss(
+        self, batched_inputs: list[dict], images: EncodedImages, found: Grounded, labels: GroundingTargets
+    ) -> Tensor:
         """Binary cross-entropy of every box with every sentence of its image: sum over the boxes, mean over
         the sentences of all processes; 0 without sentences."""
         texts = [x["sentences"] for x in batched_inputs]
@@ -106,21 +111,23 @@ class TwoStageGrounder(Grounder):
             return images.P.new_zeros(())
         owner = sentence_owners(texts).to(self.device)
         boxes, valid = self._encode_boxes(images, found)
-        objects = self._objects(
-            found.boxes.box2d.view(*valid.shape, 4), [x["instances"] for x in batched_inputs]
-        )
+        objects = self._objects(found.boxes, images.P, labels)
         targets = [t.to(self.device) for x in batched_inputs for t in x["sentence_targets"]]
         meant = torch.stack([torch.isin(o, t) for o, t in zip(objects[owner], targets, strict=True)])
         logits = self._match(boxes[owner], valid[owner], self.encode_sentences(sentences))
         loss = F.binary_cross_entropy_with_logits(logits, meant.float(), reduction="none")
         return (loss * valid[owner]).sum() / count
 
-    def _objects(self, box2d: Tensor, instances: list[Instances]) -> Tensor:
-        """The labelled object, by index into the image's instances, that each of box2d (B, N, 4) stands for:
-        (B, N), -1 for none."""
+    def _objects(self, boxes: ObjectBoxes, P: Tensor, labels: GroundingTargets) -> Tensor:
+        """The labelled object, by its number in the image, that each of the boxes (B * N,) stands for, or -1:
+        (B, N). ``labels`` holds all objects of the B images, P (B, 3, 4) their projections."""
+        box2d = boxes.box2d.view(len(P), -1, 4)
+        uv, _ = project_points(P[:, None], boxes.center.view(len(P), -1, 3))
         rows = []
-        for boxes, labels in zip(box2d, instances, strict=True):
-            overlap = pairwise_iou(labels.gt_boxes.to(self.device), Boxes(boxes))
-            index, known = self.object_matcher(overlap)
+        for image in range(len(P)):
+            mine = labels.owner == image
+            overlap = pairwise_iou(Boxes(labels.objects.box2d[mine]), Boxes(box2d[image]))
+            distance = (labels.anchor[mine][:, None] - uv[image]).norm(dim=2) / self.stride
+            index, known = self.object_matcher(torch.maximum(overlap, 1 / (1 + distance)))
             rows.append(torch.where(known == 1, index, -1))
         return torch.stack(rows)

@@ -121,5 +121,6 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     t.NUM_HEADS = 4
     # Cells a side in which a box is read from the map.
     t.POOL_SIZE = 4
-    # In training a box stands for the labelled object whose 2D box it overlaps most, if by at least this IoU.
-    t.MATCH_IOU = 0.5
+    # In training a box stands for the labelled object that it fits best, if by at least this: the IoU of the
+    # 2D boxes, or 1 / (1 + distance of the projected centres in cells of the finest map).
+    t.MATCH_QUALITY = 0.5
