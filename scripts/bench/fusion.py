@@ -13,7 +13,6 @@ from d2ext.layers import CrossAttention, CrossModalSSM
 
 from .report import (
     Clock,
-    fresh_process,
     machine,
     milliseconds,
     new_plot,
@@ -39,7 +38,7 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
     rows, results = [], {}
     for case in tqdm(list(dict.fromkeys(cases)), disable=None):
         ssm, attention = clock.alternate(*(layer_call(name, *case) for name in LAYERS))
-        memory = [fresh_process(peak_memory, name, *case) for name in LAYERS]
+        memory = [peak_memory(name, *case) for name in LAYERS]
         results[case] = ssm, attention, *memory
         cells = [milliseconds(ssm), milliseconds(attention), f"{ssm / attention:.2f}"]
         rows.append([*map(str, case), *cells, *(f"{m:.0f}" for m in memory)])
@@ -69,11 +68,10 @@ def layer_call(name: str, pixels: int, words: int) -> Callable[[], Tensor]:
     return lambda: layer(visual, text, mask, owner)
 
 
-@torch.no_grad()
 def peak_memory(name: str, pixels: int, words: int) -> float:
-    """MB that a forward pass takes beyond its inputs; in a fresh process."""
-    layer_call(name, 64, 4)()  # loads the kernels
+    """MB that a forward pass takes beyond its inputs."""
     call = layer_call(name, pixels, words)
+    call()  # builds the kernels
     before = reset_peak()
     call()
     return peak_megabytes() - before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import multiprocessing
 import platform
@@ -60,12 +61,13 @@ def reset_peak() -> float:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
         return torch.cuda.memory_allocated() / 2**20
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed goes back, so that it counts when it is taken again
     Path("/proc/self/clear_refs").write_text("5")
     return peak_megabytes()
 
 
 def peak_megabytes() -> float:
-    """Most memory that this process has held since :func:`reset_peak` (Linux, or on the GPU)."""
+    """Most memory that this process has held since :func:`reset_peak` (Linux with glibc, or on the GPU)."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
