@@ -23,6 +23,7 @@ from .build import (
     build_grounding_train_loader,
 )
 from .categories import CATEGORIES, Category, category_id, thing_classes
+from .image_record import image_record
 from .mapper import DetectionMapper, GroundingMapper
 from .sentences import flip_sentence
 
@@ -37,5 +38,6 @@ __all__ = [
     "build_grounding_train_loader",
     "category_id",
     "flip_sentence",
+    "image_record",
     "thing_classes",
 ]

@@ -11,12 +11,14 @@ from d2ext.engine.config import add_engine_config, load_config
 from d2ext.engine.hooks import StepSeed, Validation, WeightAverage
 from d2ext.engine.launch import default_main, default_setup, one_line_errors
 from d2ext.engine.optimizer import build_optimizer
+from d2ext.engine.project import ImagePredictor, train_or_evaluate
 from d2ext.engine.report import write_report
 from d2ext.engine.trainer import BaseTrainer, create_ddp_model, inference_autocast
 
 __all__ = [
     "BaseTrainer",
     "D2Checkpointer",
+    "ImagePredictor",
     "StepSeed",
     "Validation",
     "WeightAverage",
@@ -31,6 +33,7 @@ __all__ = [
     "one_line_errors",
     "read_checkpoint",
     "save_safetensors",
+    "train_or_evaluate",
     "write_report",
     "write_safetensors",
 ]

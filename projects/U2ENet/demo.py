@@ -86,10 +86,7 @@ def load_predictor(args: argparse.Namespace) -> U2ENetPredictor:
     if args.runtime == "onnx":
         model = OnnxU2ENet(args.onnx)
         return U2ENetPredictor(model.cfg, model)
-    cfg = load_config(add_u2enet_config, args.config_file, args.opts)
-    if not cfg.MODEL.WEIGHTS:
-        raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")
-    return U2ENetPredictor(cfg)
+    return U2ENetPredictor(load_config(add_u2enet_config, args.config_file, args.opts))
 
 
 def command() -> None:

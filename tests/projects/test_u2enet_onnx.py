@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.export import Dim
 
+from d2ext.data import image_record
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.synthroad.labels import make_frame
 from d2ext.data.synthroad.layout import CAR, POLE
@@ -21,7 +22,6 @@ from d2ext.projects.u2enet import (
     U2ENetTrainer,
     add_u2enet_config,
     export_onnx,
-    image_record,
 )
 from d2ext.projects.u2enet.onnx import GRAPHS, Graph, export_graph, flatten, unflatten
 from d2ext.structures import Camera

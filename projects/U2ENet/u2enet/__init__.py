@@ -3,7 +3,7 @@
 from d2ext.projects.u2enet.config import add_u2enet_config
 from d2ext.projects.u2enet.evaluator import GroundingEvaluator
 from d2ext.projects.u2enet.onnx import OnnxU2ENet, export_onnx
-from d2ext.projects.u2enet.predictor import U2ENetPredictor, image_record
+from d2ext.projects.u2enet.predictor import U2ENetPredictor
 from d2ext.projects.u2enet.trainer import U2ENetTrainer
 
 __all__ = [
@@ -13,5 +13,4 @@ __all__ = [
     "U2ENetTrainer",
     "add_u2enet_config",
     "export_onnx",
-    "image_record",
 ]
