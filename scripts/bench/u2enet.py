@@ -19,6 +19,7 @@ from d2ext.data.augmentation import ImageTransform, to_tensor
 from d2ext.data.image_io import read_image
 from d2ext.engine import inference_autocast
 from d2ext.modeling import U2ENet, optimize_for_inference
+from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
 
 from .models import CONFIGS, full_size_config, record, roberta_folder
 from .report import Clock, machine, milliseconds, new_plot, write_table
@@ -56,7 +57,6 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
                 with inference_autocast(cfg):
                     times = clock.alternate(*functions.values())
                 seconds = dict(zip(functions, times, strict=True))
-                seconds["decode"] -= seconds["head"]
                 results[name, batch, count] = {c: seconds[c] for c in COLUMNS}
     _write(args, clock, results)
 
@@ -64,35 +64,25 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
 def _stages(
     model: U2ENet, records: list[dict[str, Any]], file_size: tuple[int, int], folder: Path
 ) -> dict[str, Callable[[], object]]:
-    """Each stage of inference for a whole batch; ``decode`` includes ``head``."""
+    """Each stage of inference for a whole batch."""
     size = records[0]["camera"].image_size
     file = folder / "image.jpg"
     noise = np.random.default_rng(0).integers(0, 255, (file_size[0] // 8, file_size[1] // 8, 3), np.uint8)
     cv2.imwrite(str(file), cv2.resize(noise, file_size[::-1], interpolation=cv2.INTER_CUBIC))
     image = read_image(file)
     transform = ImageTransform.fit(file_size, size)
-    maps, views = model.encode_images(records)
-    words = [model.encode_sentences(r["sentences"]) for r in records]
-    chunks = [
-        (i, slice(start, start + model.sentence_chunk))
-        for i, r in enumerate(records)
-        for start in range(0, len(r["sentences"]), model.sentence_chunk)
-    ]
+    images = model.encode_images(records)
+    chunks = [(images.image(i), words) for i, r in enumerate(records) for words in model.chunks(r)]
 
-    def owner(i: int, chunk: slice) -> torch.Tensor:
-        return torch.full((len(words[i][2][chunk]),), i, device=model.device)
+    def fuse(image: EncodedImages, words: EncodedSentences) -> torch.Tensor:
+        return model.fusion(image.maps, words.levels, words.mask, owners(words))
 
-    def fuse(i: int, chunk: slice) -> torch.Tensor:
-        levels, _, mask = words[i]
-        one = [m[i : i + 1] for m in maps]
-        return model.fusion(one, [x[chunk] for x in levels], mask[chunk], owner(i, chunk) * 0)
+    def owners(words: EncodedSentences) -> torch.Tensor:
+        return words.mask.new_zeros(len(words.mask), dtype=torch.long)
 
-    fused = [fuse(*c) for c in chunks]
     topk = 1 if records[0]["single_target"] else model.topk
-    rows = [
-        (f, words[i][1][chunk], views.of(owner(i, chunk)))
-        for f, (i, chunk) in zip(fused, chunks, strict=True)
-    ]
+    rows = [(fuse(*c), c[1].vectors, model.views(c[0], owners(c[1]))) for c in chunks]
+    read = [(model.head(f, vectors, views.valid), vectors, views) for f, vectors, views in rows]
 
     def encode() -> None:
         model.text_encoder.clear_cache()
@@ -107,7 +97,7 @@ def _stages(
         "filter": lambda: [model.encode_sentences(r["sentences"]) for r in records],
         "fusion": lambda: [fuse(*c) for c in chunks],
         "head": lambda: [model.head(f, v, view.valid) for f, v, view in rows],
-        "decode": lambda: [model.head.decode(f, v, view, topk) for f, v, view in rows],
+        "decode": lambda: [model.head.decode(*r, topk) for r in read],
     }
 
 
