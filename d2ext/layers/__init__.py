@@ -1,6 +1,6 @@
 """Layers shared by the methods: Mamba-2's scan and block, cross-modal state-space model, linear attention."""
 
-from d2ext.layers.cross_modal import CrossModalSSM, maps_of_sentences
+from d2ext.layers.cross_modal import CrossModalSSM, add_to, maps_of_sentences, multiply_by
 from d2ext.layers.cross_modal_baselines import CrossAttention, MeanWordConcat
 from d2ext.layers.linear_attention import linear_attention
 from d2ext.layers.ssd import ssd_final_state, ssd_scan
@@ -11,8 +11,10 @@ __all__ = [
     "CrossModalSSM",
     "MeanWordConcat",
     "SSDBlock",
+    "add_to",
     "linear_attention",
     "maps_of_sentences",
+    "multiply_by",
     "ssd_final_state",
     "ssd_scan",
 ]

@@ -22,6 +22,16 @@ def maps_of_sentences(maps: Tensor, sentence_to_image: Tensor | None) -> Tensor:
     return maps if sentence_to_image is None or maps.shape[0] == 1 else maps[sentence_to_image]
 
 
+def add_to(own: Tensor, other: Tensor) -> Tensor:
+    """own + other, which in inference takes the memory of ``own``: large new maps cost more than sums."""
+    return own + other if torch.is_grad_enabled() else own.add_(other)
+
+
+def multiply_by(own: Tensor, other: Tensor) -> Tensor:
+    """own * other, which in inference takes the memory of ``own``."""
+    return own * other if torch.is_grad_enabled() else own.mul_(other)
+
+
 class CrossModalSSM(nn.Module):
     """Selective state-space model with B and dt from the text and C from the image (U2ENet's fusion).
 
@@ -122,7 +132,7 @@ class CrossModalSSM(nn.Module):
         norm = torch.linalg.vector_norm(
             C, dim=1, keepdim=True, dtype=torch.promote_types(C.dtype, torch.float32)
         )
-        return C * (norm.square() / self.state_total + self.C_norm.eps).rsqrt().to(C.dtype)
+        return multiply_by(C, (norm.square() / self.state_total + self.C_norm.eps).rsqrt().to(C.dtype))
 
     def read(self, states: Tensor, C: Tensor, sentence_to_image: Tensor | None) -> Tensor:
         """Read each sentence's state at every location of its image: y = C h.

@@ -9,7 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from d2ext.layers import CrossAttention, CrossModalSSM, MeanWordConcat, SSDBlock, maps_of_sentences
+from d2ext.layers import (
+    CrossAttention,
+    CrossModalSSM,
+    MeanWordConcat,
+    SSDBlock,
+    add_to,
+    maps_of_sentences,
+    multiply_by,
+)
 from d2ext.modeling.backbone.timm_ida import ConvNormAct, group_norm
 from d2ext.modeling.numbers import NUMBER_DIM
 
@@ -106,7 +114,7 @@ class LocalMixing(nn.Sequential):
 
     def forward(self, visual: Tensor) -> Tensor:
         """(V, dim, H, W) -> the same shape."""
-        return visual + super().forward(visual)
+        return add_to(super().forward(visual), visual)
 
 
 class SemanticGuidance(nn.Module):
@@ -139,8 +147,9 @@ class SemanticGuidance(nn.Module):
         """visual (V, dim, H, W), text (S, L, text_dim), sentence_to_visual (S,) or None (see
         :func:`d2ext.layers.maps_of_sentences`) -> (S, dim, H, W)."""
         y = self.ssm(visual, text, mask, sentence_to_visual)
-        gate = maps_of_sentences(F.silu(self.gate(visual)), sentence_to_visual)
-        return self.local(maps_of_sentences(visual, sentence_to_visual) + self.out(self.norm(y) * gate))
+        gate = F.silu(self.gate(visual), inplace=not torch.is_grad_enabled())
+        guidance = self.out(multiply_by(self.norm(y), maps_of_sentences(gate, sentence_to_visual)))
+        return self.local(add_to(guidance, maps_of_sentences(visual, sentence_to_visual)))
 
 
 class HierarchicalFusion(nn.Module):
@@ -210,6 +219,6 @@ class HierarchicalFusion(nn.Module):
                 up = F.interpolate(
                     self.top_down[i - 1](fused), size=visual.shape[-2:], mode="bilinear", align_corners=False
                 )
-                visual, owner = maps_of_sentences(visual, sentence_to_image) + up, None
+                visual, owner = add_to(up, maps_of_sentences(visual, sentence_to_image)), None
             fused = step(visual) if levels is None else step(visual, levels[i], mask, owner)
         return cast(Tensor, fused)

@@ -61,7 +61,7 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     # Maps that are fused, coarse to fine: one semantic level each.
     c.IN_FEATURES = ["p5", "p4", "p3"]
     # Width of the fusion at each of them.
-    c.FUSION_DIMS = [128, 96, 64]
+    c.FUSION_DIMS = [128, 96, 48]
     # Map that the box head reads beside the fused one, as it was before fusion; empty for none.
     c.DETAIL_FEATURE = "p2"
     # Width of the semantic levels; state and head size of their SSD blocks.
@@ -110,7 +110,7 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     # Exactly one answer a sentence, where the dataset does not say.
     c.SINGLE_TARGET = False
     # Sentences fused at a time in inference. On a CPU few are faster: large maps are new memory every time.
-    c.SENTENCE_CHUNK = 2 if cfg.MODEL.DEVICE == "cpu" else 20
+    c.SENTENCE_CHUNK = 4 if cfg.MODEL.DEVICE == "cpu" else 20
 
     # META_ARCHITECTURE "TwoStageGrounder": a detector without words, then matching of its U2ENET.TOPK best
     # boxes with the sentence. The other keys of U2ENET hold for both models, but STATE_DIM, FUSION_HEAD_DIM,
