@@ -40,19 +40,31 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
         ssm, attention = clock.alternate(*(layer_call(name, *case) for name in LAYERS))
         memory = [peak_memory(name, *case) for name in LAYERS]
         results[case] = ssm, attention, *memory
-        cells = [milliseconds(ssm), milliseconds(attention), f"{ssm / attention:.2f}"]
-        rows.append([*map(str, case), *cells, *(f"{m:.0f}" for m in memory)])
-    header = ("pixels", "words", "SSM ms", "attention ms", "SSM / attention", "SSM MB", "attention MB")
+        cells = [
+            milliseconds(ssm),
+            milliseconds(attention),
+            f"{ssm / attention:.2f}",
+            f"{1e9 * ssm / case[0]:.0f}",
+        ]
+        rows.append([*map(str, case), *cells, *(f"{m:.1f}" for m in memory)])
+    header = ("pixels", "words", "SSM ms", "attention ms", "SSM / attention", "SSM ns a pixel", "SSM MB",
+              "attention MB")  # fmt: skip
     title = f"{machine(clock)}; width {DIM}, one sentence"
     write_table(args.output / "fusion.md", title, header, rows)
-    figure, axes = new_plot(f"Fusion of width {DIM}, one sentence", "", "ms", 2)
-    for ax, lines, i in ((axes[0], [(p, words) for p in args.pixels], 0),
-                         (axes[1], [(pixels, w) for w in args.words], 1)):  # fmt: skip
+    by_pixels, by_words = [(p, words) for p in args.pixels], [(pixels, w) for w in args.words]
+    figure, axes = new_plot(f"Fusion of width {DIM}, one sentence", "", "ms", 3)
+    for ax, lines, i, first in (
+        (axes[0], by_pixels, 0, 0),
+        (axes[1], by_words, 1, 0),
+        (axes[2], by_pixels, 0, 2),
+    ):
         for k, name in enumerate(LAYERS):
-            ax.plot([c[i] for c in lines], [1000 * results[c][k] for c in lines], "o-", label=name)
-        ax.set_xlabel(("pixels", "words")[i])
+            values = [results[c][first + k] * (1 if first else 1000) for c in lines]
+            ax.plot([c[i] for c in lines], values, "o-", label=name)
+        ax.set_xlabel(f"pixels, {words} words" if i == 0 else f"words, {pixels} pixels")
         ax.set_ylim(bottom=0)
         ax.legend()
+    axes[2].set_ylabel("MB")
     figure.savefig(args.output / "fusion.png", dpi=110)
 
 
