@@ -31,6 +31,8 @@ def add_engine_config(cfg: CfgNode) -> None:
     # Type of convolutions and matrix products in evaluation and prediction: "float32", "bfloat16" (CPU and
     # GPU) or "float16" (GPU).
     cfg.TEST.DTYPE = "float32"
+    # Predictors run the tensor functions of the model through torch.compile; see optimize_for_inference.
+    cfg.TEST.COMPILE = False
     # Training on several processes: look for parameters that took no part in a step (slower). Needed when a
     # batch can leave a whole head without a loss.
     cfg.SOLVER.FIND_UNUSED_PARAMETERS = False

@@ -71,7 +71,7 @@ class ImagePredictor(DefaultPredictor):
                 raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")
             network = build_model(self.cfg).eval()
             D2Checkpointer(network).load(cfg.MODEL.WEIGHTS)
-            optimize_for_inference(network)
+            optimize_for_inference(network, cfg.TEST.COMPILE)
             model = network
         self.model = model
         if len(cfg.DATASETS.TEST):

@@ -11,8 +11,11 @@ from torch.fx.proxy import TraceError
 
 from d2ext.modeling.backbone.timm_ida import ConvNormAct, TimmBackbone
 
+#: Children of a model that ``torch.compile`` may take: tensors in, tensors out.
+COMPILED = ("backbone", "semantic_filter", "fusion", "head")
 
-def optimize_for_inference(model: nn.Module) -> nn.Module:
+
+def optimize_for_inference(model: nn.Module, compiled: bool = False) -> nn.Module:
     """Fold BatchNorm into the convolutions before it and store their weights channels last, in place.
 
     Folded are every :class:`ConvNormAct` and the timm network of a :class:`TimmBackbone`; one that
@@ -28,6 +31,10 @@ def optimize_for_inference(model: nn.Module) -> nn.Module:
         for name, child in list(module.named_children()):
             if isinstance(child, ConvNormAct) or (isinstance(module, TimmBackbone) and name == "body"):
                 setattr(module, name, _folded(child))
+    if compiled:
+        for name, child in model.named_children():
+            if name in COMPILED:
+                child.compile()
     return model.to(memory_format=torch.channels_last)
 
 

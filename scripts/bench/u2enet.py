@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", nargs="+", type=int, default=[1, 8], metavar="B", help="images at a time")
     parser.add_argument("--text", help="folder with RoBERTa-base's tokenizer and config; default: a stand-in")
     parser.add_argument("--dtype", default="float32", help="TEST.DTYPE of the model")
+    parser.add_argument("--compile", action="store_true", help="with torch.compile")
 
 
 @torch.no_grad()
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
         text = args.text or roberta_folder(Path(folder))
         for name in args.configs:
             cfg = full_size_config(name, text, ["TEST.DTYPE", args.dtype])
-            model = optimize_for_inference(build_model(cfg).eval())
+            model = optimize_for_inference(build_model(cfg).eval(), args.compile)
             cases = [(b, k) for b in args.batch for k in args.sentences]
             for batch, count in tqdm(cases, desc=name, disable=None):
                 records = [record(tuple(cfg.INPUT.SIZE), count) for _ in range(batch)]
@@ -128,8 +129,11 @@ def _write(args: argparse.Namespace, clock: Clock, results: Results) -> None:
         few = results[name, batch, least]["all, text cached"]
         ratios = [f"{cached / seconds['ResNet-50']:.2f}", f"{cached / few:.2f}"]
         rows.append([name, str(batch), str(count), *map(milliseconds, seconds.values()), *ratios])
-    name = f"u2enet_{args.dtype}"
-    write_table(args.output / f"{name}.md", f"{machine(clock)}; {args.dtype}; milliseconds", header, rows)
+    kind = [args.dtype, *(["compiled"] if args.compile else [])]
+    name = "_".join(["u2enet", *kind])
+    write_table(
+        args.output / f"{name}.md", f"{machine(clock)}; {', '.join(kind)}; milliseconds", header, rows
+    )
     cases = [(c, b) for c in args.configs for b in args.batch]
     figure, axes = new_plot("U2ENet, one batch", "sentences an image", "ms", len(cases))
     for ax, (config, batch) in zip(axes, cases, strict=True):

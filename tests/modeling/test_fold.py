@@ -34,11 +34,12 @@ def test_no_norm_is_left_and_features_stay(name):
         assert torch.allclose(after[key], value, atol=1e-4 * float(value.abs().max()))
 
 
-def test_boxes_of_the_folded_model_are_the_same(toy_model, toy_records):
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_boxes_of_the_folded_model_are_the_same(toy_model, toy_records, compiled):
     model = with_statistics(toy_model)
     model.single_target = True
     before = model(toy_records)
-    after = optimize_for_inference(model)(toy_records)
+    after = optimize_for_inference(model, compiled)(toy_records)
     assert not [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     for a, b in zip(before, after, strict=True):
         for x, y in zip(a["grounding"], b["grounding"], strict=True):
