@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,10 +12,11 @@ from detectron2.config import get_cfg
 
 from d2ext.data.build import build_grounding_test_loader
 from d2ext.data.formats.kitti import read_calib
-from d2ext.engine import read_checkpoint, save_safetensors
+from d2ext.engine import load_config, read_checkpoint, save_safetensors
 from d2ext.projects.u2enet import U2ENetPredictor, U2ENetTrainer, add_u2enet_config
 from d2ext.structures import Camera
 
+ROOT = Path(__file__).resolve().parents[2]
 TEXT = "The white car straight ahead is about 14 meters away from me."
 
 
@@ -104,6 +106,12 @@ def test_predictor_refuses_what_it_cannot_mean(cfg):
     with pytest.raises(ValueError, match="sentence 2 of 2 is empty"):
         predictor(image, [TEXT, " "], camera)
     assert predictor(image, [], camera) == []
+
+
+def test_the_shipped_checkpoint_fits_its_config():
+    shipped = ["MODEL.WEIGHTS", str(ROOT / "projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors")]
+    config = str(ROOT / "configs/U2ENet/u2enet_tiny_synthroad.yaml")
+    U2ENetPredictor(load_config(add_u2enet_config, config, shipped))
 
 
 def test_demo_writes_a_picture_and_boxes(demo, demo_arguments, cfg, tmp_path, capsys):
