@@ -212,7 +212,12 @@ class Box3DHead(nn.Module):
         return torch.cat([mid - half, mid + half], 1)
 
     def losses(
-        self, raw: dict[str, Tensor], views: ObjectViews, targets: ObjectTargets, weight: Tensor
+        self,
+        raw: dict[str, Tensor],
+        views: ObjectViews,
+        targets: ObjectTargets,
+        weight: Tensor,
+        center_unit: float | Tensor,
     ) -> dict[str, Tensor]:
         """Weighted means of the losses of the boxes over the predictions of all processes, N of them in this
         one.
@@ -222,6 +227,7 @@ class Box3DHead(nn.Module):
             views: anchor points, cameras and planes.
             targets: what each prediction should be.
             weight: (N,) weight of each prediction; 3D terms leave out objects without a 3D label.
+            center_unit: pixels that errors of the projected centre are counted in, a number or (N, 2).
 
         Returns:
             loss_box, loss_center, loss_size, loss_angle, loss_depth: scalars.
@@ -235,8 +241,8 @@ class Box3DHead(nn.Module):
         box = generalized_box_iou_loss(predicted, targets.box2d) + (predicted_log_wh - log_wh).abs().mean(1)
 
         uv, _ = project_points(views.P, targets.center)
-        offset = (uv - views.uv) / views.unit
-        center = F.smooth_l1_loss(raw["center_offset"], offset, reduction="none", beta=0.1).sum(1)
+        error = (raw["center_offset"] - (uv - views.uv) / views.unit) * (views.unit / center_unit)
+        center = F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.1).sum(1)
 
         log_size = (targets.hwl.clamp(min=1e-2) / self.mean_sizes[targets.classes]).log()
         size = (raw["size"] - log_size).abs().mean(1)

@@ -53,7 +53,7 @@ def _add_shared(cfg: CfgNode) -> None:
             "loss_class": 2.0,
             "loss_l1": 5.0,
             "loss_box": 2.0,
-            "loss_center": 5.0,
+            "loss_center": 2.0,
             "loss_size": 2.0,
             "loss_angle": 1.0,
             "loss_depth": 1.0,

@@ -157,7 +157,7 @@ class GroundingHead(nn.Module):
         raw = self._boxes(features, sentence, views, owner, near)
         kind = F.cross_entropy(raw["classes"], objects.classes, reduction="none")
         losses["loss_class"] = (kind * weight).sum() / num_cells
-        losses |= self.box_head.losses(raw, views.at(owner, near), objects, weight)
+        losses |= self.box_head.losses(raw, views.at(owner, near), objects, weight, views.stride)
         return {k: v * self.loss_weights.get(k, 1.0) for k, v in losses.items()}
 
     def decode(self, maps: HeadMaps, sentence: Tensor, views: SentenceViews, topk: int) -> Grounded:

@@ -62,7 +62,10 @@ class SetCriterion:
             "loss_l1": distance.sum() / positive,
         }
         matched = {name: value[rows] for name, value in raw.items()}
-        losses |= box_head.losses(matched, views[rows], targets, torch.ones_like(distance[:, 0]))
+        seen = views[rows]
+        # A box far larger than its object cannot say to the pixel where the object's centre is.
+        size = (targets.box2d[:, 2:] - targets.box2d[:, :2]).maximum(torch.as_tensor(seen.unit))
+        losses |= box_head.losses(matched, seen, targets, torch.ones_like(size[:, 0]), size)
         return {name: value * self.loss_weights[name] for name, value in losses.items()}
 
     @torch.no_grad()

@@ -40,8 +40,8 @@ def dynamic_k(cost: Tensor, iou: Tensor, candidates: int = 5) -> tuple[Tensor, T
     2021, Sec. 2).
 
     An object takes its k cheapest boxes, where k is the sum of its ``candidates`` largest IoUs, rounded down,
-    at least 1. A box that several take stays with the cheapest. Objects left without any share the free boxes
-    at least total cost, so that none goes without while there are boxes.
+    at least 1. A box that several take stays with the cheapest. Objects left without any share the boxes that
+    nobody took, at least total cost.
 
     Args:
         cost, iou: (R, G) on the CPU, G at least 1.

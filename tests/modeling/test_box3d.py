@@ -116,7 +116,7 @@ def test_head_decodes_what_its_losses_ask_for():
     targets = ObjectTargets(
         classes, box2d, boxes.center, boxes.size, boxes.alpha(plane), torch.ones(n, dtype=torch.bool)
     )
-    losses = head.losses(raw, views, targets, torch.ones(n))
+    losses = head.losses(raw, views, targets, torch.ones(n), 4.0)
     for name, value in losses.items():
         # log of the Laplace scale e^-1 times its square root, four times over four
         best = -math.exp(-0.5) if name == "loss_depth" else 0.0
@@ -136,7 +136,7 @@ def test_objects_without_a_3d_label_train_the_2d_part_only():
         torch.zeros(4),
         torch.zeros(4, dtype=torch.bool),
     )
-    losses = head.losses(head(torch.randn(4, 8)), views, targets, torch.ones(4))
+    losses = head.losses(head(torch.randn(4, 8)), views, targets, torch.ones(4), 4.0)
     zero = {k for k, v in losses.items() if v.item() == 0.0}
     assert zero == {"loss_center", "loss_size", "loss_angle", "loss_depth"}
 
