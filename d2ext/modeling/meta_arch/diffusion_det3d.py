@@ -30,6 +30,8 @@ class DiffusionDet3D(Detector3D):
 
     Args:
         diffusion: of the boxes.
+        dim: width of an object.
+        strides: of the maps, fine to coarse.
         steps: in evaluation.
         renewal_threshold: boxes below this score start again from noise after a step; None renews none.
         ensemble: answer with the boxes of all steps, not only the last one's.
@@ -103,9 +105,13 @@ class DiffusionDet3D(Detector3D):
         noise: Tensor | None = None,
         return_steps: bool = False,
     ) -> list[dict]:
-        count = num_boxes or self.num_boxes
-        steps = steps or self.steps
+        count = self.num_boxes if num_boxes is None else num_boxes
+        steps = self.steps if steps is None else steps
         images = len(encoded.records)
+        if min(count, steps) < 1:
+            raise ValueError(f"num_boxes {count}, steps {steps}: expected at least 1")
+        if noise is not None and noise.shape != (images, count, 4):
+            raise ValueError(f"noise: expected shape {(images, count, 4)}, got {tuple(noise.shape)}")
         drawn = torch.randn(steps, count, 4, generator=torch.Generator().manual_seed(self.seed)).to(
             self.device
         )
