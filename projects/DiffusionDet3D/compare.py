@@ -53,7 +53,7 @@ def tests_of(box_steps: int) -> dict[str, tuple[int, int]]:
 def tables(output: Path, seeds: range, box_steps: int) -> str:
     """The methods beside diffusion with several numbers of steps, and diffusion with several of boxes."""
     by_steps, by_boxes = {}, {}
-    for name, (steps, boxes) in tests_of(box_steps).items():
+    for name, (steps, boxes) in sorted(tests_of(box_steps).items(), key=lambda test: test[1]):
         folders = [output / name / str(seed) for seed in seeds]
         if boxes == BOXES_TRAINED:
             by_steps[f"diffusion, {steps} step{'s' * (steps > 1)}"] = folders
