@@ -92,7 +92,7 @@ def _draw_boxes2d(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     canvas = cv2.addWeighted(image, 0.45, np.zeros_like(image), 0.55, 0)
     corners = np.rint(boxes).astype(np.int32)
     for i, (x1, y1, x2, y2) in enumerate(corners.tolist()):
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), color_of(i), 1, cv2.LINE_AA)
+        cv2.rectangle(canvas, (x1, y1), (x2, y2), color_of(i), 1)
     return canvas
 
 
