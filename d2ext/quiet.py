@@ -29,6 +29,8 @@ def quiet_warnings() -> None:
         warnings.filterwarnings("ignore", message=message, category=category)
     # Reports a CUDA toolkit on a machine without a GPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    # Speaks of a call that detectron2.modeling.poolers makes.
+    logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)
     # Tokenizers warn when a process that used them forks, as data loaders do.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 

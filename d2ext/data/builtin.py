@@ -52,7 +52,7 @@ _SPLITS = {
     **{f"mvtec_ad/{category}": ("train", "test") for category in MVTEC_AD_CATEGORIES},
     "synthroad/mono3drefer": ("train", "val", "test"),
     "synthroad/monomulti3d": ("train", "val", "test"),
-    "synthroad/rope3d": ("train", "val"),
+    "synthroad/rope3d": ("train", "val", "test"),
     "synthtraffic/trajectories": ("train", "val", "test"),
     "synthtraffic/mvtec_ad/arterial": ("train", "val", "test"),
 }

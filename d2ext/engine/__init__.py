@@ -7,6 +7,7 @@ from d2ext.engine.checkpoint import (
     save_safetensors,
     write_safetensors,
 )
+from d2ext.engine.comparison import Column, markdown_table, run_once
 from d2ext.engine.config import add_engine_config, load_config
 from d2ext.engine.hooks import StepSeed, Validation, WeightAverage
 from d2ext.engine.launch import default_main, default_setup, one_line_errors
@@ -17,6 +18,7 @@ from d2ext.engine.trainer import BaseTrainer, create_ddp_model, inference_autoca
 
 __all__ = [
     "BaseTrainer",
+    "Column",
     "D2Checkpointer",
     "ImagePredictor",
     "StepSeed",
@@ -30,8 +32,10 @@ __all__ = [
     "inference_autocast",
     "load_config",
     "load_weights",
+    "markdown_table",
     "one_line_errors",
     "read_checkpoint",
+    "run_once",
     "save_safetensors",
     "train_or_evaluate",
     "write_report",

@@ -2,7 +2,7 @@
 
 from .counts import MatchCounts
 from .detection3d import Detection3DEvaluator
-from .evaluator import Evaluator3D, Rows, Table, instance_rows
+from .evaluator import Evaluator3D, Rows, Table, instance_rows, named_rows
 from .grounding import (
     THRESHOLDS,
     SentenceResult,
@@ -39,6 +39,7 @@ __all__ = [
     "grounding_metrics",
     "instance_rows",
     "match_greedy",
+    "named_rows",
     "nest_table",
     "read_answers",
     "sentence_kinds",

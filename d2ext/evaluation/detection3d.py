@@ -86,10 +86,13 @@ class Detection3DEvaluator(Evaluator3D):
 
         Raises:
             ValueError: the dataset is of another type.
+            FileNotFoundError: no folder of masks.
         """
         super().__init__(dataset_name, tuple(PROTOCOLS), output_dir)
         self._protocol = PROTOCOLS[self._kind]
         self._region_masks = None if region_masks is None else Path(region_masks)
+        if self._region_masks is not None and not self._region_masks.is_dir():
+            raise FileNotFoundError(f"{self._region_masks}: no such folder of region masks")
 
     def process(self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> None:
         """Collect predictions.

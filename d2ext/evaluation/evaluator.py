@@ -14,6 +14,7 @@ from detectron2.structures import Instances
 from detectron2.utils import comm
 from torch import Tensor
 
+from d2ext.data.categories import CATEGORIES
 from d2ext.structures import Boxes3D
 
 from .tables import flatten_table, format_table
@@ -105,3 +106,10 @@ def instance_rows(instances: Instances, ground: Tensor | None) -> list[dict[str,
     values = zip(*(column.tolist() for column in columns.values()), strict=True)
     rows = [dict(zip(columns, row, strict=True)) for row in values]
     return sorted(rows, key=lambda row: -row["score"])
+
+
+def named_rows(instances: Instances, ground: Tensor | None) -> list[dict[str, Any]]:
+    """:func:`instance_rows` as they are written for users: with the name of the class."""
+    return [
+        {"class": CATEGORIES[row.pop("category_id")].name} | row for row in instance_rows(instances, ground)
+    ]

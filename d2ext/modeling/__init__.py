@@ -2,7 +2,11 @@
 
 from d2ext.modeling.backbone.timm_ida import TimmBackbone, TimmIDABackbone
 from d2ext.modeling.box3d_head import Box3DHead
+from d2ext.modeling.detection3d_config import add_detection3d_config
 from d2ext.modeling.fold import optimize_for_inference
+from d2ext.modeling.meta_arch.detr3d import DETR3D
+from d2ext.modeling.meta_arch.diffusion_det3d import DiffusionDet3D
+from d2ext.modeling.meta_arch.sparse_rcnn3d import SparseRCNN3D
 from d2ext.modeling.meta_arch.two_stage import TwoStageGrounder
 from d2ext.modeling.meta_arch.u2enet import U2ENet
 from d2ext.modeling.semantic_fusion import HierarchicalFusion, SemanticFilter
@@ -10,12 +14,16 @@ from d2ext.modeling.text_encoder import TextEncoder
 
 __all__ = [
     "Box3DHead",
+    "DETR3D",
+    "DiffusionDet3D",
     "HierarchicalFusion",
     "SemanticFilter",
+    "SparseRCNN3D",
     "TextEncoder",
     "TimmBackbone",
     "TimmIDABackbone",
     "TwoStageGrounder",
     "U2ENet",
+    "add_detection3d_config",
     "optimize_for_inference",
 ]

@@ -136,8 +136,10 @@ class GroundingHead(nn.Module):
         heat = gaussian_heatmaps(
             cells, (box[:, 2:] - box[:, :2]) / views.stride, targets.owner, len(logits), height, width
         )
-        counts = torch.tensor([float(len(targets.owner)), len(logits)], device=logits.device)
-        num_targets, num_sentences = loss_normalizer(counts)
+        index, near, weight = _with_neighbours(cells, width, height)
+        counts = weight.new_tensor([len(targets.owner), len(logits)])
+        totals = torch.cat([counts, weight.sum()[None]])
+        num_targets, num_sentences, num_cells = loss_normalizer(totals)
         losses = {"loss_heatmap": heatmap_focal_loss(logits, heat, views.valid).sum() / num_targets}
         if existence is not None:
             others = _cells(targets.other_anchor, views.stride, width, height)
@@ -151,10 +153,11 @@ class GroundingHead(nn.Module):
             exists = F.binary_cross_entropy_with_logits(existence, targets.exists.float(), reduction="none")
             losses["loss_select"] = selection.sum() / num_targets
             losses["loss_exist"] = exists.sum() / num_sentences
-        index, near, weight = _with_neighbours(cells, width, height)
-        owner = targets.owner[index]
+        owner, objects = targets.owner[index], targets.objects[index]
         raw = self._boxes(features, sentence, views, owner, near)
-        losses |= self.box_head.losses(raw, views.at(owner, near), targets.objects[index], weight)
+        kind = F.cross_entropy(raw["classes"], objects.classes, reduction="none")
+        losses["loss_class"] = (kind * weight).sum() / num_cells
+        losses |= self.box_head.losses(raw, views.at(owner, near), objects, weight, views.stride)
         return {k: v * self.loss_weights.get(k, 1.0) for k, v in losses.items()}
 
     def decode(self, maps: HeadMaps, sentence: Tensor, views: SentenceViews, topk: int) -> Grounded:
@@ -173,7 +176,7 @@ class GroundingHead(nn.Module):
         row = flat // width
         cells = torch.stack([flat - row * width, row], 1)
         raw = self._boxes(features, sentence, views, owner, cells)
-        boxes = self.box_head.decode(raw, views.at(owner, cells))
+        boxes = self.box_head.decode(raw, views.at(owner, cells), raw["classes"].softmax(1))
         return Grounded(owner, scores.flatten(), boxes)
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
-from detectron2.structures import Boxes, ImageList, Instances
+from detectron2.structures import Instances
 from torch import Tensor
 
 from d2ext.modeling.grounding_head import Grounded
-from d2ext.structures import Boxes3D, bev_iou
+from d2ext.modeling.records import predicted_instances, stack_images
+from d2ext.structures import bev_iou
 
 
 class EncodedImages(NamedTuple):
@@ -92,17 +93,8 @@ class GroundingInference(ABC):
 
     def encode_images(self, batched_inputs: list[dict]) -> EncodedImages:
         """Mapper dicts -> the encoded images."""
-        images = [
-            (x["image"].to(self.device).float() - self.pixel_mean) / self.pixel_std for x in batched_inputs
-        ]
-        batch = ImageList.from_tensors(images, self.size_divisibility)
-        P = torch.stack([x["camera"].P for x in batched_inputs]).to(self.device, torch.float32)
-        none = torch.full((4,), float("nan"))
-        planes = [
-            none if x.get("ground_plane") is None else x["ground_plane"].float() for x in batched_inputs
-        ]
-        sizes = torch.tensor(batch.image_sizes, device=self.device)
-        return self.image_branch(batch.tensor, P, torch.stack(planes).to(self.device), sizes)
+        size = self.size_divisibility
+        return self.image_branch(*stack_images(batched_inputs, self.pixel_mean, self.pixel_std, size))
 
     def answer(self, image: EncodedImages, record: dict) -> list[Instances]:
         """Answers to the sentences of one encoded image (batch of one)."""
@@ -124,36 +116,15 @@ class GroundingInference(ABC):
     def select(self, grounded: Grounded, mine: Tensor, record: dict) -> Instances:
         """The answers to one sentence among the ``mine`` (N,) bool of what was found: the best one, or all
         above the threshold without duplicates."""
-        boxes, scores = grounded.boxes, grounded.scores[mine]
+        scores = grounded.scores[mine]
         order = scores.argsort(descending=True)
         if record.get("single_target", self.single_target):
             order = order[:1]
         else:
             order = order[scores[order] >= self.score_threshold]
         pick = mine.nonzero()[:, 0][order]
-        plane = record.get("box_plane")
-        plane = None if plane is None else plane.to(self.device, torch.float32)
-        center, hwl = boxes.center[pick], boxes.hwl[pick]
-        down = center.new_tensor([0.0, 1.0, 0.0]) if plane is None else -plane[:3]
-        location = center + down * hwl[:, :1] / 2
-        yaw = Boxes3D.yaw_from_alpha(boxes.alpha[pick], location)
-        boxes3d = Boxes3D.from_kitti(location, hwl, yaw, plane)
-        height, width = record["height"], record["width"]
-        result = Instances((height, width))
-        result.pred_boxes = original_boxes(boxes.box2d[pick], record["camera"].image_size, (height, width))
-        result.pred_boxes3d = boxes3d
-        result.scores = scores[order]
-        result.pred_classes = boxes.classes[pick]
-        result.pred_yaw = yaw
+        result = predicted_instances(grounded.boxes[pick], scores[order], record)
         if len(pick) > 1:
-            overlap = bev_iou(boxes3d, boxes3d).triu(diagonal=1)
+            overlap = bev_iou(result.pred_boxes3d, result.pred_boxes3d).triu(diagonal=1)
             result = result[(overlap <= self.duplicate_iou).all(0)]
         return result
-
-
-def original_boxes(boxes: Tensor, size: tuple[int, int], original: tuple[int, int]) -> Boxes:
-    """2D boxes (N, 4) of a resized image in the pixels of the original, clipped; centres at integers."""
-    scale = boxes.new_tensor([original[1] / size[1], original[0] / size[0]]).repeat(2)
-    out = Boxes((boxes + 0.5) * scale - 0.5)
-    out.clip(original)
-    return out

@@ -10,11 +10,12 @@ interrupted ones go on, so the script can be stopped at any time and started aga
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
-import subprocess
-import sys
 from pathlib import Path
+
+import d2ext  # noqa: F401  (first: silences import-time warnings)
+
+# isort: split
+from d2ext.engine import Column, markdown_table, run_once
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "configs/U2ENet/u2enet_tiny_synthroad.yaml"
@@ -47,37 +48,13 @@ EVALUATED: dict[str, tuple[str, list[str]]] = {
     "depth-image": ("all depths but the told one", [U2E + "DEPTH_ESTIMATES", "['direct','height','ground']"]),
 }
 COLUMNS = [
-    ("single Acc@0.25", SINGLE, "published", "Acc@0.25"),
-    ("single Acc@0.5", SINGLE, "published", "Acc@0.5"),
-    ("single exact Acc@0.5", SINGLE, "exact", "Acc@0.5"),
-    ("multi F1@0.25", MULTI, "exact", "F1@0.25"),
-    ("multi F1@0.5", MULTI, "exact", "F1@0.5"),
-    ("none", MULTI, "exact", "none_acc"),
+    Column("single Acc@0.25", SINGLE, "published", "Acc@0.25"),
+    Column("single Acc@0.5", SINGLE, "published", "Acc@0.5"),
+    Column("single exact Acc@0.5", SINGLE, "exact", "Acc@0.5"),
+    Column("multi F1@0.25", MULTI, "exact", "F1@0.25"),
+    Column("multi F1@0.5", MULTI, "exact", "F1@0.5"),
+    Column("none", MULTI, "exact", "none_acc"),
 ]
-
-
-def run(folder: Path, options: list[str]) -> None:
-    """One run to its end, from where it stands; does nothing when its metrics are there."""
-    if (folder / "inference" / MULTI / "metrics.json").is_file():
-        return
-    command = [sys.executable, "projects/U2ENet/train_net.py", "--config-file", CONFIG, *options]
-    status = subprocess.run([*command, "OUTPUT_DIR", str(folder)], cwd=ROOT).returncode
-    if status:
-        sys.exit(status)
-
-
-def table(output: Path, names: list[str], seeds: int) -> str:
-    """Mean and, from two seeds up, standard deviation of every column, one row a variant."""
-    lines = ["| variant | " + " | ".join(c[0] for c in COLUMNS) + " |", "|---" * (len(COLUMNS) + 1) + "|"]
-    for name in names:
-        cells = []
-        for _, dataset, protocol, key in COLUMNS:
-            files = [output / name / str(s) / "inference" / dataset / "metrics.json" for s in range(seeds)]
-            values = [json.loads(f.read_text())[protocol][key] for f in files]
-            spread = f" ± {statistics.stdev(values):.1f}" if seeds > 1 else ""
-            cells.append(f"{statistics.mean(values):.1f}{spread}")
-        lines.append(f"| {(VARIANTS | EVALUATED)[name][0]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -97,12 +74,15 @@ def main() -> None:
             print(f"\n=== {name}, seed {seed}", flush=True)
             folder, fixed = output / name / str(seed), [*args.options, "SEED", str(seed)]
             if name in VARIANTS:
-                options = ["SOLVER.MAX_ITER", str(args.iterations), *fixed, *VARIANTS[name][1]]
-                run(folder, ["--resume", *options])
+                train = ["SOLVER.MAX_ITER", str(args.iterations), *fixed, *VARIANTS[name][1]]
+                command = ["--resume", "--config-file", CONFIG, *train]
             else:
-                weights = output / "full" / str(seed) / "model_final.pth"
-                run(folder, ["--eval-only", "MODEL.WEIGHTS", str(weights), *fixed, *EVALUATED[name][1]])
-    result = table(output, names, args.seeds)
+                weights = ["MODEL.WEIGHTS", str(output / "full" / str(seed) / "model_final.pth")]
+                command = ["--eval-only", "--config-file", CONFIG, *weights, *fixed, *EVALUATED[name][1]]
+            run_once(["projects/U2ENet/train_net.py", *command], folder, MULTI, ROOT)
+    titles = {name: title for name, (title, _) in (VARIANTS | EVALUATED).items()}
+    rows = {titles[name]: [output / name / str(s) for s in range(args.seeds)] for name in names}
+    result = markdown_table("variant", rows, COLUMNS)
     (output / "table.md").write_text(result + "\n")
     print("\n" + result)
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import d2ext  # noqa: F401  (first: registers datasets and models, silences import-time warnings)
 
 # isort: split
-import cv2
 import torch
 
 from d2ext.data.categories import CATEGORIES
@@ -23,11 +22,10 @@ from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.image_io import read_image
 from d2ext.engine import load_config, one_line_errors
 from d2ext.evaluation import write_json
-from d2ext.files import write_bytes
 from d2ext.projects.u2enet import OnnxU2ENet, U2ENetPredictor, add_u2enet_config
 from d2ext.projects.u2enet.evaluator import answer_rows
 from d2ext.structures import Camera
-from d2ext.visualization import draw_grounding
+from d2ext.visualization import check_picture_path, draw_grounding, write_picture
 
 
 def parse_args() -> argparse.Namespace:
@@ -58,22 +56,14 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    for path in (args.output, args.json):
-        if path is not None and not path.parent.is_dir():
-            raise FileNotFoundError(f"{path}: no folder {path.parent} to write to")
-    if cv2.haveImageWriter(str(args.output)) is False:
-        raise ValueError(f"{args.output}: expected a picture name such as out.png")
-
+    check_picture_path(args.output)
     image = read_image(args.input)
     camera = Camera(read_calib(args.calib), image.shape[:2])
     plane = None if args.ground is None else torch.tensor(read_ground(args.ground))
     answers = load_predictor(args)(image, args.text, camera, plane, single_target=args.single or None)
     names = [category.name for category in CATEGORIES]
     picture = draw_grounding(image, args.text, answers, camera, plane, class_names=names)
-    ok, data = cv2.imencode(args.output.suffix, picture)
-    if not ok:
-        raise ValueError(f"{args.output}: could not encode the picture")
-    write_bytes(args.output, data.tobytes())
+    write_picture(args.output, picture)
     if args.json is not None:
         write_json(args.json, {"image": str(args.input), "sentences": answer_rows(args.text, answers, plane)})
     for text, answer in zip(args.text, answers, strict=True):

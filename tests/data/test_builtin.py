@@ -17,7 +17,7 @@ NAMES = [
     *(f"dair_v2x_i_{s}" for s in ("train", "val")),
     *(f"synthroad_mono3drefer_{s}" for s in ("train", "val", "test")),
     *(f"synthroad_monomulti3d_{s}" for s in ("train", "val", "test")),
-    *(f"synthroad_rope3d_{s}" for s in ("train", "val")),
+    *(f"synthroad_rope3d_{s}" for s in ("train", "val", "test")),
 ]
 
 

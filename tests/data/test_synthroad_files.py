@@ -113,7 +113,7 @@ def test_monomulti3d_loader_reads_it(root: Path, split: str) -> None:
         assert all(sentence["properties"] for sentence in record["sentences"])
 
 
-@pytest.mark.parametrize("split", ["train", "val"])
+@pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_rope3d_loader_reads_the_same_pole_frames(root: Path, split: str) -> None:
     records = load_rope3d(str(root / "rope3d"), split)
     twins = load_monomulti3d(str(root / "monomulti3d"), split)

@@ -79,9 +79,9 @@ def perfect_raw(head: Box3DHead, boxes: Boxes3D, views: ObjectViews, box2d, clas
     focal = views.P[:, 1, 1]
     return {
         "classes": 50.0 * torch.nn.functional.one_hot(classes, len(MEAN_SIZES)),
-        "box_offset": (mid - views.uv) / views.stride,
-        "box_log_size": (wh / views.stride).log() - 1.0,
-        "center_offset": (uv - views.uv) / views.stride,
+        "box_offset": (mid - views.uv) / views.unit,
+        "box_log_size": (wh / views.unit).log() - 1.0,
+        "center_offset": (uv - views.uv) / views.unit,
         "size": (boxes.size / head.mean_sizes[classes]).log(),
         "angle_bin": 50.0 * torch.nn.functional.one_hot(bins, head.num_bins),
         "angle_residual": residual[:, None].expand(-1, head.num_bins),
@@ -106,7 +106,7 @@ def test_head_decodes_what_its_losses_ask_for():
     views = ObjectViews(uv.round() + 1.0, 4.0, camera.P.expand(n, 3, 4), plane.expand(n, 4))
     raw = perfect_raw(head, boxes, views, box2d, classes)
 
-    decoded = head.decode(raw, views)
+    decoded = head.decode(raw, views, raw["classes"].softmax(1))
     assert torch.equal(decoded.classes, classes)
     assert torch.allclose(decoded.center, boxes.center, atol=2e-3, rtol=0)
     assert torch.allclose(decoded.hwl, boxes.size, atol=1e-4)
@@ -116,7 +116,7 @@ def test_head_decodes_what_its_losses_ask_for():
     targets = ObjectTargets(
         classes, box2d, boxes.center, boxes.size, boxes.alpha(plane), torch.ones(n, dtype=torch.bool)
     )
-    losses = head.losses(raw, views, targets, torch.ones(n))
+    losses = head.losses(raw, views, targets, torch.ones(n), 4.0)
     for name, value in losses.items():
         # log of the Laplace scale e^-1 times its square root, four times over four
         best = -math.exp(-0.5) if name == "loss_depth" else 0.0
@@ -136,7 +136,7 @@ def test_objects_without_a_3d_label_train_the_2d_part_only():
         torch.zeros(4),
         torch.zeros(4, dtype=torch.bool),
     )
-    losses = head.losses(head(torch.randn(4, 8)), views, targets, torch.ones(4))
+    losses = head.losses(head(torch.randn(4, 8)), views, targets, torch.ones(4), 4.0)
     zero = {k for k, v in losses.items() if v.item() == 0.0}
     assert zero == {"loss_center", "loss_size", "loss_angle", "loss_depth"}
 
@@ -147,11 +147,11 @@ def test_a_depth_estimate_left_out_counts_for_nothing():
     plane = torch.tensor(PLANE) / torch.tensor(PLANE[:3]).norm()
     views = ObjectViews(torch.rand(n, 2) * 200, 4.0, P.float().expand(n, 3, 4), plane.expand(n, 4))
     raw = head(torch.randn(n, 8))
-    before = head.decode(raw, views).depth
+    before = head.decode(raw, views, raw["classes"]).depth
     raw["log_depth"] = raw["log_depth"] + 1.0
-    assert torch.equal(head.decode(raw, views).depth, before)
+    assert torch.equal(head.decode(raw, views, raw["classes"]).depth, before)
     raw["log_told_depth"] = raw["log_told_depth"] + 1.0
-    assert (head.decode(raw, views).depth > before).all()
+    assert (head.decode(raw, views, raw["classes"]).depth > before).all()
 
 
 def test_ground_alone_without_a_plane_falls_back_to_direct():
@@ -160,4 +160,4 @@ def test_ground_alone_without_a_plane_falls_back_to_direct():
     raw = head(torch.randn(3, 8))
     raw["log_depth"] = torch.tensor([[0.0], [0.5], [1.0]])
     expected = torch.exp(raw["log_depth"][:, 0] + 3.0) * P[1, 1].float() / 700.0
-    assert torch.allclose(head.decode(raw, views).depth, expected, rtol=1e-5)
+    assert torch.allclose(head.decode(raw, views, raw["classes"]).depth, expected, rtol=1e-5)

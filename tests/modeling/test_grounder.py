@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from d2ext.modeling.grounding_inference import original_boxes
 from d2ext.modeling.meta_arch.grounder import viewing_maps
+from d2ext.modeling.records import original_boxes
 from d2ext.structures import Camera
 
 

@@ -1,4 +1,4 @@
-"""Commands of the U2ENet project, run in this process, and a toy configuration file."""
+"""Commands of the projects, run in this process, and U2ENet's toy configuration file."""
 
 import importlib.util
 import sys
@@ -27,13 +27,20 @@ TOY = {
 }
 
 
-def load_script(name: str) -> ModuleType:
-    """A script of projects/U2ENet as a module."""
-    spec = importlib.util.spec_from_file_location(f"u2enet_{name}", ROOT / f"projects/U2ENet/{name}.py")
+def load_script(name: str, project: str = "U2ENet") -> ModuleType:
+    """A script of a project as a module."""
+    path = ROOT / f"projects/{project}/{name}.py"
+    spec = importlib.util.spec_from_file_location(f"{project.lower()}_{name}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def script():
+    """:func:`load_script`."""
+    return load_script
 
 
 @pytest.fixture

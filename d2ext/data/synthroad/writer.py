@@ -122,8 +122,6 @@ def write_pole_frame(root: Path, split: str, image: np.ndarray, view: View, reco
     (base / "jsons" / f"{stem}.json").write_text(
         json.dumps(items, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
-    if split == "test":
-        return
     rope = root / "rope3d" / "training"
     _link(image_path, rope / "image_2" / f"{stem}.jpg")
     (rope / "calib" / f"{stem}.txt").write_text(calib)
@@ -226,7 +224,7 @@ def _subsets(label: Label, counts: Counter) -> list[str]:
 
 
 def write_rope_index(root: Path, records: dict[str, list[FrameRecord]]) -> None:
-    """rope3d/training/train.txt and val.txt."""
-    for split in ("train", "val"):
+    """rope3d/training/{train,val,test}.txt; Rope3D has no labelled test images, SynthRoad has."""
+    for split in SPLITS:
         stems = "".join(f"{record.stem}\n" for record in records[split])
         (root / "rope3d" / "training" / f"{split}.txt").write_text(stems)

@@ -1,1 +1,5 @@
-"""Image backbones registered in Detectron2's BACKBONE_REGISTRY."""
+"""Image backbones: timm networks in Detectron2's registry, and their configuration."""
+
+from d2ext.modeling.backbone.config import add_backbone_config
+
+__all__ = ["add_backbone_config"]

@@ -11,13 +11,13 @@ from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from d2ext.data.categories import CATEGORIES
-from d2ext.modeling.box3d_head import Box3DHead, ObjectTargets
+from d2ext.modeling.box3d_head import Box3DHead
 from d2ext.modeling.grounding_head import GroundingHead, GroundingTargets, SentenceViews
 from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences, GroundingInference
 from d2ext.modeling.numbers import NUMBER_DIM
+from d2ext.modeling.records import object_targets
 from d2ext.modeling.semantic_fusion import HierarchicalFusion, SemanticFilter, SentencePooling
 from d2ext.modeling.text_encoder import TextEncoder, Tokens
-from d2ext.structures import Boxes3D
 from d2ext.structures.projection import project_points, viewing_rays
 
 
@@ -277,17 +277,3 @@ def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: i
     column = (2 * (uv[None, :, 0] + 0.5) / sizes[:, 1:] - 1).expand_as(ground)
     maps = torch.stack([direction[..., 0], direction[..., 1], ground, column], 1)
     return maps.unflatten(2, (height, width))
-
-
-def object_targets(instances: list[Instances]) -> ObjectTargets:
-    """The labels of several images' objects, one after the other."""
-    boxes3d = Boxes3D.cat([x.gt_boxes3d for x in instances])
-    yaw = torch.cat([x.gt_yaw for x in instances])
-    return ObjectTargets(
-        classes=torch.cat([x.gt_classes for x in instances]),
-        box2d=torch.cat([x.gt_boxes.tensor for x in instances]).float(),
-        center=boxes3d.center.float(),
-        hwl=boxes3d.size.float(),
-        alpha=Boxes3D.alpha_from_yaw(yaw, boxes3d.bottom_center()).float(),
-        has_3d=torch.cat([x.gt_has_3d for x in instances]),
-    )

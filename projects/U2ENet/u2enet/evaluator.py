@@ -10,7 +10,6 @@ import numpy as np
 from detectron2.structures import Instances
 from torch import Tensor
 
-from d2ext.data.categories import CATEGORIES
 from d2ext.evaluation import (
     CAR_DISTANCES,
     ROADSIDE_DISTANCES,
@@ -23,6 +22,7 @@ from d2ext.evaluation import (
     compare_image,
     grounding_metrics,
     instance_rows,
+    named_rows,
     submission_flags,
     write_kitti,
     write_submission,
@@ -155,14 +155,9 @@ def by_sentence(rows: Rows) -> Predictions:
 def answer_rows(
     texts: Sequence[str], answers: Sequence[Instances], ground: Tensor | None
 ) -> list[dict[str, Any]]:
-    """Answers to the sentences about one image as they are written for users: {"text", "objects": [...]},
-    with the name of each object's class."""
-    names = [category.name for category in CATEGORIES]
+    """Answers to the sentences about one image as they are written for users: {"text", "objects": [...]}."""
     return [
-        {
-            "text": text,
-            "objects": [{"class": names[r.pop("category_id")]} | r for r in instance_rows(answer, ground)],
-        }
+        {"text": text, "objects": named_rows(answer, ground)}
         for text, answer in zip(texts, answers, strict=True)
     ]
 

@@ -1,0 +1,62 @@
+"""Runs of a project's train_net.py that are compared: each is done once, and a table of what they reach."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """A figure of ``inference/<dataset>/metrics.json`` in a run's folder, with its title."""
+
+    title: str
+    dataset: str
+    section: str
+    metric: str
+
+    def read(self, folder: Path) -> float:
+        return json.loads(_metrics(folder, self.dataset).read_text())[self.section][self.metric]
+
+
+def run_once(command: Sequence[str | Path], folder: Path, dataset: str, root: Path) -> None:
+    """Run a Python script that writes metrics of ``dataset`` into its OUTPUT_DIR, which is made ``folder``.
+
+    Nothing is done where these metrics are there. A script that fails ends this program with its status.
+
+    Args:
+        command: script and options; with ``--resume`` what was interrupted goes on.
+        root: folder to run in.
+    """
+    if _metrics(folder, dataset).is_file():
+        return
+    arguments = [sys.executable, *map(str, command), "OUTPUT_DIR", str(folder)]
+    status = subprocess.run(arguments, cwd=root).returncode
+    if status:
+        sys.exit(status)
+
+
+def markdown_table(first: str, rows: Mapping[str, Sequence[Path]], columns: Sequence[Column]) -> str:
+    """Mean over the folders of a row and, from two up, standard deviation of every column.
+
+    Args:
+        first: title of the rows' names.
+        rows: by name the folders of runs that differ in their seed only.
+    """
+    lines = [f"| {first} | " + " | ".join(c.title for c in columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for name, folders in rows.items():
+        cells = []
+        for column in columns:
+            values = [column.read(folder) for folder in folders]
+            spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+            cells.append(f"{statistics.mean(values):.1f}{spread}")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _metrics(folder: Path, dataset: str) -> Path:
+    return folder / "inference" / dataset / "metrics.json"

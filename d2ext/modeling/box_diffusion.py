@@ -1,0 +1,111 @@
+"""Diffusion of 2D boxes (Chen et al., DiffusionDet, ICCV 2023): from labels to noise and back.
+
+Schedules and samplers are those of ``diffusers``. Every image is on its own: what happens to its boxes does
+not depend on the other images of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SAMPLERS = ("ddim", "dpm_solver++")
+
+
+class BoxDiffusion:
+    """Signals (..., 4) in [-scale, scale] that stand for boxes (..., 4) as centre x, y, width, height in
+    image sizes.
+
+    Args:
+        timesteps: noise levels.
+        schedule: name that ``diffusers`` has for the schedule of the noise.
+        scale: of the signal; the larger, the less noise.
+        sampler: one of ``SAMPLERS``.
+
+    Raises:
+        ValueError: another sampler, or a schedule that ``diffusers`` does not have.
+    """
+
+    def __init__(self, timesteps: int, schedule: str, scale: float, sampler: str) -> None:
+        if sampler not in SAMPLERS:
+            raise ValueError(f"MODEL.DIFFUSION.SAMPLER {sampler}: expected one of {', '.join(SAMPLERS)}")
+        self.timesteps = timesteps
+        self.schedule = schedule
+        self.scale = scale
+        self.sampler = sampler
+        try:
+            self._forward = self._scheduler("ddim")
+        except NotImplementedError as e:
+            raise ValueError(f"MODEL.DIFFUSION.SCHEDULE {schedule}: expected one that diffusers has") from e
+
+    def _scheduler(self, sampler: str) -> Any:
+        from diffusers import DDIMScheduler, DPMSolverMultistepScheduler  # seconds to import
+
+        options = {
+            "num_train_timesteps": self.timesteps,
+            "beta_schedule": self.schedule,
+            "prediction_type": "sample",
+            "timestep_spacing": "trailing",  # from pure noise down, in equal strides
+        }
+        if sampler == "ddim":
+            return DDIMScheduler(**options, clip_sample=False)
+        return DPMSolverMultistepScheduler(**options, algorithm_type="dpmsolver++", solver_order=2)
+
+    def to_signal(self, boxes: Tensor) -> Tensor:
+        """Boxes (..., 4) -> signals (..., 4)."""
+        return (boxes * 2 - 1) * self.scale
+
+    def to_boxes(self, signal: Tensor) -> Tensor:
+        """Signals (..., 4), cut to [-scale, scale] -> boxes (..., 4) in [0, 1]."""
+        return (signal.clamp(-self.scale, self.scale) / self.scale + 1) / 2
+
+    def pad(self, boxes: Sequence[Tensor], count: int) -> Tensor:
+        """Labelled boxes (G_i, 4) of B images -> (B, count, 4): filled up with random ones, drawn around the
+        middle, or a random choice where there are too many."""
+        return torch.stack([self._pad(b, count) for b in boxes])
+
+    def _pad(self, boxes: Tensor, count: int) -> Tensor:
+        if len(boxes) >= count:
+            return boxes[torch.randperm(len(boxes), device=boxes.device)[:count]]
+        fill = torch.randn(count - len(boxes), 4, device=boxes.device) / 6 + 0.5
+        return torch.cat([boxes, fill.clamp(1e-4, 1.0)])
+
+    def add_noise(self, signal: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+        """x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise for x_0 (B, N, 4) at time (B,) long."""
+        return self._forward.add_noise(signal, noise, time)
+
+    def sample(
+        self, noise: Tensor, renewal: Tensor, predict: Callable[[Tensor, int], tuple[Tensor, Tensor]]
+    ) -> Tensor:
+        """From noise to signals.
+
+        Args:
+            noise: (B, N, 4), where it starts.
+            renewal: (steps - 1, N, 4) or (steps - 1, B, N, 4), what boxes that are not kept after each step
+                but the last become.
+            predict: signals x_t (B, N, 4) and t -> predicted x_0 (B, N, 4) and (B, N) which boxes to keep.
+
+        Returns:
+            (B, N, 4) signals after the last step.
+
+        Raises:
+            ValueError: more steps than noise levels.
+        """
+        steps = len(renewal) + 1
+        if steps > self.timesteps:
+            raise ValueError(f"steps {steps}: expected at most MODEL.DIFFUSION.TIMESTEPS {self.timesteps}")
+        scheduler = self._scheduler(self.sampler)
+        scheduler.set_timesteps(steps, device=noise.device)
+        signal, new = noise, torch.zeros_like(noise[..., :1], dtype=torch.bool)
+        for step, time in enumerate(scheduler.timesteps):
+            x0, keep = predict(signal, int(time))
+            if self.sampler == "dpm_solver++" and step:  # a box that has just begun has no past to build on
+                scheduler.model_outputs[-1] = torch.where(new, x0, scheduler.model_outputs[-1])
+            signal = scheduler.step(x0, time, signal).prev_sample
+            if step < steps - 1:
+                new = ~keep[..., None]
+                signal = torch.where(new, renewal[step].expand_as(signal), signal)
+        return signal

@@ -1,0 +1,98 @@
+"""Configuration keys of the 3D detectors, each documented where its default stands."""
+
+from __future__ import annotations
+
+from detectron2.config import CfgNode
+
+from d2ext.modeling.backbone import add_backbone_config
+
+
+def add_detection3d_config(cfg: CfgNode) -> None:
+    """Add the keys of DiffusionDet3D, SparseRCNN3D and DETR3D, and of the backbones, to Detectron2's
+    defaults, which become those of a ResNet-50 with FPN."""
+    add_backbone_config(cfg)
+    cfg.MODEL.META_ARCHITECTURE = "DiffusionDet3D"
+    cfg.MODEL.BACKBONE.NAME = "build_resnet_fpn_backbone"
+    cfg.MODEL.RESNETS.OUT_FEATURES = ["res2", "res3", "res4", "res5"]
+    cfg.MODEL.FPN.IN_FEATURES = ["res2", "res3", "res4", "res5"]
+    _add_shared(cfg)
+    _add_diffusion(cfg)
+    _add_detr(cfg)
+
+
+def _add_shared(cfg: CfgNode) -> None:
+    c = cfg.MODEL.DETECTION3D = CfgNode()
+    # Maps of the backbone that boxes are read from, fine to coarse, each twice as coarse as the one before.
+    # DETR3D reads MODEL.DETR.IN_FEATURE instead.
+    c.IN_FEATURES = ["p2", "p3", "p4", "p5"]
+    # Boxes an image: learned ones, or in DiffusionDet3D those of training (any number may be tested).
+    c.NUM_BOXES = 50
+    # Heads of the decoder, each refining the boxes of the one before (DETR3D: MODEL.DETR.DECODER_LAYERS).
+    c.NUM_HEADS = 6
+    # Width of a box's feature; a multiple of 8.
+    c.HIDDEN_DIM = 256
+    # Heads of the attention among boxes and width of the feed-forward layers (DETR3D has its own).
+    c.ATTENTION_HEADS = 8
+    c.FFN_DIM = 2048
+    # Cells a side in which a box is read from its map, and inner width of the two dynamic layers on them.
+    c.POOL_SIZE = 7
+    c.DYNAMIC_DIM = 64
+    # Hidden width of the box heads, and bins of the observation angle.
+    c.HEAD_DIM = 256
+    c.NUM_BINS = 12
+    # Ways to the depth that are fused: some of direct, height, ground, told.
+    c.DEPTH_ESTIMATES = ["direct", "height", "ground"]
+    # Which boxes learn which object: "dynamic_k" (several for one) or "hungarian" (one for one).
+    c.MATCHER = "dynamic_k"
+    # What a pair of a box and an object costs: focal class cost, L1 distance of the boxes and of the
+    # projected 3D centres (both in image sizes), 1 - GIoU.
+    c.COSTS = CfgNode({"class": 2.0, "l1": 5.0, "giou": 2.0, "center": 0.0})
+    # Weights of the losses by name. loss_l1 is that of the boxes in image sizes, loss_box GIoU and log size.
+    c.LOSS_WEIGHTS = CfgNode(
+        {
+            "loss_class": 2.0,
+            "loss_l1": 5.0,
+            "loss_box": 2.0,
+            "loss_center": 2.0,
+            "loss_size": 2.0,
+            "loss_angle": 1.0,
+            "loss_depth": 1.0,
+        }
+    )
+    # Least score of a detection.
+    c.SCORE_THRESHOLD = 0.05
+
+
+def _add_diffusion(cfg: CfgNode) -> None:
+    c = cfg.MODEL.DIFFUSION = CfgNode()
+    # Noise levels, and their schedule by the name that diffusers has for it.
+    c.TIMESTEPS = 1000
+    c.SCHEDULE = "squaredcos_cap_v2"
+    # Box coordinates are scaled to -SCALE ... SCALE: the larger, the less noise.
+    c.SCALE = 2.0
+    # "ddim" or "dpm_solver++" (second order), and its steps.
+    c.SAMPLER = "ddim"
+    c.STEPS = 1
+    # After a step, boxes whose score is below the threshold start again from noise.
+    c.RENEWAL = True
+    c.RENEWAL_THRESHOLD = 0.5
+    # Answer with the boxes of all steps instead of the last one's.
+    c.ENSEMBLE = True
+    # Of two boxes of a class that overlap more than this in the image, the better stays.
+    c.NMS_THRESHOLD = 0.5
+    # Seed of the noise in evaluation. Every image gets the same noise, so its answer can be repeated and does
+    # not depend on the images beside it.
+    c.SEED = 0
+
+
+def _add_detr(cfg: CfgNode) -> None:
+    c = cfg.MODEL.DETR = CfgNode()
+    # Map whose cells attend to each other; memory and time are quadratic in their number. The last map of a
+    # backbone without aggregation (res5 of Detectron2's ResNets, p5 of build_timm_backbone) leaves none of
+    # its parameters without a gradient.
+    c.IN_FEATURE = "p5"
+    c.ENCODER_LAYERS = 6
+    c.DECODER_LAYERS = 6
+    # Heads of every attention and width of the feed-forward layers.
+    c.NUM_HEADS = 8
+    c.FFN_DIM = 2048

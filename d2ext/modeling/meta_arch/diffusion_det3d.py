@@ -1,0 +1,145 @@
+"""DiffusionDet3D: detection and pose of every object by denoising boxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from detectron2.config import configurable
+from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.structures import Instances
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+from torchvision.ops import batched_nms
+
+from d2ext.modeling.box3d_head import ObjectBoxes
+from d2ext.modeling.box_decoder import box_pooler, pool_boxes, sine_embedding
+from d2ext.modeling.box_diffusion import BoxDiffusion
+from d2ext.modeling.frames import Frames
+from d2ext.modeling.meta_arch.detector3d import Detector3D, region_parts
+from d2ext.modeling.records import original_boxes
+
+
+@META_ARCH_REGISTRY.register()
+class DiffusionDet3D(Detector3D):
+    """Boxes of pure noise become the boxes of the objects (Chen et al., DiffusionDet, ICCV 2023) with the 3D
+    head of this collection.
+
+    In training labelled boxes are padded to ``num_boxes``, noised at a random level, and the decoder predicts
+    what they were; in evaluation any number of boxes takes any number of steps.
+
+    Args:
+        diffusion: of the boxes.
+        dim: width of an object.
+        strides: of the maps, fine to coarse.
+        steps: in evaluation.
+        renewal_threshold: boxes below this score start again from noise after a step; None renews none.
+        ensemble: answer with the boxes of all steps, not only the last one's.
+        nms_threshold: of two boxes of a class whose IoU exceeds this the better stays.
+        seed: of the noise in evaluation, the same for every image.
+        parts: the arguments of :class:`Detector3D`.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        diffusion: BoxDiffusion,
+        dim: int,
+        strides: list[int],
+        steps: int,
+        renewal_threshold: float | None,
+        ensemble: bool,
+        nms_threshold: float,
+        seed: int,
+        **parts: Any,
+    ) -> None:
+        super().__init__(**parts)
+        self.diffusion = diffusion
+        self.dim = dim
+        self.time = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, 4 * dim))
+        self.pooler = box_pooler(1, strides)
+        self.steps = steps
+        self.renewal_threshold = renewal_threshold
+        self.ensemble = ensemble
+        self.nms_threshold = nms_threshold
+        self.seed = seed
+
+    @classmethod
+    def from_config(cls, cfg) -> dict:
+        c, d = cfg.MODEL.DIFFUSION, cfg.MODEL.DETECTION3D
+        parts = region_parts(cfg, time_dim=4 * d.HIDDEN_DIM)
+        shapes = parts["backbone"].output_shape()
+        return parts | {
+            "diffusion": BoxDiffusion(c.TIMESTEPS, c.SCHEDULE, c.SCALE, c.SAMPLER),
+            "dim": d.HIDDEN_DIM,
+            "strides": [shapes[name].stride for name in d.IN_FEATURES],
+            "steps": c.STEPS,
+            "renewal_threshold": c.RENEWAL_THRESHOLD if c.RENEWAL else None,
+            "ensemble": c.ENSEMBLE,
+            "nms_threshold": c.NMS_THRESHOLD,
+            "seed": c.SEED,
+        }
+
+    def training_boxes(self, frames: Frames, instances: list[Instances]) -> tuple[Tensor, ...]:
+        boxes = frames.to_relative(pad_sequence([x.gt_boxes.tensor for x in instances], batch_first=True))
+        relative = [b[: len(x)] for b, x in zip(boxes, instances, strict=True)]
+        signal = self.diffusion.to_signal(self.diffusion.pad(relative, self.num_boxes))
+        time = torch.randint(self.diffusion.timesteps, (len(signal),), device=self.device)
+        return self._start(frames, self.diffusion.add_noise(signal, torch.randn_like(signal), time), time)
+
+    def _start(self, frames: Frames, signal: Tensor, time: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The arguments of the decoder for signals (B, N, 4) at time (B,): an object begins as the mean of
+        what the image shows in its box."""
+        boxes = frames.to_pixels(self.diffusion.to_boxes(signal))
+        objects = pool_boxes(self.pooler, frames, frames.clip(boxes)).view(*boxes.shape[:2], -1)
+        shortest, longest = 6.0, 10.0 * self.diffusion.timesteps
+        return boxes, objects, self.time(sine_embedding(time, self.dim, shortest, longest))
+
+    @torch.no_grad()
+    def detect(
+        self,
+        encoded: Frames,
+        num_boxes: int | None = None,
+        steps: int | None = None,
+        noise: Tensor | None = None,
+        return_steps: bool = False,
+    ) -> list[dict]:
+        count = self.num_boxes if num_boxes is None else num_boxes
+        steps = self.steps if steps is None else steps
+        images = len(encoded.records)
+        if min(count, steps) < 1:
+            raise ValueError(f"num_boxes {count}, steps {steps}: expected at least 1")
+        if noise is not None and noise.shape != (images, count, 4):
+            raise ValueError(f"noise: expected shape {(images, count, 4)}, got {tuple(noise.shape)}")
+        drawn = torch.randn(steps, count, 4, generator=torch.Generator().manual_seed(self.seed)).to(
+            self.device
+        )
+        if noise is None:
+            noise = drawn[0].expand(images, -1, -1)
+        before: list[Tensor] = []
+        found: list[ObjectBoxes] = []
+
+        def predict(signal: Tensor, time: int) -> tuple[Tensor, Tensor]:
+            start = self._start(encoded, signal, torch.full((images,), time, device=self.device))
+            objects = self.decoder.decode(self.decoder(encoded, *start)[-1])
+            before.append(start[0])
+            found.append(objects)
+            boxes = encoded.to_relative(encoded.clip(objects.box2d.view_as(signal)))
+            least = -1.0 if self.renewal_threshold is None else self.renewal_threshold
+            return self.diffusion.to_signal(boxes), (objects.class_scores >= least).view(images, -1)
+
+        self.diffusion.sample(noise, drawn[1:], predict)
+        outputs: list[dict] = [
+            {"instances": x} for x in self.select(found if self.ensemble else found[-1:], encoded)
+        ]
+        if return_steps:
+            each = [self.select([f], encoded) for f in found]
+            for i, (output, record) in enumerate(zip(outputs, encoded.records, strict=True)):
+                sizes = record["camera"].image_size, (record["height"], record["width"])
+                output["boxes"] = [original_boxes(b[i], *sizes).tensor for b in before]
+                output["steps"] = [x[i] for x in each]
+        return outputs
+
+    def distinct(self, boxes: ObjectBoxes) -> Tensor:
+        return batched_nms(boxes.box2d, boxes.class_scores, boxes.classes, self.nms_threshold)

@@ -1,0 +1,81 @@
+"""Between mapper dicts and tensors: images stacked, labels collected, boxes handed back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from detectron2.structures import Boxes, ImageList, Instances
+from torch import Tensor
+
+from d2ext.modeling.box3d_head import ObjectBoxes, ObjectTargets
+from d2ext.structures import Boxes3D
+
+
+def stack_images(
+    records: Sequence[dict], mean: Tensor, std: Tensor, divisibility: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The images of B mapper dicts, on the device of ``mean``.
+
+    Args:
+        records: with ``image``, ``camera`` and, where there is one, ``ground_plane``.
+        mean, std: (3, 1, 1) of the pixels.
+        divisibility: height and width are padded to multiples of it.
+
+    Returns:
+        Normalised pixels (B, 3, H, W), P (B, 3, 4) of the images, plane (B, 4), rows of NaN where there is
+        none, and sizes (B, 2) long, height and width of each image without its padding.
+    """
+    device = mean.device
+    batch = ImageList.from_tensors(
+        [(x["image"].to(device).float() - mean) / std for x in records], divisibility
+    )
+    P = torch.stack([x["camera"].P for x in records]).to(device, torch.float32)
+    none = torch.full((4,), float("nan"))
+    planes = [none if x.get("ground_plane") is None else x["ground_plane"].float() for x in records]
+    sizes = torch.tensor(batch.image_sizes, device=device)
+    return batch.tensor, P, torch.stack(planes).to(device), sizes
+
+
+def object_targets(instances: Sequence[Instances]) -> ObjectTargets:
+    """The labels of several images' objects, one after the other."""
+    boxes3d = Boxes3D.cat([x.gt_boxes3d for x in instances])
+    yaw = torch.cat([x.gt_yaw for x in instances])
+    return ObjectTargets(
+        classes=torch.cat([x.gt_classes for x in instances]),
+        box2d=torch.cat([x.gt_boxes.tensor for x in instances]).float(),
+        center=boxes3d.center.float(),
+        hwl=boxes3d.size.float(),
+        alpha=Boxes3D.alpha_from_yaw(yaw, boxes3d.bottom_center()).float(),
+        has_3d=torch.cat([x.gt_has_3d for x in instances]),
+    )
+
+
+def predicted_instances(boxes: ObjectBoxes, scores: Tensor, record: dict) -> Instances:
+    """N objects found in the image of a mapper dict, standing on its plane.
+
+    Returns:
+        Instances of the original size with pred_boxes (original pixels), pred_boxes3d, scores, pred_classes
+        and pred_yaw (rad), in the order given.
+    """
+    plane = record.get("box_plane")
+    plane = None if plane is None else plane.to(scores.device, torch.float32)
+    down = boxes.center.new_tensor([0.0, 1.0, 0.0]) if plane is None else -plane[:3]
+    location = boxes.center + down * boxes.hwl[:, :1] / 2
+    yaw = Boxes3D.yaw_from_alpha(boxes.alpha, location)
+    size = (record["height"], record["width"])
+    result = Instances(size)
+    result.pred_boxes = original_boxes(boxes.box2d, record["camera"].image_size, size)
+    result.pred_boxes3d = Boxes3D.from_kitti(location, boxes.hwl, yaw, plane)
+    result.scores = scores
+    result.pred_classes = boxes.classes
+    result.pred_yaw = yaw
+    return result
+
+
+def original_boxes(boxes: Tensor, size: tuple[int, int], original: tuple[int, int]) -> Boxes:
+    """2D boxes (N, 4) of a resized image in the pixels of the original, clipped; centres at integers."""
+    scale = boxes.new_tensor([original[1] / size[1], original[0] / size[0]]).repeat(2)
+    out = Boxes((boxes + 0.5) * scale - 0.5)
+    out.clip(original)
+    return out

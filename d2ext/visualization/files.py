@@ -1,0 +1,34 @@
+"""Pictures as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from d2ext.files import write_bytes
+
+
+def check_picture_path(path: Path) -> None:
+    """Find out before the work whether a picture can be written there.
+
+    Raises:
+        FileNotFoundError, ValueError: no such folder, or a name whose ending is no format of pictures.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: no folder {path.parent} to write to")
+    if not cv2.haveImageWriter(str(path)):
+        raise ValueError(f"{path}: expected a picture name such as out.png")
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write (H, W, 3) uint8 BGR in the format of the name.
+
+    Raises:
+        ValueError: the format cannot hold it.
+    """
+    ok, data = cv2.imencode(path.suffix, picture)
+    if not ok:
+        raise ValueError(f"{path}: could not encode the picture")
+    write_bytes(path, data.tobytes())

@@ -1,0 +1,24 @@
+"""Configuration keys of the project, each documented where its default stands."""
+
+from __future__ import annotations
+
+from detectron2.config import CfgNode
+
+from d2ext.config import add_d2ext_config
+from d2ext.engine import add_engine_config
+from d2ext.modeling import add_detection3d_config
+
+
+def add_diffusion_det3d_config(cfg: CfgNode) -> None:
+    """Add the shared keys of ``d2ext``, those of the 3D detectors and the project's to Detectron2's."""
+    add_d2ext_config(cfg)
+    add_engine_config(cfg)
+    add_detection3d_config(cfg)
+
+    # ImageNet weights from which Detectron2's ResNet starts where MODEL.WEIGHTS is empty: torchvision's .pth
+    # or Detectron2's copy of it, detectron2://ImageNetPretrained/torchvision/R-50.pkl. Empty: random. They
+    # want RGB images, torchvision's MODEL.PIXEL_MEAN and PIXEL_STD, and no MODEL.RESNETS.STRIDE_IN_1X1.
+    cfg.MODEL.RESNETS.WEIGHTS = ""
+    # Folder with NAME.png for every test image, of its size: objects whose 2D box has its bottom centre on a
+    # black pixel count neither as found nor as missed. Empty evaluates whole images.
+    cfg.TEST.REGION_MASKS = ""

@@ -1,0 +1,52 @@
+"""3D detection on a single image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.structures import Instances
+from torch import Tensor
+
+from d2ext.data import image_record
+from d2ext.engine import ImagePredictor, inference_autocast
+from d2ext.structures import Camera
+
+
+class Detection3DPredictor(ImagePredictor):
+    """Finds the objects of one image at a time."""
+
+    def __call__(
+        self, image_bgr: np.ndarray, camera: Camera, ground_plane: Sequence[float] | Tensor | None = None
+    ) -> Instances:
+        """Find the objects.
+
+        Args:
+            image_bgr: (H, W, 3) uint8.
+            camera: of the image as given.
+            ground_plane: (4,) unit normal pointing up and camera height in metres, on which boxes stand;
+                None if not known: boxes are level.
+
+        Returns:
+            pred_boxes (pixels), pred_boxes3d (metres, camera frame), scores, pred_classes and pred_yaw, best
+            first.
+
+        Raises:
+            ValueError: an image or camera of another shape.
+        """
+        return self.detect(image_bgr, camera, ground_plane)["instances"]
+
+    def detect(
+        self,
+        image_bgr: np.ndarray,
+        camera: Camera,
+        ground_plane: Sequence[float] | Tensor | None = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """The same with the options ``num_boxes``, ``steps``, ``noise`` and ``return_steps`` of
+        :meth:`d2ext.modeling.meta_arch.detector3d.Detector3D.detect`, whose answer for the image it gives."""
+        record = image_record(self.cfg, image_bgr, camera, ground_plane)
+        with torch.no_grad(), inference_autocast(self.cfg):
+            return self.model.detect(self.model.encode([record]), **options)[0]

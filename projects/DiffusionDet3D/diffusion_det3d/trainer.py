@@ -1,0 +1,44 @@
+"""Training of the 3D detectors."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from detectron2.config import CfgNode
+from torch import nn
+
+from d2ext.data import build_detection_test_loader, build_detection_train_loader
+from d2ext.engine import BaseTrainer
+from d2ext.evaluation import Detection3DEvaluator
+from d2ext.projects.diffusion_det3d.imagenet import load_imagenet
+
+
+class Detection3DTrainer(BaseTrainer):
+    """:class:`~d2ext.engine.BaseTrainer` with the loaders and the evaluator of 3D detection, and ImageNet
+    weights to start from."""
+
+    def __init__(self, cfg: CfgNode) -> None:
+        for name in (*cfg.DATASETS.VAL, *cfg.DATASETS.TEST):
+            self.build_evaluator(cfg, name)  # whatever it cannot work with shows before training starts
+        super().__init__(cfg)
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        model = super().build_model(cfg)
+        if cfg.MODEL.RESNETS.WEIGHTS and not cfg.MODEL.WEIGHTS:
+            load_imagenet(model.backbone, cfg.MODEL.RESNETS.WEIGHTS)
+        return model
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
+        return build_detection_train_loader(cfg, start_iter)
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
+        return build_detection_test_loader(cfg, dataset_name)
+
+    @classmethod
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> Detection3DEvaluator:
+        folder = os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name)
+        return Detection3DEvaluator(dataset_name, folder, cfg.TEST.REGION_MASKS or None)
