@@ -27,9 +27,10 @@ TOY = {
 }
 
 
-def load_script(name: str) -> ModuleType:
-    """A script of projects/U2ENet as a module."""
-    spec = importlib.util.spec_from_file_location(f"u2enet_{name}", ROOT / f"projects/U2ENet/{name}.py")
+def load_script(name: str, project: str = "U2ENet") -> ModuleType:
+    """A script of a project as a module."""
+    path = ROOT / f"projects/{project}/{name}.py"
+    spec = importlib.util.spec_from_file_location(f"{project.lower()}_{name}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
