@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import ROOT, load_script
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from project_scripts import ROOT, load_script
 
 from d2ext.data.builtin import register_dataset
 from d2ext.data.synthtraffic.generate import generate
