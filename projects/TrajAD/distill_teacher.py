@@ -184,7 +184,7 @@ class Distillation:
     def _resume(self) -> None:
         if not self.state_file.is_file():
             return
-        state = torch.load(self.state_file, map_location=self.args.device, weights_only=True)
+        state = read_checkpoint(self.state_file)["model"]
         if state["settings"] != self.settings:
             changed = next(k for k in self.settings if state["settings"].get(k) != self.settings[k])
             raise ValueError(
@@ -193,7 +193,8 @@ class Distillation:
             )
         self.pdn.load_state_dict(state["pdn"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.done, self.mean, self.std = state["done"], state["mean"], state["std"]
+        self.mean, self.std = (state[key].to(self.args.device) for key in ("mean", "std"))
+        self.done = state["done"]
 
 
 def random_pdn(args: argparse.Namespace) -> PDN:
