@@ -133,6 +133,15 @@ def test_quantiles_have_no_limit_on_the_number_of_pixels(monkeypatch):
     assert torch.equal(model.global_quantiles, 2 * model.local_quantiles)
 
 
+def test_maps_that_are_the_same_everywhere_cannot_be_normalised(monkeypatch):
+    model = _model().eval()
+    monkeypatch.setattr(model, "raw_maps", lambda images: (torch.ones(4, 4), torch.ones(4, 4)))
+    with pytest.raises(
+        ValueError, match=r"quantiles \(0.9, 0.995\) of a map are 1.0 and 1.0 on the held-out"
+    ):
+        model.measure_maps([_records(1)])
+
+
 @pytest.mark.parametrize("padding", [False, True])
 @pytest.mark.parametrize("branch", ATTENTIONS)
 def test_inference_gives_maps_of_the_images_own_size(padding, branch):

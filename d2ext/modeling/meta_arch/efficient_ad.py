@@ -178,7 +178,11 @@ class EfficientAD(nn.Module):
     @torch.no_grad()
     def measure_maps(self, records: Iterable[list[dict]]) -> None:
         """Take the quantiles of both maps from normal images that were not trained on, each process from its
-        own share. The model must be in evaluation mode."""
+        own share. The model must be in evaluation mode.
+
+        Raises:
+            ValueError: the two quantiles are equal.
+        """
         maps = [
             torch.stack(self.raw_maps(self._images([x], "image"))).flatten(1).cpu().numpy()
             for batch in records
@@ -188,7 +192,13 @@ class EfficientAD(nn.Module):
         for values, buffer in zip(
             np.concatenate(parts, 1), (self.local_quantiles, self.global_quantiles), strict=True
         ):
-            buffer.copy_(torch.from_numpy(np.quantile(values.astype(np.float64), self.quantiles)))
+            low, high = np.quantile(values.astype(np.float64), self.quantiles)
+            if not np.float32(low) < np.float32(high):
+                raise ValueError(
+                    f"quantiles {self.quantiles} of a map are {low} and {high} on the held-out images, "
+                    "expected different ones: hold out more images, or train longer"
+                )
+            buffer.copy_(torch.tensor([low, high]))
 
     def _images(self, batched_inputs: list[dict], key: str) -> Tensor:
         """(B, 3, H, W) normalised images of one size."""
