@@ -35,3 +35,37 @@ def add_d2ext_config(cfg: CN) -> None:
 
     # Control: give every sentence of a test image the text of one about other objects of the image.
     cfg.TEST.SHUFFLE_SENTENCES = False
+
+
+def add_anomaly_data_config(cfg: CN) -> None:
+    """Add the keys that the data of anomaly detection need beside those of :func:`add_d2ext_config`."""
+    # Datasets of normal images by which anomaly maps are normalised. Empty: a part of each of DATASETS.TRAIN,
+    # which is then not trained on.
+    cfg.DATASETS.NORMAL = ()
+    # That part: a tenth is every tenth image, in the dataset's order.
+    cfg.DATASETS.HELD_OUT = 0.1
+    # Folder of images of anything but the normal ones (published: ImageNet), on which the student is kept
+    # away from the teacher. Empty: no such images.
+    cfg.INPUT.PENALTY_FOLDER = ""
+
+    # Space-time graphs of recordings; the size of a graph follows from its scale, not from INPUT.SIZE.
+    cfg.INPUT.GRAPH = CN()
+    # Numbers of the lanes, one panel each, from top to bottom.
+    cfg.INPUT.GRAPH.LANES = [1, 2]
+    # Part of the road that is shown, in m.
+    cfg.INPUT.GRAPH.START = 0.0
+    cfg.INPUT.GRAPH.END = 381.0
+    # Scale, in s and m.
+    cfg.INPUT.GRAPH.SECONDS_PER_PIXEL = 0.5
+    cfg.INPUT.GRAPH.METRES_PER_PIXEL = 3.0
+    # m/s, the speed limit: the scale of the colours.
+    cfg.INPUT.GRAPH.TOP_SPEED = 13.9
+    # Length at which vehicles are drawn, in m.
+    cfg.INPUT.GRAPH.VEHICLE_LENGTH = 5.0
+    # A track is not drawn between two rows that are farther apart, in s.
+    cfg.INPUT.GRAPH.MAX_GAP = 1.0
+    # Pixels between two panels.
+    cfg.INPUT.GRAPH.SEPARATOR = 2
+    # Columns of one graph, and columns that the graphs of a long recording share with the next one.
+    cfg.INPUT.GRAPH.WIDTH = 256
+    cfg.INPUT.GRAPH.OVERLAP = 64

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from d2ext.structures import Boxes3D, Camera, flip_plane
 
+from .image_io import resize
+
 
 def fit_size(size: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:
     """(height, width) of an image of ``size`` fitted into ``bounds`` (height, width), keeping its aspect."""
@@ -55,9 +57,7 @@ class ImageTransform:
 
     def resize(self, image: np.ndarray) -> np.ndarray:
         """The first step of ``apply_image``: an image (H, W, 3) at the size ``resized``."""
-        shrinks = self.resized[0] < image.shape[0]
-        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return cv2.resize(image, self.resized[::-1], interpolation=interpolation)
+        return resize(image, self.resized)
 
     def place(self, image: np.ndarray) -> np.ndarray:
         """The rest of ``apply_image``: crop or pad, and mirror."""

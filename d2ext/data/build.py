@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,10 +16,22 @@ from detectron2.data.samplers import InferenceSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from .anomaly_mapper import AnomalyMapper, graph_records, graph_spec, normal_records
 from .mapper import DetectionMapper, GroundingMapper
 
 _CYCLE = 1000  # at most about so many batches until the interleaving of several datasets repeats
 _ATTEMPTS = 100  # draws until a sample of the training stream keeps what it is about
+
+
+class Mapper(Protocol):
+    """Turns a record into model input, None where augmentation left nothing of the ``subject``."""
+
+    subject: str
+
+    def __call__(
+        self, dataset_dict: dict[str, Any], rng: np.random.Generator | None
+    ) -> dict[str, Any] | None:
+        """``rng`` is None in evaluation."""
 
 
 def interleave(weights: list[float]) -> np.ndarray:
@@ -50,7 +62,7 @@ class TrainingStream(Dataset):
         self,
         datasets: list[DatasetFromList],
         weights: list[float],
-        mapper: DetectionMapper,
+        mapper: Mapper,
         batch_size: int,
         seed: int,
     ) -> None:
@@ -131,17 +143,29 @@ def build_detection_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoade
     Raises:
         FileNotFoundError, ValueError: a dataset or a key is unusable.
     """
-    return _train_loader(cfg, start_iter, DetectionMapper(cfg, True))
+    return _annotated_train_loader(cfg, start_iter, DetectionMapper(cfg, True))
 
 
 def build_grounding_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoader:
     """The same for grounding: with ``DATALOADER.FILTER_EMPTY_ANNOTATIONS`` images without sentences are left
     out."""
-    return _train_loader(cfg, start_iter, GroundingMapper(cfg, True))
+    return _annotated_train_loader(cfg, start_iter, GroundingMapper(cfg, True))
 
 
-def _train_loader(cfg: CfgNode, start_iter: int, mapper: DetectionMapper) -> DataLoader:
+def build_anomaly_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoader:
+    """The same for anomaly detection: normal images and graphs, without those held out."""
+    datasets = [DatasetFromList(_normal_records(cfg, name, False), copy=False) for name in cfg.DATASETS.TRAIN]
+    return _train_loader(cfg, start_iter, AnomalyMapper(cfg, True), datasets)
+
+
+def _annotated_train_loader(cfg: CfgNode, start_iter: int, mapper: DetectionMapper) -> DataLoader:
     datasets = [_training_records(cfg, name, mapper) for name in cfg.DATASETS.TRAIN]
+    return _train_loader(cfg, start_iter, mapper, datasets)
+
+
+def _train_loader(
+    cfg: CfgNode, start_iter: int, mapper: Mapper, datasets: list[DatasetFromList]
+) -> DataLoader:
     weights = list(cfg.DATALOADER.DATASET_WEIGHTS) or [float(len(records)) for records in datasets]
     if not datasets or len(weights) != len(datasets):
         raise ValueError(
@@ -182,9 +206,41 @@ def build_grounding_test_loader(cfg: CfgNode, dataset_name: str, batch_size: int
     return _test_loader(cfg, records, GroundingMapper(cfg, False), batch_size)
 
 
-def _test_loader(
-    cfg: CfgNode, records: list[dict[str, Any]], mapper: DetectionMapper, batch_size: int
-) -> DataLoader:
+def build_anomaly_test_loader(cfg: CfgNode, dataset_name: str, batch_size: int = 1) -> DataLoader:
+    """The same for anomaly detection: every image, and every graph of a recording."""
+    records = _graphs(cfg, DatasetCatalog.get(dataset_name))
+    return _test_loader(cfg, records, AnomalyMapper(cfg, False), batch_size)
+
+
+def build_normal_loader(cfg: CfgNode, held_out: bool) -> DataLoader:
+    """The images that a model is fitted to, once each (over all processes), as they are in evaluation.
+
+    Args:
+        held_out: the images that training does not see, for the normalisation of anomaly maps: those of
+            ``DATASETS.NORMAL``, or where that is empty the held-out part of ``DATASETS.TRAIN``. False: those
+            that it sees.
+
+    Raises:
+        FileNotFoundError, ValueError: a dataset is unusable, or holds an anomaly.
+    """
+    names = cfg.DATASETS.NORMAL if held_out and cfg.DATASETS.NORMAL else cfg.DATASETS.TRAIN
+    records = [record for name in names for record in _normal_records(cfg, name, held_out)]
+    return _test_loader(cfg, records, AnomalyMapper(cfg, False), 1)
+
+
+def _normal_records(cfg: CfgNode, name: str, held_out: bool) -> list[dict[str, Any]]:
+    if name in cfg.DATASETS.NORMAL and name in cfg.DATASETS.TRAIN:
+        raise ValueError(f"DATASETS.NORMAL: {name!r} is in DATASETS.TRAIN too, expected data not trained on")
+    share = float(held_out) if cfg.DATASETS.NORMAL else cfg.DATASETS.HELD_OUT
+    records = normal_records(DatasetCatalog.get(name), name, share, held_out)
+    return _graphs(cfg, records)
+
+
+def _graphs(cfg: CfgNode, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return graph_records(records, graph_spec(cfg), cfg.INPUT.GRAPH.WIDTH, cfg.INPUT.GRAPH.OVERLAP)
+
+
+def _test_loader(cfg: CfgNode, records: list[dict[str, Any]], mapper: Mapper, batch_size: int) -> DataLoader:
     dataset = MapDataset(DatasetFromList(records, copy=False), partial(mapper, rng=None))
     sampler = InferenceSampler(len(records))
     return _loader(dataset, cfg.DATALOADER.NUM_WORKERS, sampler=sampler, batch_size=batch_size)

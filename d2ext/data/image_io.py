@@ -12,6 +12,20 @@ from PIL import Image, UnidentifiedImageError
 #: What the last bytes of a complete file contain.
 _END_MARKERS = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
 _TAIL = 1024  # bytes; some writers pad their files
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+
+
+def list_images(folder: str | Path) -> list[Path]:
+    """The image files of a folder and all below it, by name.
+
+    Raises:
+        FileNotFoundError: no such folder, or no image in it.
+    """
+    folder = Path(folder)
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES) if folder.is_dir() else []
+    if not files:
+        raise FileNotFoundError(f"{folder}: expected a folder of images ({', '.join(sorted(_SUFFIXES))})")
+    return files
 
 
 def read_image_size(path: str | Path) -> tuple[int, int]:
@@ -35,6 +49,12 @@ def read_image_size(path: str | Path) -> tuple[int, int]:
             if marker not in file.read():
                 raise ValueError(f"{path}: image file is cut off (its end marker is missing)")
     return height, width
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image or mask (H, W, ...) at ``size`` (height, width), its aspect ratio not kept."""
+    shrinks = size[0] < image.shape[0]
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def read_image(path: str | Path) -> np.ndarray:

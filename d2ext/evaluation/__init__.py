@@ -1,5 +1,6 @@
 """Evaluation: the published protocols of the datasets, and exact metrics beside them."""
 
+from .anomaly import AnomalyEvaluator
 from .counts import MatchCounts
 from .detection3d import Detection3DEvaluator
 from .evaluator import Evaluator3D, Rows, Table, instance_rows, named_rows
@@ -22,6 +23,7 @@ __all__ = [
     "COUNT_COLUMNS",
     "ROADSIDE_DISTANCES",
     "THRESHOLDS",
+    "AnomalyEvaluator",
     "Answer",
     "Detection3DEvaluator",
     "Evaluator3D",

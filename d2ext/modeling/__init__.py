@@ -6,6 +6,7 @@ from d2ext.modeling.detection3d_config import add_detection3d_config
 from d2ext.modeling.fold import optimize_for_inference
 from d2ext.modeling.meta_arch.detr3d import DETR3D
 from d2ext.modeling.meta_arch.diffusion_det3d import DiffusionDet3D
+from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
 from d2ext.modeling.meta_arch.sparse_rcnn3d import SparseRCNN3D
 from d2ext.modeling.meta_arch.two_stage import TwoStageGrounder
 from d2ext.modeling.meta_arch.u2enet import U2ENet
@@ -16,6 +17,7 @@ __all__ = [
     "Box3DHead",
     "DETR3D",
     "DiffusionDet3D",
+    "EfficientAD",
     "HierarchicalFusion",
     "SemanticFilter",
     "SparseRCNN3D",

@@ -1,17 +1,15 @@
 """Commands of the projects, run in this process, and U2ENet's toy configuration file."""
 
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import yaml
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from project_scripts import ROOT, load_script
 
 from d2ext.data.builtin import register_dataset
 
-ROOT = Path(__file__).resolve().parents[2]
 TOY = {
     "_BASE_": str(ROOT / "configs/U2ENet/Base-U2ENet-tiny.yaml"),
     "MODEL": {
@@ -25,22 +23,6 @@ TOY = {
     "DATALOADER": {"NUM_WORKERS": 0},
     "SOLVER": {"MAX_ITER": 4, "WARMUP_ITERS": 2, "IMS_PER_BATCH": 2, "AMP": {"ENABLED": False}},
 }
-
-
-def load_script(name: str, project: str = "U2ENet") -> ModuleType:
-    """A script of a project as a module."""
-    path = ROOT / f"projects/{project}/{name}.py"
-    spec = importlib.util.spec_from_file_location(f"{project.lower()}_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def script():
-    """:func:`load_script`."""
-    return load_script
 
 
 @pytest.fixture

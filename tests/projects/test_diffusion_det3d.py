@@ -14,6 +14,7 @@ import yaml
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import default_argument_parser
+from project_scripts import ROOT, load_script
 
 from d2ext.data import build_detection_test_loader
 from d2ext.data.builtin import register_dataset
@@ -24,7 +25,6 @@ from d2ext.projects.diffusion_det3d import (
     add_diffusion_det3d_config,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 MODELS = {"DiffusionDet3D": "diffusion", "SparseRCNN3D": "sparse_rcnn", "DETR3D": "detr"}
 TOY = {
     "MODEL": {
@@ -85,9 +85,9 @@ def cfg(tmp_path) -> CfgNode:
 
 
 @pytest.fixture
-def train_net(script):
+def train_net():
     """Calls train_net.py; returns what its main returns."""
-    main = script("train_net", "DiffusionDet3D").main
+    main = load_script("train_net", "DiffusionDet3D").main
 
     def call(config: Path, *arguments: object):
         command = ["--config-file", str(config), *map(str, arguments)]
@@ -180,9 +180,9 @@ def demo_arguments(few_images, cfg, tmp_path):
 
 
 @pytest.fixture
-def demo(script, monkeypatch):
+def demo(monkeypatch):
     """Calls demo.py as a command; returns its exit status."""
-    command = script("demo", "DiffusionDet3D").command
+    command = load_script("demo", "DiffusionDet3D").command
 
     def call(arguments: dict, *options: object) -> int:
         flat = [x for pair in arguments.items() for x in pair] + list(options)

@@ -183,14 +183,18 @@ class SpaceTimeRenderer:
             range(self.spec.column(time.min()), self.spec.column(time.max()) + 1) if len(time) else range(0)
         )
 
-    def tiles(self, width: int, overlap: int) -> Iterator[SpaceTimeGraph]:
-        """Graphs of ``width`` columns that cover the recording, each sharing ``overlap`` columns with the
-        next; the last reaches past the end where the length does not fit."""
+    def tile_starts(self, width: int, overlap: int) -> list[int]:
+        """First columns of the graphs of ``width`` columns that cover the recording. Neighbours share at
+        least ``overlap`` columns; the last ends with the recording, unless it is the only one."""
         if not 0 <= overlap < width:
             raise ValueError(f"overlap must be at least 0 and less than the width {width}, got {overlap}")
         columns = self.columns()
-        step = width - overlap
-        for first in range(columns.start, max(columns.stop - overlap, columns.start + 1), step):
+        last = max(columns.stop - width, columns.start)
+        return [*range(columns.start, last, width - overlap), last]
+
+    def tiles(self, width: int, overlap: int) -> Iterator[SpaceTimeGraph]:
+        """The graphs at :meth:`tile_starts`."""
+        for first in self.tile_starts(width, overlap):
             yield self.render(first, width)
 
     def render(self, first_column: int, width: int) -> SpaceTimeGraph:

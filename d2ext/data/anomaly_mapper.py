@@ -1,0 +1,239 @@
+"""Model input for anomaly detection: images as they are, recordings drawn as space-time graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from detectron2.config import CfgNode, configurable
+
+from d2ext.data.trajectories import (
+    GraphSpec,
+    SpaceTimeGraph,
+    SpaceTimeRenderer,
+    anomaly_mask,
+    read_road,
+    read_tracks,
+)
+
+from .augmentation import color_jitter, to_tensor
+from .formats.mvtec_ad import GOOD
+from .image_io import list_images, read_image, resize
+
+PENALTY_GRAY = 0.3  # share of penalty images that lose their colour
+_JITTERS = ("BRIGHTNESS", "CONTRAST", "SATURATION")
+
+
+def graph_spec(cfg: CfgNode) -> GraphSpec:
+    """What the graphs of ``cfg.INPUT.GRAPH`` show.
+
+    Raises:
+        ValueError: as :class:`GraphSpec`.
+    """
+    g = cfg.INPUT.GRAPH
+    try:
+        return GraphSpec(
+            tuple(g.LANES),
+            g.START,
+            g.END,
+            g.SECONDS_PER_PIXEL,
+            g.METRES_PER_PIXEL,
+            g.TOP_SPEED,
+            g.VEHICLE_LENGTH,
+            g.MAX_GAP,
+            g.SEPARATOR,
+        )
+    except ValueError as error:
+        raise ValueError(f"INPUT.GRAPH: {error}") from error
+
+
+def normal_records(
+    records: Sequence[dict[str, Any]], name: str, share: float, held_out: bool
+) -> list[dict[str, Any]]:
+    """The training part or the held-out part of a dataset of normal images.
+
+    The held-out records are spread evenly: with a share of a tenth every tenth one, in the dataset's order.
+
+    Args:
+        name: of the dataset, for the messages.
+        share: of the records that is held out, from 0 to 1.
+        held_out: which of the two parts.
+
+    Raises:
+        ValueError: an abnormal record, or no record in the part.
+    """
+    for record in records:
+        if record["label"]:
+            raise ValueError(
+                f"dataset {name!r}: {record['file_name']}: an anomaly, expected normal data only"
+            )
+    # Rounded: 3 x 0.1 is a little more than 0.3.
+    before = np.floor(np.round(np.arange(len(records) + 1) * share, 6))
+    part = [record for record, new in zip(records, np.diff(before) > 0, strict=True) if new == held_out]
+    if not part:
+        use = "held out" if held_out else "left to train on"
+        raise ValueError(
+            f"dataset {name!r}: of its {len(records)} images none is {use}, DATASETS.HELD_OUT is {share}"
+        )
+    return part
+
+
+def graph_records(records: Iterable[dict[str, Any]], spec: GraphSpec, width: int, overlap: int) -> list[dict]:
+    """One record an image: a record of a recording (it has ``anomalies``) becomes one for each graph of
+    ``SpaceTimeRenderer.tile_starts``, with the ``first_column``; others stay as they are.
+
+    Where a recording gives several graphs, "@" and the first column are added to the ``image_id``.
+
+    Raises:
+        FileNotFoundError, ValueError: a recording cannot be read.
+    """
+    out = []
+    for record in records:
+        if "anomalies" not in record:
+            out.append(record)
+            continue
+        starts = _renderer(record["file_name"], record["road_file"], spec).tile_starts(width, overlap)
+        for start in starts:
+            name = record["image_id"] if len(starts) == 1 else f"{record['image_id']}@{start}"
+            out.append(record | {"image_id": name, "first_column": start})
+    return out
+
+
+@lru_cache(maxsize=2)  # a long recording gives many graphs in a row
+def _renderer(file_name: str, road_file: str | None, spec: GraphSpec) -> SpaceTimeRenderer:
+    road = None if road_file is None else read_road(road_file)
+    return SpaceTimeRenderer(read_tracks(file_name, road=road), spec)
+
+
+class AnomalyMapper:
+    """One image, or one graph of a recording, at ``INPUT.SIZE``. A graph has the size of its scale instead.
+
+    The result has
+
+    * ``image`` uint8 (3, H, W), ``file_name``, ``image_id``, and of a graph its ``first_column``;
+    * in training ``branch_image``, where ``INPUT.COLOR_JITTER`` is on: the image with its brightness,
+      contrast or saturation changed, one of them by chance; and ``penalty_image``, where there is a
+      ``INPUT.PENALTY_FOLDER``: a crop of one of its images, gray in three of ten cases;
+    * in evaluation ``mask`` bool (H, W), ``label`` (1: abnormal) and ``kind`` of the anomaly.
+    """
+
+    subject = "an image"
+
+    @configurable
+    def __init__(
+        self,
+        is_train: bool,
+        *,
+        size: tuple[int, int],
+        image_format: str,
+        jitter: CfgNode,
+        spec: GraphSpec,
+        width: int,
+        penalty_folder: str,
+    ) -> None:
+        """
+        Args:
+            is_train: augment; no labels are looked at.
+            size, image_format, jitter, penalty_folder: the keys of ``cfg.INPUT``, explained where they are
+                declared.
+            spec, width: of the graphs.
+
+        Raises:
+            FileNotFoundError: the penalty folder holds no images.
+        """
+        self.is_train = is_train
+        self.size = size
+        self.image_format = image_format
+        self.jitter = jitter
+        self.spec = spec
+        self.width = width
+        self.penalty_files: list[Path] = []
+        if is_train and penalty_folder:
+            self.penalty_files = list_images(penalty_folder)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
+        return {
+            "is_train": is_train,
+            "size": tuple(cfg.INPUT.SIZE),
+            "image_format": cfg.INPUT.FORMAT,
+            "jitter": cfg.INPUT.COLOR_JITTER,
+            "spec": graph_spec(cfg),
+            "width": cfg.INPUT.GRAPH.WIDTH,
+            "penalty_folder": cfg.INPUT.PENALTY_FOLDER,
+        }
+
+    def __call__(
+        self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
+    ) -> dict[str, Any]:
+        """
+        Args:
+            dataset_dict: a record of :func:`graph_records`.
+            rng: source of randomness; needed in training.
+
+        Raises:
+            FileNotFoundError, ValueError: a file is missing or cannot be read.
+        """
+        keys = ("file_name", "image_id", "first_column")
+        output: dict[str, Any] = {key: dataset_dict[key] for key in keys if key in dataset_dict}
+        if "first_column" not in dataset_dict:
+            image = resize(read_image(dataset_dict["file_name"]), self.size)
+            labels = {} if self.is_train else self._image_labels(dataset_dict)
+        else:
+            renderer = _renderer(dataset_dict["file_name"], dataset_dict["road_file"], self.spec)
+            graph = renderer.render(dataset_dict["first_column"], self.width)
+            image = graph.image
+            labels = {} if self.is_train else _graph_labels(graph, dataset_dict)
+        output |= {"image": to_tensor(image, self.image_format)} | labels
+        if self.is_train:
+            output |= self._augmented(image, rng)
+        return output
+
+    def _augmented(self, image: np.ndarray, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
+        if rng is None:
+            raise ValueError("AnomalyMapper: expected a random generator in training")
+        output = {}
+        if any(self.jitter[key] for key in _JITTERS):
+            jitter = CfgNode(dict.fromkeys(self.jitter, 0.0))
+            chosen = _JITTERS[rng.integers(len(_JITTERS))]
+            jitter[chosen] = self.jitter[chosen]
+            output["branch_image"] = to_tensor(color_jitter(image, jitter, rng), self.image_format)
+        if self.penalty_files:
+            penalty = read_image(self.penalty_files[rng.integers(len(self.penalty_files))])
+            output["penalty_image"] = to_tensor(
+                penalty_crop(penalty, image.shape[:2], rng), self.image_format
+            )
+        return output
+
+    def _image_labels(self, record: dict[str, Any]) -> dict[str, Any]:
+        share = np.zeros(self.size, np.float32)  # of each pixel that is abnormal
+        if record["mask_file"] is not None:
+            mask = read_image(record["mask_file"]).max(2) > 127
+            share = resize(mask.astype(np.float32), self.size)
+        return {
+            "mask": torch.from_numpy(share >= 0.5),
+            "label": record["label"],
+            "kind": record["kind"],
+        }
+
+
+def _graph_labels(graph: SpaceTimeGraph, record: dict[str, Any]) -> dict[str, Any]:
+    """Of one graph of a recording: the anomaly may lie in another one."""
+    mask = anomaly_mask(graph, record["anomalies"])
+    label = int(mask.any())
+    return {"mask": torch.from_numpy(mask), "label": label, "kind": record["kind"] if label else GOOD}
+
+
+def penalty_crop(image: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """As published: fitted to twice the ``size`` (height, width), gray in three of ten cases, its centre."""
+    height, width = size
+    image = resize(image, (2 * height, 2 * width))
+    image = image[height // 2 : height // 2 + height, width // 2 : width // 2 + width]
+    if rng.random() < PENALTY_GRAY:
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    return image

@@ -1,0 +1,218 @@
+"""EfficientAD: anomalies where a student network fails to predict a teacher and a second branch.
+
+Source: Batzner et al., "EfficientAD: Accurate Visual Anomaly Detection at Millisecond-Level Latencies", WACV
+2024. The second branch, there an auto-encoder, can be attention over the tokens of the image
+(:mod:`d2ext.modeling.anomaly_branch`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from detectron2.config import configurable
+from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.utils import comm
+from torch import Tensor, nn
+
+from d2ext.modeling.anomaly_branch import build_branch
+from d2ext.modeling.pdn import FEATURES, PDN, STRIDE
+
+#: What the two quantiles of a map are mapped to.
+NORMALIZED = (0.0, 0.1)
+
+
+@META_ARCH_REGISTRY.register()
+class EfficientAD(nn.Module):
+    """Teacher, student and second branch; trained on normal images only.
+
+    Training returns ``loss_hard`` (student and teacher, the hardest features only), ``loss_branch`` (second
+    branch and teacher), ``loss_student_branch`` (student and second branch) and, with penalty images,
+    ``loss_penalty`` (the student's output on them). Means over the batch of this process.
+
+    Inference returns for each image ``anomaly_map``, the mean of ``local_map`` (teacher and student) and
+    ``global_map`` (second branch and student), all (H, W) float32 at the image's size, and ``score``, the
+    greatest value of the anomaly map.
+
+    Args:
+        teacher: describes patches; it is not trained.
+        student: twice the teacher's channels: the first half predicts the teacher, the second the branch.
+        branch: describes the image as a whole, (images, size of the teacher's map) -> as the teacher.
+        pixel_mean, pixel_std: of each channel of the images, 0 to 255.
+        hard_quantile: features whose squared difference is below this quantile are not trained on.
+        quantiles: of each map over normal images; they are mapped to 0 and 0.1.
+    """
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+    teacher_mean: Tensor
+    teacher_std: Tensor
+    local_quantiles: Tensor
+    global_quantiles: Tensor
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        teacher: PDN,
+        student: PDN,
+        branch: nn.Module,
+        pixel_mean: list[float],
+        pixel_std: list[float],
+        hard_quantile: float,
+        quantiles: tuple[float, float],
+    ) -> None:
+        super().__init__()
+        self.teacher = teacher.requires_grad_(False)
+        self.student = student
+        self.branch = branch
+        self.hard_quantile = hard_quantile
+        self.quantiles = quantiles
+        for name, value in {
+            "pixel_mean": torch.tensor(pixel_mean).view(-1, 1, 1),
+            "pixel_std": torch.tensor(pixel_std).view(-1, 1, 1),
+            "teacher_mean": torch.zeros(teacher.out_channels, 1, 1),
+            "teacher_std": torch.ones(teacher.out_channels, 1, 1),
+            # Until they are measured, maps stay as they are.
+            "local_quantiles": torch.tensor(NORMALIZED),
+            "global_quantiles": torch.tensor(NORMALIZED),
+        }.items():
+            self.register_buffer(name, value)
+
+    @classmethod
+    def from_config(cls, cfg) -> dict[str, Any]:
+        c = cfg.MODEL.EFFICIENT_AD
+        channels = round(FEATURES * c.WIDTH)
+        teacher = PDN(c.PDN, channels, c.WIDTH, c.PADDING)
+        return {
+            "teacher": teacher,
+            "student": PDN(c.PDN, 2 * channels, c.WIDTH, c.PADDING),
+            "branch": build_branch(cfg, channels),
+            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
+            "pixel_std": cfg.MODEL.PIXEL_STD,
+            "hard_quantile": c.HARD_QUANTILE,
+            "quantiles": tuple(c.QUANTILES),
+        }
+
+    @property
+    def device(self) -> torch.device:
+        return self.pixel_mean.device
+
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
+        """Losses in training, else what is found in each image; inputs as from ``AnomalyMapper``."""
+        if self.training:
+            return self.losses(batched_inputs)
+        return [self.inference(self._images([x], "image")) for x in batched_inputs]
+
+    def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+        images = self._images(batched_inputs, "image")
+        teacher = self.describe(images)
+        student, to_branch = self.student(images).float().chunk(2, 1)
+        losses = {"loss_hard": hard_feature_loss((teacher - student).square(), self.hard_quantile)}
+        if "branch_image" in batched_inputs[0]:
+            images = self._images(batched_inputs, "branch_image")
+            teacher = self.describe(images)
+            to_branch = self.student(images).float().chunk(2, 1)[1]
+        branch = self.branch(images, teacher.shape[-2:]).float()
+        losses["loss_branch"] = (teacher - branch).square().mean()
+        losses["loss_student_branch"] = (branch - to_branch).square().mean()
+        if "penalty_image" in batched_inputs[0]:
+            penalty = self.student(self._images(batched_inputs, "penalty_image")).float()
+            losses["loss_penalty"] = penalty.chunk(2, 1)[0].square().mean()
+        return losses
+
+    def inference(self, images: Tensor) -> dict[str, Any]:
+        """What is found in one image (1, 3, H, W)."""
+        local, whole = (
+            NORMALIZED[1] * ((x - q[0]) / (q[1] - q[0]))
+            for x, q in zip(self.raw_maps(images), (self.local_quantiles, self.global_quantiles), strict=True)
+        )
+        combined = (local + whole) / 2
+        return {
+            "anomaly_map": combined,
+            "score": float(combined.max()),
+            "local_map": local,
+            "global_map": whole,
+        }
+
+    def describe(self, images: Tensor) -> Tensor:
+        """The teacher's description of normalised images, each channel of mean 0 and variance 1 over the
+        normal ones; (B, 3, H, W) -> (B, C, h, w) float32."""
+        with torch.no_grad():
+            return (self.teacher(images).float() - self.teacher_mean) / self.teacher_std
+
+    def raw_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Local and global map (H, W) of one image (1, 3, H, W) before they are normalised."""
+        teacher = self.describe(images)
+        student, to_branch = self.student(images).float().chunk(2, 1)
+        branch = self.branch(images, teacher.shape[-2:]).float()
+        maps = torch.cat([(teacher - student).square().mean(1), (branch - to_branch).square().mean(1)])
+        size = images.shape[-2:]
+        # A map without padding lacks the patches that reach over the border: none of them is abnormal.
+        missing = [n // STRIDE - m for n, m in zip(size, maps.shape[-2:], strict=True)]
+        top, left = (max(0, n) // 2 for n in missing)
+        bottom, right = (max(0, n) - max(0, n) // 2 for n in missing)
+        maps = F.pad(maps, (left, right, top, bottom))
+        local, whole = F.interpolate(maps[None], size, mode="bilinear", align_corners=False)[0]
+        return local, whole
+
+    @torch.no_grad()
+    def measure_teacher(self, records: Iterable[list[dict]]) -> None:
+        """Take the teacher's channel statistics from normal images, each process from its own share."""
+        total = torch.zeros(3, len(self.teacher_mean), dtype=torch.float64)
+        for batch in records:
+            x = self.teacher(self._images(batch, "image")).double()
+            count = torch.full((x.shape[1],), x.numel() / x.shape[1], dtype=torch.float64)
+            total += torch.stack([count, x.sum((0, 2, 3)).cpu(), x.square().sum((0, 2, 3)).cpu()])
+        count, first, second = torch.stack(comm.all_gather(total)).sum(0)
+        mean = first / count
+        deviation = (second / count - mean.square()).clamp_min(0).sqrt()
+        self.teacher_mean.copy_(mean.view(-1, 1, 1))
+        # A channel that is constant on normal images tells nothing by its scale.
+        self.teacher_std.copy_(torch.where(deviation > 1e-6, deviation, 1.0).view(-1, 1, 1))
+
+    @torch.no_grad()
+    def measure_maps(self, records: Iterable[list[dict]]) -> None:
+        """Take the quantiles of both maps from normal images that were not trained on, each process from its
+        own share. The model must be in evaluation mode.
+
+        Raises:
+            ValueError: the two quantiles are equal.
+        """
+        maps = [
+            torch.stack(self.raw_maps(self._images([x], "image"))).flatten(1).cpu().numpy()
+            for batch in records
+            for x in batch
+        ]
+        parts = comm.all_gather(np.concatenate(maps, 1) if maps else np.zeros((2, 0), np.float32))
+        for values, buffer in zip(
+            np.concatenate(parts, 1), (self.local_quantiles, self.global_quantiles), strict=True
+        ):
+            low, high = np.quantile(values.astype(np.float64), self.quantiles)
+            if not np.float32(low) < np.float32(high):
+                raise ValueError(
+                    f"quantiles {self.quantiles} of a map are {low} and {high} on the held-out images, "
+                    "expected different ones: hold out more images, or train longer"
+                )
+            buffer.copy_(torch.tensor([low, high]))
+
+    def _images(self, batched_inputs: list[dict], key: str) -> Tensor:
+        """(B, 3, H, W) normalised images of one size."""
+        images = torch.stack([x[key] for x in batched_inputs]).to(self.device)
+        images = (images - self.pixel_mean) / self.pixel_std
+        # Convolutions on the CPU and in half precision are faster so.
+        return images.contiguous(memory_format=torch.channels_last)
+
+
+def hard_feature_loss(difference: Tensor, quantile: float) -> Tensor:
+    """Mean of the values that are at least their ``quantile`` (which lies between two of them).
+
+    As ``d[d >= torch.quantile(d, quantile)].mean()``, for any number of values.
+    """
+    values = difference.flatten()
+    count = values.numel() - math.ceil(quantile * (values.numel() - 1))
+    return values.topk(count, sorted=False).values.mean()

@@ -1,0 +1,7 @@
+"""TrajAD: anomalies in space-time graphs of trajectories, and in images."""
+
+from d2ext.projects.trajad.config import add_trajad_config
+from d2ext.projects.trajad.predictor import TrajADPredictor
+from d2ext.projects.trajad.trainer import TrajADTrainer
+
+__all__ = ["TrajADPredictor", "TrajADTrainer", "add_trajad_config"]

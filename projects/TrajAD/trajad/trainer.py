@@ -1,0 +1,98 @@
+"""Training of TrajAD: teacher statistics before it, normalisation of the maps before every evaluation."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog
+from detectron2.engine import HookBase, hooks
+
+from d2ext.data.build import build_anomaly_test_loader, build_anomaly_train_loader, build_normal_loader
+from d2ext.engine import BaseTrainer, inference_autocast, load_weights, read_checkpoint
+from d2ext.engine.hooks import Checkpoint, Validation
+from d2ext.evaluation import AnomalyEvaluator
+
+logger = logging.getLogger(__name__)
+
+
+class MapNormalization(HookBase):
+    """Measures the quantiles of the maps on held-out normal images before the model is evaluated or saved."""
+
+    def after_step(self) -> None:
+        cfg, done = self.trainer.cfg, self.trainer.iter + 1
+        periods = [p for p in (cfg.TEST.EVAL_PERIOD, cfg.SOLVER.CHECKPOINT_PERIOD) if p > 0]
+        if done != self.trainer.max_iter and all(done % period for period in periods):
+            return
+        model = getattr(self.trainer.evaluated, "module", self.trainer.evaluated)
+        training = model.training
+        model.eval()
+        with inference_autocast(cfg):
+            model.measure_maps(build_normal_loader(cfg, held_out=True))
+        model.train(training)
+
+
+class TrajADTrainer(BaseTrainer):
+    """:class:`~d2ext.engine.BaseTrainer` on normal images and graphs, for the META_ARCH ``EfficientAD``.
+
+    Data flow: ``DATASETS.TRAIN`` without the held-out images trains the student and the branch and gives the
+    teacher's statistics; the held-out images, or ``DATASETS.NORMAL``, give the quantiles of the maps. A
+    record that is labelled abnormal is an error in both. ``DATASETS.TEST`` is only evaluated.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        super().__init__(cfg)
+        for name in (*cfg.DATASETS.TEST, *cfg.DATASETS.VAL):
+            DatasetCatalog.get(name)  # what is wrong with it shows before the training
+
+    def build_hooks(self) -> list[HookBase]:
+        built = super().build_hooks()
+        users = (Validation, Checkpoint, hooks.EvalHook)
+        first = next(i for i, hook in enumerate(built) if isinstance(hook, users))
+        return [*built[:first], MapNormalization(), *built[first:]]
+
+    def resume_or_load(self, resume: bool = True) -> None:
+        """Resume, or start from ``MODEL.WEIGHTS``, or from the teacher alone, whose statistics are then
+        measured.
+
+        Raises:
+            FileNotFoundError, ValueError: a teacher is needed and missing, or of another shape.
+        """
+        super().resume_or_load(resume)
+        build_normal_loader(self.cfg, held_out=True)  # the same
+        if self.start_iter or self.cfg.MODEL.WEIGHTS:
+            return
+        model = getattr(self.evaluated, "module", self.evaluated)
+        load_teacher(model.teacher, self.cfg.MODEL.EFFICIENT_AD.TEACHER)
+        with inference_autocast(self.cfg):
+            model.measure_teacher(build_normal_loader(self.cfg, held_out=False))
+        logger.info("measured the teacher's statistics on the training images")
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
+        return build_anomaly_train_loader(cfg, start_iter)
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
+        return build_anomaly_test_loader(cfg, dataset_name)
+
+    @classmethod
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> AnomalyEvaluator:
+        return AnomalyEvaluator(dataset_name, os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name))
+
+
+def load_teacher(teacher: torch.nn.Module, path: str) -> None:
+    """Load the teacher's weights.
+
+    Raises:
+        FileNotFoundError, ValueError: in one line how to get them, or what does not fit.
+    """
+    how = "make one with projects/TrajAD/distill_teacher.py (see projects/TrajAD/README.md)"
+    if not path:
+        raise ValueError(f"MODEL.EFFICIENT_AD.TEACHER is empty, expected a file of teacher weights; {how}")
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"MODEL.EFFICIENT_AD.TEACHER {path}: no such file; {how}")
+    load_weights(teacher, read_checkpoint(path)["model"], path)
