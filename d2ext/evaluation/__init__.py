@@ -3,7 +3,7 @@
 from .anomaly import AnomalyEvaluator
 from .counts import MatchCounts
 from .detection3d import Detection3DEvaluator
-from .evaluator import Evaluator3D, Rows, Table, instance_rows, named_rows
+from .evaluator import Evaluator3D, Rows, Table, TableEvaluator, instance_rows, named_rows
 from .grounding import (
     THRESHOLDS,
     SentenceResult,
@@ -31,6 +31,7 @@ __all__ = [
     "Rows",
     "SentenceResult",
     "Table",
+    "TableEvaluator",
     "assign_objects",
     "boxes_of",
     "compare_image",

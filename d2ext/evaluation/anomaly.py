@@ -1,141 +1,133 @@
 """Evaluation of anomaly maps: image and pixel AUROC, AUPRO, best F1.
 
-A map is judged by the false positive rate at which each abnormal pixel is found: the share of normal pixels,
-over all images, whose values are at least as great (half of those that are equal). The area under a curve
-over that rate, up to a limit L, is the mean of max(0, L - rate) / L over the pixels: for the pixel AUROC over
-all abnormal ones with L = 1, for AUPRO (Bergmann et al., IJCV 2021, section 4) first over each connected
-region, then over the regions, with L = 0.3. No thresholds have to be chosen.
+A map is judged by the false positive rates at which each abnormal pixel is found: the share of normal pixels,
+over all images, whose values are greater, or at least as great. The curve of pixels found against that rate
+is drawn straight over equal values. Its area, from a rate of 0 to a limit, is summed pixel by pixel: for the
+pixel AUROC over all abnormal ones up to 1, for AUPRO (Bergmann et al., IJCV 2021, section 4) first over each
+connected region, then over the regions, up to 0.3. No thresholds have to be chosen.
 """
 
 from __future__ import annotations
 
-import logging
-from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-from detectron2.data import MetadataCatalog
-from detectron2.evaluation import DatasetEvaluator
-from detectron2.utils import comm
 from scipy import ndimage
 
-from .tables import flatten_table, format_table
-from .writers import write_json
+from d2ext.files import write_bytes
+
+from .evaluator import Rows, Table, TableEvaluator
 
 KINDS = ("trajectories", "mvtec_ad")
-GOOD = "good"
 LIMIT = 0.3  # of the false positive rate, for AUPRO
+_NEIGHBOURS = np.ones((3, 3))  # a region goes on over corners
 
-logger = logging.getLogger(__name__)
-
-
-@dataclass
-class _Image:
-    """What is kept of one image: its values at normal pixels, and region by region at abnormal ones."""
-
-    image_id: str
-    kind: str
-    label: int
-    score: float
-    normal: np.ndarray
-    regions: list[np.ndarray]
+#: Draws what was found in an image: (mapper dict, output of the model) -> (H, W, 3) uint8 BGR.
+Draw = Callable[[Mapping[str, Any], Mapping[str, Any]], np.ndarray]
 
 
-class AnomalyEvaluator(DatasetEvaluator):
-    """Takes ``label``, ``kind`` and ``mask`` (H, W) of inputs, ``score`` and ``anomaly_map`` (H, W) of
-    outputs.
+class AnomalyEvaluator(TableEvaluator):
+    """Evaluates anomaly maps on a dataset whose metadata says ``evaluator_type`` "trajectories" or
+    "mvtec_ad".
 
-    Writes ``metrics.json`` and ``predictions.json``; figures are per cent, but for the threshold.
-
-    Args:
-        dataset_name: registered name.
-        output_dir: folder for the files; None writes nothing.
-
-    Raises:
-        ValueError: the dataset is of another type.
+    Results are in per cent, {"anomaly": {...}}, but for the threshold of the best F1: over all images, and
+    for each kind of anomaly its images and all normal ones. A figure that needs what is not there is left
+    out.
     """
 
-    def __init__(self, dataset_name: str, output_dir: str | Path | None = None) -> None:
-        kind = MetadataCatalog.get(dataset_name).get("evaluator_type")
-        if kind not in KINDS:
-            raise ValueError(f"dataset {dataset_name!r}: expected data for {KINDS}, got {kind!r}")
-        self._name = dataset_name
-        self._output_dir = None if output_dir is None else Path(output_dir)
-        self._images: list[_Image] = []
+    def __init__(
+        self, dataset_name: str, output_dir: str | Path | None = None, draw: Draw | None = None
+    ) -> None:
+        """
+        Args:
+            dataset_name: registered name.
+            output_dir: folder for ``predictions.json`` (the score of each image) and ``metrics.json``; None
+                writes nothing.
+            draw: what is written as ``heat_maps/<image_id>.png`` while images are processed; None: nothing.
 
-    def reset(self) -> None:
-        self._images = []
+        Raises:
+            ValueError: the dataset is of another type.
+        """
+        super().__init__(dataset_name, KINDS, output_dir)
+        self._draw = draw
 
-    def process(self, inputs: Sequence[dict[str, Any]], outputs: Sequence[dict[str, Any]]) -> None:
-        for record, found in zip(inputs, outputs, strict=True):
-            values = found["anomaly_map"].float().cpu().numpy()
-            labels, count = ndimage.label(record["mask"].numpy(), np.ones((3, 3)))
-            self._images.append(
-                _Image(
-                    record["image_id"],
-                    record["kind"],
-                    record["label"],
-                    found["score"],
-                    values[labels == 0],
-                    [values[labels == i] for i in range(1, count + 1)],
-                )
+    def process(self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> None:
+        """Collect what was found.
+
+        Args:
+            inputs: mapper dicts with ``image_id``, ``label`` (1: abnormal), ``kind`` and ``mask`` (H, W)
+                bool.
+            outputs: {"anomaly_map": (H, W), "score": float} for each input.
+        """
+        for record, output in zip(inputs, outputs, strict=True):
+            values = output["anomaly_map"].float().cpu().numpy()
+            regions, count = ndimage.label(record["mask"].cpu().numpy(), _NEIGHBOURS)
+            self._rows.append(
+                {
+                    "image_id": record["image_id"],
+                    "kind": record["kind"],
+                    "label": int(record["label"]),
+                    "score": float(output["score"]),
+                    "normal": values[regions == 0],
+                    "regions": [values[regions == i] for i in range(1, count + 1)],
+                }
             )
+            if self._draw is not None and self._output_dir is not None:
+                png = cv2.imencode(".png", self._draw(record, output))[1]
+                write_bytes(self._output_dir / "heat_maps" / f"{record['image_id']}.png", png.tobytes())
 
-    def evaluate(self) -> OrderedDict[str, dict[str, float]]:
-        """{"anomaly": {metric: value}} on the main rank, empty on others; the table goes to the log."""
-        gathered = comm.gather(self._images, dst=0)
-        if not comm.is_main_process():
-            return OrderedDict()
-        images = sorted({x.image_id: x for part in gathered for x in part}.values(), key=lambda x: x.image_id)
-        good = [x for x in images if not x.label]
-        table = {"Overall": _figures(images)}
-        for kind in sorted({x.kind for x in images if x.label}):
-            table[kind] = _figures([*good, *(x for x in images if x.label and x.kind == kind)])
-        results = OrderedDict(anomaly=flatten_table(table))
-        logger.info("%s\n%s", self._name, format_table("anomaly", table))
-        if self._output_dir is not None:
-            rows = [{"image_id": x.image_id, "kind": x.kind, "score": x.score} for x in images]
-            write_json(self._output_dir / "predictions.json", rows)
-            write_json(self._output_dir / "metrics.json", results)
-        return results
+    def tables(self, rows: Rows) -> dict[str, Table]:
+        images = list(rows.values())
+        table = {"Overall": figures(images)}
+        for kind in sorted({row["kind"] for row in images if row["label"]}):
+            table[kind] = figures([row for row in images if not row["label"] or row["kind"] == kind])
+        return {"anomaly": table}
+
+    def predictions(self, rows: Rows) -> list[dict[str, Any]]:
+        keys = ("image_id", "kind", "label", "score")
+        return [{key: row[key] for key in keys} for _, row in sorted(rows.items())]
 
 
-def _figures(images: Sequence[_Image]) -> dict[str, float]:
-    """Of both kinds of images; a figure that needs what is not there is left out."""
-    scores = np.array([x.score for x in images])
-    labels = np.array([x.label for x in images], bool)
-    figures = {}
+def figures(images: Collection[Mapping[str, Any]]) -> dict[str, float]:
+    """All figures over some images, given as the rows that :class:`AnomalyEvaluator` collects."""
+    found = {}
+    scores = np.array([row["score"] for row in images])
+    labels = np.array([row["label"] for row in images], bool)
     if labels.any() and not labels.all():
-        rates = false_positive_rates(np.sort(scores[~labels]), scores[labels])
-        figures["image AUROC"] = 100 * area(rates, 1.0)
-        best, threshold = best_f1(scores, labels)
-        figures |= {"F1": 100 * best, "threshold": threshold}
-    regions = [region for x in images for region in x.regions]
-    if regions:
-        normal = np.sort(np.concatenate([x.normal for x in images]))
-        rates_of = [false_positive_rates(normal, region) for region in regions]
-        figures["pixel AUROC"] = 100 * area(np.concatenate(rates_of), 1.0)
-        figures["AUPRO"] = 100 * float(np.mean([area(rates, LIMIT) for rates in rates_of]))
-    return figures
+        found["image AUROC"] = 100 * area(np.sort(scores[~labels]), [scores[labels]])
+    regions = [region for row in images for region in row["regions"]]
+    normal = np.concatenate([row["normal"] for row in images]) if images else np.zeros(0)
+    if regions and len(normal):
+        normal.sort()
+        found["pixel AUROC"] = 100 * area(normal, [np.concatenate(regions)])
+        found["AUPRO"] = 100 * area(normal, regions, LIMIT)
+    if labels.any() and not labels.all():
+        best, found["threshold"] = best_f1(scores, labels)
+        found["F1"] = 100 * best
+    return found
 
 
-def false_positive_rates(normal: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Share of the normal values (N,), sorted, that are greater than each of ``values`` (M,), and half of the
-    equal ones."""
-    below = np.searchsorted(normal, values, "left") + np.searchsorted(normal, values, "right")
-    return 1 - below / (2 * len(normal))
-
-
-def area(rates: np.ndarray, limit: float) -> float:
-    """Area, over false positive rates from 0 to ``limit`` and divided by it, under the share of values found.
+def area(normal: np.ndarray, regions: Sequence[np.ndarray], limit: float = 1.0) -> float:
+    """Area under the share of values found, averaged over regions, against the false positive rate from 0 to
+    ``limit``, divided by the limit.
 
     Args:
-        rates: (M,) at which each value is found.
+        normal: (N,) values that should not be found, sorted, N > 0.
+        regions: (M_i,) values that should be found, M_i > 0, region by region.
     """
-    return float(np.clip(limit - rates, 0, None).mean() / limit)
+    values = np.concatenate(regions)
+    greater = 1 - np.searchsorted(normal, values, "right") / len(normal)
+    at_least = 1 - np.searchsorted(normal, values, "left") / len(normal)
+    # Over the rates from `greater` to `at_least` a value is found by and by, from then on it counts in full.
+    rising = (np.minimum(at_least, limit) - greater).clip(0)
+    part = rising**2 / (2 * np.maximum(at_least - greater, np.finfo(float).tiny))
+    areas = part + (limit - at_least).clip(0)
+    starts = np.cumsum([0, *map(len, regions[:-1])])
+    means = np.add.reduceat(areas, starts) / [len(region) for region in regions]
+    return float(means.mean() / limit)
 
 
 def best_f1(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

@@ -159,13 +159,13 @@ class Detection3DEvaluator(Evaluator3D):
         neighbours = self._protocol.neighbours
         return {metric: Comparison(labels, predictions, metric, neighbours) for metric in ("bev", "3d")}
 
-    def write_files(self, folder: Path, records: Sequence[Mapping[str, Any]], rows: Rows) -> None:
+    def write_files(self, folder: Path, rows: Rows) -> None:
         kinds = self._metadata.thing_classes
         if self._kind == "kitti":
             names = [name.capitalize() for name in kinds]
         else:
             names = [self._protocol.classes.get(name, name) for name in kinds]
-        for record in records:
+        for record in self.records:
             found = rows.get(record["image_id"], {}).get("predictions", [])
             write_kitti(folder / "kitti" / f"{record['image_id']}.txt", found, names)
 

@@ -1,10 +1,11 @@
-"""What every evaluator of 3D predictions shares: gathering over ranks, tables, prediction files."""
+"""What the evaluators share: gathering over ranks, tables, prediction files."""
 
 from __future__ import annotations
 
 import logging
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,9 @@ Rows = dict[str, dict[str, Any]]  # image id -> what ``process`` collected for i
 logger = logging.getLogger(__name__)
 
 
-class Evaluator3D(DatasetEvaluator):
-    """Collects a dict with ``image_id`` for each image in ``process`` of a subclass, and evaluates them all.
-
-    The ground truth comes from ``DatasetCatalog``; images that were not predicted count as images without
-    predictions.
-    """
+class TableEvaluator(DatasetEvaluator):
+    """Collects a dict with ``image_id`` for each image in ``process`` of a subclass, and makes tables of them
+    all."""
 
     def __init__(self, dataset_name: str, kinds: Collection[str], output_dir: str | Path | None) -> None:
         """
@@ -61,27 +59,46 @@ class Evaluator3D(DatasetEvaluator):
         if not comm.is_main_process():
             return OrderedDict()
         rows = {row["image_id"]: row for part in gathered for row in part}  # samplers may repeat images
-        records = DatasetCatalog.get(self._name)
-        missing = sum(record["image_id"] not in rows for record in records)
-        if missing:
-            logger.warning("%s: %d of %d images have no predictions", self._name, missing, len(records))
-        tables = self.compare(records, rows)
+        tables = self.tables(rows)
         results = OrderedDict((section, flatten_table(table)) for section, table in tables.items())
         for section, table in tables.items():
             logger.info("%s\n%s", self._name, format_table(section.replace("_", " "), table))
         if self._output_dir is not None:
-            write_json(self._output_dir / "predictions.json", list(rows.values()))
+            write_json(self._output_dir / "predictions.json", self.predictions(rows))
             write_json(self._output_dir / "metrics.json", results)
-            self.write_files(self._output_dir, records, rows)
+            self.write_files(self._output_dir, rows)
             logger.info("wrote predictions and metrics to %s", self._output_dir)
         return results
 
-    def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
+    def tables(self, rows: Rows) -> dict[str, Table]:
         """Tables by section."""
         raise NotImplementedError
 
-    def write_files(self, folder: Path, records: Sequence[Mapping[str, Any]], rows: Rows) -> None:
+    def predictions(self, rows: Rows) -> list[dict[str, Any]]:
+        """What ``predictions.json`` holds."""
+        return list(rows.values())
+
+    def write_files(self, folder: Path, rows: Rows) -> None:
         """Files beside ``predictions.json`` and ``metrics.json``."""
+
+
+class Evaluator3D(TableEvaluator):
+    """Compares rows with the ground truth from ``DatasetCatalog``; images that were not predicted count as
+    images without predictions."""
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The dataset."""
+        return DatasetCatalog.get(self._name)
+
+    def tables(self, rows: Rows) -> dict[str, Table]:
+        missing = sum(record["image_id"] not in rows for record in self.records)
+        if missing:
+            logger.warning("%s: %d of %d images have no predictions", self._name, missing, len(self.records))
+        return self.compare(self.records, rows)
+
+    def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
+        """Tables by section."""
         raise NotImplementedError
 
 

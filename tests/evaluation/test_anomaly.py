@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import resource
+import time
 
 import numpy as np
 import pytest
 import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.utils import comm
 from scipy import ndimage
 
+from d2ext.data.image_io import read_image
 from d2ext.evaluation import AnomalyEvaluator
-from d2ext.evaluation.anomaly import area, best_f1, false_positive_rates
+from d2ext.evaluation.anomaly import area, best_f1
 
 
 @pytest.fixture
@@ -21,7 +25,8 @@ def dataset():
     MetadataCatalog.remove("toy_anomalies")
 
 
-def _images(seed: int = 0, count: int = 6) -> tuple[list[dict], list[dict]]:
+def _images(seed: int = 0, count: int = 6, steps: int = 0) -> tuple[list[dict], list[dict]]:
+    """Every second one abnormal; with ``steps`` the maps have so many values between 0 and 1 only."""
     rng = np.random.default_rng(seed)
     inputs, outputs = [], []
     for number in range(count):
@@ -29,6 +34,8 @@ def _images(seed: int = 0, count: int = 6) -> tuple[list[dict], list[dict]]:
         if number % 2 == 0:
             mask[:] = False
         values = (rng.random(mask.shape) + 0.6 * mask).astype(np.float32)
+        if steps:
+            values = np.round(values * steps) / steps
         kind = ("good", "hole", "good", "dent")[number % 4]
         inputs.append(
             {"image_id": str(number), "mask": torch.from_numpy(mask), "label": number % 2, "kind": kind}
@@ -38,7 +45,7 @@ def _images(seed: int = 0, count: int = 6) -> tuple[list[dict], list[dict]]:
 
 
 def _naive_aupro(inputs: list[dict], outputs: list[dict], limit: float) -> float:
-    """The curve point by point, over every value as threshold, each region counted on its own."""
+    """The curve threshold by threshold, each region counted on its own; trapezoids, the last one cut off."""
     masks = [x["mask"].numpy() for x in inputs]
     maps = [x["anomaly_map"].double().numpy() for x in outputs]
     parts = []
@@ -46,13 +53,17 @@ def _naive_aupro(inputs: list[dict], outputs: list[dict], limit: float) -> float
         labels, count = ndimage.label(mask, np.ones((3, 3)))
         parts += [maps[number][labels == i] for i in range(1, count + 1)]
     normal = np.concatenate([m[~k] for m, k in zip(maps, masks, strict=True)])
-    total, last_rate = 0.0, 0.0
-    for threshold in sorted(np.concatenate([m.ravel() for m in maps]), reverse=True):
+    total, last_rate, last_overlap = 0.0, 0.0, 0.0
+    for threshold in np.unique(np.concatenate([m.ravel() for m in maps]))[::-1]:
         rate = (normal >= threshold).mean()
         overlap = np.mean([(part >= threshold).mean() for part in parts])
-        step = min(rate, limit) - min(last_rate, limit)
-        total += step * overlap  # no two values are equal: it does not change while the rate does
-        last_rate = rate
+        if rate >= limit:
+            slope = (overlap - last_overlap) / (rate - last_rate)
+            overlap, rate = last_overlap + slope * (limit - last_rate), limit
+        total += (rate - last_rate) * (overlap + last_overlap) / 2
+        last_rate, last_overlap = rate, overlap
+        if rate == limit:
+            break
     return 100 * total / limit
 
 
@@ -89,11 +100,90 @@ def test_a_kind_is_compared_with_all_normal_images(dataset):
         assert whole[f"hole/{name}"] == part[name]
 
 
-def test_equal_values_count_half():
-    rates = false_positive_rates(np.array([0.0, 1.0, 1.0, 2.0]), np.array([1.0, 3.0, -1.0]))
-    assert rates.tolist() == [0.5, 0.0, 1.0]
-    assert area(rates, 1.0) == pytest.approx(0.5)
-    assert area(rates, 0.25) == pytest.approx(1 / 3)
+@pytest.mark.parametrize("steps", [1, 2, 7, 50])
+def test_aupro_of_equal_values_is_the_area_under_trapezoids(dataset, steps):
+    inputs, outputs = _images(seed=steps, steps=steps)
+    evaluator = AnomalyEvaluator(dataset)
+    evaluator.process(inputs, outputs)
+    found = evaluator.evaluate()["anomaly"]["AUPRO"]
+    assert found == pytest.approx(_naive_aupro(inputs, outputs, 0.3), abs=1e-9)
+
+
+def test_a_map_without_information_has_the_area_under_the_diagonal():
+    normal = np.zeros(1000)
+    regions = [np.zeros(1), np.zeros(5)]
+    assert area(normal, regions) == pytest.approx(0.5)
+    assert area(normal, regions, 0.3) == pytest.approx(0.15)
+
+
+def test_regions_count_alike_whatever_their_size():
+    normal = np.zeros(10)
+    assert area(normal, [np.ones(1), -np.ones(99)]) == pytest.approx(0.5)
+
+
+def test_a_region_goes_on_over_corners(dataset):
+    mask = np.eye(8, dtype=bool)
+    evaluator = AnomalyEvaluator(dataset)
+    evaluator.process(
+        [{"image_id": "0", "mask": torch.from_numpy(mask), "label": 1, "kind": "line"}],
+        [{"anomaly_map": torch.from_numpy(mask * 2.0), "score": 2.0}],
+    )
+    assert len(evaluator._rows[0]["regions"]) == 1
+
+
+def test_images_count_once_over_processes(dataset, monkeypatch):
+    inputs, outputs = _images()
+    evaluators = []
+    for chosen in (slice(None), slice(0, 4), slice(3, 6)):
+        evaluators.append(AnomalyEvaluator(dataset))
+        evaluators[-1].process(inputs[chosen], outputs[chosen])
+    whole, first, second = evaluators
+    expected = whole.evaluate()
+    monkeypatch.setattr(comm, "gather", lambda rows, dst: [first._rows, second._rows])
+    assert first.evaluate() == expected
+    monkeypatch.setattr(comm, "is_main_process", lambda: False)
+    assert second.evaluate() == {}
+
+
+def test_normal_images_alone_have_no_figures(dataset):
+    inputs, outputs = _images()
+    evaluator = AnomalyEvaluator(dataset)
+    evaluator.process(inputs[::2], outputs[::2])
+    assert evaluator.evaluate() == {"anomaly": {}}
+
+
+def test_heat_maps_are_written_by_image(dataset, tmp_path):
+    inputs, outputs = _images(count=2)
+    inputs[1]["image_id"] = "hole/001"
+    evaluator = AnomalyEvaluator(
+        dataset, tmp_path, lambda record, _: np.full((4, 5, 3), record["label"], np.uint8)
+    )
+    evaluator.process(inputs, outputs)
+    assert (read_image(tmp_path / "heat_maps/hole/001.png") == np.ones((4, 5, 3))).all()
+    assert (read_image(tmp_path / "heat_maps/0.png") == 0).all()
+
+
+@pytest.mark.slow
+def test_500_graphs_of_256_pixels_take_less_than_a_minute_and_2_gib_more(dataset):
+    rng = np.random.default_rng(0)
+    evaluator = AnomalyEvaluator(dataset)
+    mask = np.zeros((256, 256), bool)
+    mask[100:140, 50:60] = True
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    for number in range(500):
+        abnormal = number % 2
+        record = {
+            "image_id": str(number),
+            "mask": torch.from_numpy(mask & bool(abnormal)),
+            "label": abnormal,
+            "kind": f"kind {number % 20}" if abnormal else "good",
+        }
+        evaluator.process(
+            [record], [{"anomaly_map": torch.from_numpy(rng.random((256, 256), np.float32)), "score": 0.5}]
+        )
+    assert evaluator.evaluate()["anomaly"]["pixel AUROC"] == pytest.approx(50, abs=0.5)
+    assert time.process_time() - start < 60
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2 * 2**20
 
 
 def test_best_f1_equals_the_best_of_all_thresholds():

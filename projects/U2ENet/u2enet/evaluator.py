@@ -133,14 +133,16 @@ class GroundingEvaluator(Evaluator3D):
         }
         return published, grounding_metrics(results, ROADSIDE_DISTANCES)
 
-    def write_files(self, folder: Path, records: Sequence[Mapping[str, Any]], rows: Rows) -> None:
+    def write_files(self, folder: Path, rows: Rows) -> None:
         predictions = by_sentence(rows)
-        for record in records:
+        for record in self.records:
             answers = predictions.get(record["image_id"], {})
             found = [row for sentence in record["sentences"] for row in answers.get(sentence["id"], [])]
             write_kitti(folder / "kitti" / f"{record['image_id']}.txt", found, self._metadata.thing_classes)
         if not self._single:
-            flags = {r["image_id"]: submission_flags(r, predictions.get(r["image_id"], {})) for r in records}
+            flags = {
+                r["image_id"]: submission_flags(r, predictions.get(r["image_id"], {})) for r in self.records
+            }
             write_submission(folder / "submission.zip", flags)
 
 
