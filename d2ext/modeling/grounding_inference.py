@@ -19,7 +19,8 @@ class EncodedImages(NamedTuple):
     """B images, ready for any sentence.
 
     Attributes:
-        maps: features with viewing geometry, coarse to fine, each (B, C_i + 4, H_i, W_i).
+        maps: features with viewing geometry and colour, coarse to fine, each (B, C_i + 7, H_i, W_i), or what
+            the model has made of them.
         valid: (B, H, W) bool, cells of the finest map that are image and not padding.
         detail: (B, C, H, W), what the box head reads beside the fused map; C may be 0.
         P: (B, 3, 4) projections to the pixels of the network's input.

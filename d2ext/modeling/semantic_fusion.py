@@ -21,6 +21,9 @@ from d2ext.layers import (
 from d2ext.modeling.backbone.timm_ida import ConvNormAct, group_norm
 from d2ext.modeling.numbers import NUMBER_DIM
 
+#: Channels that a map carries beside its features: viewing geometry (4) and mean colour of the cell (3).
+CELL_CHANNELS = 7
+
 
 class SemanticFilter(nn.Module):
     """Stacked SSD (Mamba-2) blocks over the token features; every block's output is one semantic level.
@@ -180,7 +183,9 @@ class HierarchicalFusion(nn.Module):
         kind: str = "ssm",
     ) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList(nn.Conv2d(c + 4, d, 1) for c, d in zip(channels, dims, strict=True))
+        self.lateral = nn.ModuleList(
+            nn.Conv2d(c + CELL_CHANNELS, d, 1) for c, d in zip(channels, dims, strict=True)
+        )
         self.top_down = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(dims[:-1], dims[1:], strict=True))
         self.steps = nn.ModuleList(
             SemanticGuidance(d, text_dim, d, state_dim, d // head_dim, norm, kind)
@@ -190,8 +195,8 @@ class HierarchicalFusion(nn.Module):
         )
 
     def project(self, maps: list[Tensor]) -> list[Tensor]:
-        """What no sentence changes: maps (B, C_i + 4, H_i, W_i) of features and :func:`viewing_maps`, coarse
-        to fine -> (B, dims[i], H_i, W_i)."""
+        """What no sentence changes: maps (B, C_i + CELL_CHANNELS, H_i, W_i), coarse to fine, -> maps
+        (B, dims[i], H_i, W_i)."""
         return [lateral(m) for lateral, m in zip(self.lateral, maps, strict=True)]
 
     def forward(

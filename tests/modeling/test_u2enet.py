@@ -4,6 +4,7 @@ import pytest
 import torch
 from detectron2.modeling import build_model
 
+from d2ext.modeling.meta_arch.grounder import Grounder
 from d2ext.structures import bev_iou
 
 
@@ -55,6 +56,18 @@ def test_an_answer_depends_on_its_own_sentence_and_image_only(eager, toy_records
             alone = eager([record | {"sentences": [text]}])[0]["grounding"][0]
             if record["image"].shape[-2:] == (96, 160):
                 same(together[i]["grounding"][s], alone)
+
+
+def test_every_cell_carries_the_mean_of_its_own_pixels(eager):
+    pixels, P = torch.randn(2, 3, 64, 96), torch.eye(3, 4).expand(2, -1, -1)
+    plane, sizes = torch.full((2, 4), float("nan")), torch.tensor([[64, 96]] * 2)
+    for m in Grounder.image_branch(eager, pixels, P, plane, sizes).maps:
+        stride = 64 // m.shape[2]
+        for row in range(m.shape[2]):
+            for column in range(m.shape[3]):
+                top, left = row * stride, column * stride
+                cell = pixels[:, :, top : top + stride, left : left + stride]
+                assert torch.allclose(m[:, -3:, row, column], cell.flatten(2).mean(2), atol=1e-5)
 
 
 def test_chunks_of_sentences_change_nothing(eager, toy_records):

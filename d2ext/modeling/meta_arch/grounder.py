@@ -160,8 +160,10 @@ class Grounder(GroundingInference, nn.Module):
         for name in self.in_features:
             f = features[name]
             stride = self.backbone.output_shape()[name].stride
-            views = viewing_maps(P, plane, sizes, stride, *f.shape[-2:]).to(f.dtype)
-            maps.append(torch.cat([f, views.contiguous(memory_format=torch.channels_last)], 1))
+            views = viewing_maps(P, plane, sizes, stride, *f.shape[-2:])
+            # Normalised features lose a cell's own colour, which is what sentences name first.
+            beside = torch.cat([views, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
+            maps.append(torch.cat([f, beside.contiguous(memory_format=torch.channels_last)], 1))
         height, width = maps[-1].shape[-2:]
         rows = torch.arange(height, device=P.device) * self.stride < sizes[:, :1]
         columns = torch.arange(width, device=P.device) * self.stride < sizes[:, 1:]

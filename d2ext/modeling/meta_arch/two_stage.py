@@ -20,6 +20,7 @@ from d2ext.modeling.grounding_head import Grounded, GroundingTargets, HeadMaps, 
 from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
 from d2ext.modeling.meta_arch.grounder import Grounder, detail_channels, grounding_targets, sentence_owners
 from d2ext.modeling.normalizer import loss_normalizer
+from d2ext.modeling.semantic_fusion import CELL_CHANNELS
 from d2ext.structures.projection import project_points
 
 
@@ -51,7 +52,7 @@ class TwoStageGrounder(Grounder):
         parts = cls.parts_from_config(cfg, words_in_detector=False)
         finest = parts["backbone"].output_shape()[c.IN_FEATURES[-1]]
         matcher = BoxTextMatcher(
-            finest.channels + 4 + detail_channels(cfg, parts["backbone"]),
+            finest.channels + CELL_CHANNELS + detail_channels(cfg, parts["backbone"]),
             c.TEXT_DIM,
             parts["pooling"].dim,
             len(CATEGORIES),
