@@ -15,15 +15,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-from scipy import ndimage
 
 from d2ext.files import write_bytes
+from d2ext.structures import label_regions
 
 from .evaluator import Rows, Table, TableEvaluator
 
 KINDS = ("trajectories", "mvtec_ad")
 LIMIT = 0.3  # of the false positive rate, for AUPRO
-_NEIGHBOURS = np.ones((3, 3))  # a region goes on over corners
 
 #: Draws what was found in an image: (mapper dict, output of the model) -> (H, W, 3) uint8 BGR.
 Draw = Callable[[Mapping[str, Any], Mapping[str, Any]], np.ndarray]
@@ -64,7 +63,7 @@ class AnomalyEvaluator(TableEvaluator):
         """
         for record, output in zip(inputs, outputs, strict=True):
             values = output["anomaly_map"].float().cpu().numpy()
-            regions, count = ndimage.label(record["mask"].cpu().numpy(), _NEIGHBOURS)
+            regions, count = label_regions(record["mask"].cpu().numpy())
             self._rows.append(
                 {
                     "image_id": record["image_id"],

@@ -1,8 +1,9 @@
-"""Geometry: cameras, 3D boxes, ground planes, exact rotated IoU."""
+"""Geometry: cameras, 3D boxes, ground planes, exact rotated IoU, regions of maps."""
 
 from .boxes3d import BOX_EDGES, BOX_FRONT_FACE, NEAR_PLANE, Boxes3D, wrap_angle, yaw_rotation
 from .camera import Camera
 from .ground import flip_plane, ground_rotation, height_above_plane, normalize_plane
+from .regions import Region, find_regions, label_regions
 from .rotated_iou import bev_iou, iou3d, rectangle_intersection
 
 __all__ = [
@@ -11,11 +12,14 @@ __all__ = [
     "NEAR_PLANE",
     "Boxes3D",
     "Camera",
+    "Region",
     "bev_iou",
+    "find_regions",
     "flip_plane",
     "ground_rotation",
     "height_above_plane",
     "iou3d",
+    "label_regions",
     "normalize_plane",
     "rectangle_intersection",
     "wrap_angle",

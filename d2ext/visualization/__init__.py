@@ -1,5 +1,6 @@
-"""Pictures of 3D boxes: on the image, from above, with the sentences they answer, and step by step."""
+"""Pictures of 3D boxes: on the image, from above, with their sentences, step by step; anomaly maps."""
 
+from .anomaly import draw_anomalies
 from .bev import draw_bev
 from .canvas import PALETTE, color_of
 from .curves import draw_curves
@@ -12,6 +13,7 @@ __all__ = [
     "PALETTE",
     "check_picture_path",
     "color_of",
+    "draw_anomalies",
     "draw_bev",
     "draw_boxes3d",
     "draw_curves",

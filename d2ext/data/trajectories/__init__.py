@@ -1,6 +1,7 @@
 """Trajectories of vehicles on a road section: CSV recordings, lanes, and space-time graphs of them."""
 
 from .columns import COLUMN_MAPS, ColumnMap
+from .extent import Extent, Suspect, region_extent, suspects
 from .labels import Interval, LabelledAnomaly, anomaly_mask, labels_to_json, read_labels
 from .read import read_tracks, tracks_to_csv
 from .road import Road, read_road
@@ -10,17 +11,21 @@ from .tracks import Tracks
 __all__ = [
     "COLUMN_MAPS",
     "ColumnMap",
+    "Extent",
     "GraphSpec",
     "Interval",
     "LabelledAnomaly",
     "Road",
     "SpaceTimeGraph",
     "SpaceTimeRenderer",
+    "Suspect",
     "Tracks",
     "anomaly_mask",
     "labels_to_json",
     "read_labels",
     "read_road",
     "read_tracks",
+    "region_extent",
+    "suspects",
     "tracks_to_csv",
 ]

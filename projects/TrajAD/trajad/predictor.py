@@ -1,17 +1,20 @@
-"""TrajAD on a single image or graph."""
+"""TrajAD on a single image or graph, and on a recording."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.augmentation import to_tensor
+from d2ext.data.trajectories import SpaceTimeGraph, SpaceTimeRenderer, Tracks
 from d2ext.engine import ImagePredictor
 
 
 class TrajADPredictor(ImagePredictor):
-    """Scores one image, or one graph of ``SpaceTimeRenderer``, at a time."""
+    """Scores one image, graph or recording at a time."""
 
     def __call__(self, image_bgr: np.ndarray) -> dict[str, Any]:
         """
@@ -27,3 +30,29 @@ class TrajADPredictor(ImagePredictor):
         if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8:
             raise ValueError(f"image: expected (H, W, 3) uint8, got {image_bgr.shape} {image_bgr.dtype}")
         return self.predict({"image": to_tensor(image_bgr, self.cfg.INPUT.FORMAT)})
+
+    def recording(self, tracks: Tracks) -> tuple[SpaceTimeGraph, np.ndarray]:
+        """Score a recording of any length, graph by graph as in evaluation.
+
+        Returns:
+            one graph of the whole recording, and its anomaly map (H, W) float32: each column is from the
+            graph in which it lies farther from the edge. Its maximum is the score.
+        """
+        g = self.cfg.INPUT.GRAPH
+        renderer = SpaceTimeRenderer(tracks, graph_spec(self.cfg))
+        starts = renderer.tile_starts(g.WIDTH, g.OVERLAP)
+        maps = [self(renderer.render(start, g.WIDTH).image)["anomaly_map"].cpu().numpy() for start in starts]
+        graph = renderer.render(starts[0], starts[-1] + g.WIDTH - starts[0])
+        return graph, stitch(maps, starts)
+
+
+def stitch(maps: Sequence[np.ndarray], starts: Sequence[int]) -> np.ndarray:
+    """One map out of overlapping ones (H, W), each of which begins at a column of ``starts``, rising; two
+    neighbours meet in the middle of their overlap."""
+    width = maps[0].shape[1]
+    ends = [(start + width + following) // 2 for start, following in zip(starts, starts[1:], strict=False)]
+    bounds = [starts[0], *ends, starts[-1] + width]
+    return np.concatenate(
+        [m[:, a - s : b - s] for m, s, a, b in zip(maps, starts, bounds[:-1], bounds[1:], strict=True)],
+        axis=1,
+    )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
@@ -15,6 +18,8 @@ from d2ext.data.build import build_anomaly_test_loader, build_anomaly_train_load
 from d2ext.engine import BaseTrainer, inference_autocast, load_weights, read_checkpoint
 from d2ext.engine.hooks import Checkpoint, Validation
 from d2ext.evaluation import AnomalyEvaluator
+from d2ext.structures import find_regions
+from d2ext.visualization import draw_anomalies
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +86,18 @@ class TrajADTrainer(BaseTrainer):
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> AnomalyEvaluator:
-        return AnomalyEvaluator(dataset_name, os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name))
+        draw = partial(draw_heat_map, cfg) if cfg.TEST.HEAT_MAPS else None
+        return AnomalyEvaluator(dataset_name, os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name), draw)
+
+
+def draw_heat_map(cfg: CfgNode, record: Mapping[str, Any], output: Mapping[str, Any]) -> np.ndarray:
+    """Picture (H, W, 3) BGR of an evaluated image: its mapper dict and the output of the model."""
+    image = record["image"].permute(1, 2, 0).numpy()
+    image = np.ascontiguousarray(image if cfg.INPUT.FORMAT == "BGR" else image[..., ::-1])
+    heat_map = output["anomaly_map"].float().cpu().numpy()
+    regions = find_regions(heat_map, cfg.TEST.THRESHOLD)
+    title = f"{record['image_id']}: score {output['score']:.2f}"
+    return draw_anomalies(image, heat_map, cfg.TEST.THRESHOLD, regions, title=title)
 
 
 def load_teacher(teacher: torch.nn.Module, path: str) -> None:
