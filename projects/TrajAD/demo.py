@@ -71,7 +71,7 @@ def main(args: argparse.Namespace) -> None:
         if not len(subject.track):
             lanes, spec = ", ".join(map(str, subject.spec.lanes)), subject.spec
             raise ValueError(
-                f"{args.input}: no vehicle on lanes {lanes}, {spec.start:g} to {spec.end:g} m (INPUT.GRAPH)"
+                f"{args.input}: no vehicle on lanes {lanes} from {spec.start:g} to {spec.end:g} m"
             )
     else:
         subject = read_image(args.input)
