@@ -69,10 +69,9 @@ def main(args: argparse.Namespace) -> None:
         tracks = read_tracks(args.input, COLUMN_MAPS[args.columns], road)
         subject, heat_map = TrajADPredictor(cfg).recording(tracks)
         if not len(subject.track):
-            lanes, spec = ", ".join(map(str, subject.spec.lanes)), subject.spec
-            raise ValueError(
-                f"{args.input}: no vehicle on lanes {lanes} from {spec.start:g} to {spec.end:g} m (INPUT.GRAPH)"
-            )
+            spec = subject.spec
+            where = f"lanes {', '.join(map(str, spec.lanes))} from {spec.start:g} to {spec.end:g} m"
+            raise ValueError(f"{args.input}: no vehicle on {where} (INPUT.GRAPH)")
     else:
         subject = read_image(args.input)
         found = TrajADPredictor(cfg)(resize(subject, tuple(cfg.INPUT.SIZE)))

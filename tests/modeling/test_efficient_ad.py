@@ -164,7 +164,7 @@ def test_the_map_lies_over_the_patches_it_describes(padding):
         for row, column in ((60, 50), (64, 100)):
             spotted = plain.clone()
             spotted[:, row - 2 : row + 3, column - 2 : column + 3] = 255
-            maps = [model.raw_maps(model._images([{"image": x}], "image"))[0] for x in (plain, spotted)]
+            maps = [model.raw_maps(model.images([{"image": x}]))[0] for x in (plain, spotted)]
             change = (maps[1] - maps[0]).abs()
             for axis, place in ((1, row), (0, column)):
                 weight = change.sum(axis)
