@@ -13,13 +13,13 @@ from pathlib import Path
 import d2ext  # noqa: F401  (first: registers models and silences import-time warnings)
 
 # isort: split
-from bench import fusion, parts, training, u2enet
+from bench import fusion, parts, training, trajad, u2enet
 from bench.report import Clock
 
 from d2ext.engine import one_line_errors
 
 ROOT = Path(__file__).resolve().parents[1]
-BENCHMARKS = {"parts": parts, "u2enet": u2enet, "fusion": fusion, "training": training}
+BENCHMARKS = {"parts": parts, "u2enet": u2enet, "fusion": fusion, "training": training, "trajad": trajad}
 
 
 def main() -> None:
