@@ -32,4 +32,4 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	for name in parts fusion training u2enet diffusion; do $(BIN)/python scripts/benchmark.py $$name || exit 1; done
+	for name in parts fusion training u2enet diffusion trajad; do $(BIN)/python scripts/benchmark.py $$name || exit 1; done

@@ -13,7 +13,7 @@ from pathlib import Path
 import d2ext  # noqa: F401  (first: registers models and silences import-time warnings)
 
 # isort: split
-from bench import diffusion, fusion, parts, training, u2enet
+from bench import diffusion, fusion, parts, training, trajad, u2enet
 from bench.report import Clock
 
 from d2ext.engine import one_line_errors
@@ -25,6 +25,7 @@ BENCHMARKS = {
     "fusion": fusion,
     "training": training,
     "diffusion": diffusion,
+    "trajad": trajad,
 }
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 FEATURES = 384  # channels of the published teacher
 STRIDE = 4  # pixels between two features of a PDN
+RECEPTIVE_FIELD = 33  # pixels that a feature sees along each side
 
 
 @dataclass(frozen=True)
@@ -71,3 +72,5 @@ class PDN(nn.Sequential):
             channels = wanted
         super().__init__(*layers[:-1])  # the description itself is not rectified
         self.out_channels = out_channels
+        #: The pixel at which the first feature begins to see the image; what lies before 0 is padding.
+        self.first_pixel = -(RECEPTIVE_FIELD // 2) if padding else 0

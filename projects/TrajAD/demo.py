@@ -5,7 +5,8 @@ projects/TrajAD/demo.py --config-file C --input TRACKS.csv [--road road.json] [-
     --output OUT.png [--json OUT.json] [--opts MODEL.WEIGHTS file ...]
 
 Of a recording (CSV) the JSON names the vehicles of each region, the most likely cause first, with times and
-positions. Of an image, such as a graph that was drawn before, it has the regions only.
+positions, and the vehicles of the whole recording. Of an image, such as a graph that was drawn before, it has
+the regions only.
 """
 
 from __future__ import annotations
@@ -69,10 +70,9 @@ def main(args: argparse.Namespace) -> None:
         tracks = read_tracks(args.input, COLUMN_MAPS[args.columns], road)
         subject, heat_map = TrajADPredictor(cfg).recording(tracks)
         if not len(subject.track):
-            lanes, spec = ", ".join(map(str, subject.spec.lanes)), subject.spec
-            raise ValueError(
-                f"{args.input}: no vehicle on lanes {lanes} from {spec.start:g} to {spec.end:g} m"
-            )
+            spec = subject.spec
+            where = f"lanes {', '.join(map(str, spec.lanes))} from {spec.start:g} to {spec.end:g} m"
+            raise ValueError(f"{args.input}: no vehicle on {where} (INPUT.GRAPH)")
     else:
         subject = read_image(args.input)
         found = TrajADPredictor(cfg)(resize(subject, tuple(cfg.INPUT.SIZE)))
@@ -94,6 +94,8 @@ def main(args: argparse.Namespace) -> None:
     write_bytes(args.output, data.tobytes())
     if args.json is not None:
         content = {"input": str(args.input), "score": score, "threshold": threshold, "regions": rows}
+        if isinstance(subject, SpaceTimeGraph):
+            content["tracks"] = track_rows(subject, heat_map)
         write_json(args.json, content)
     print(verdict)
     for row, label in zip(rows, labels, strict=True):
@@ -110,6 +112,13 @@ def region_row(
         row |= extent_row(region_extent(subject, region))
         row["tracks"] = [{"id": v.track_id, "share": v.share, **extent_row(v.extent)} for v in vehicles]
     return row
+
+
+def track_rows(graph: SpaceTimeGraph, heat_map: np.ndarray) -> list[dict[str, Any]]:
+    """The vehicles by their share of the whole heat map, also where it stays below the threshold."""
+    weights = graph.tracks_in(heat_map.clip(0))
+    total = sum(weights.values())
+    return [{"id": name, "share": weight / total} for name, weight in weights.items()]
 
 
 def extent_row(extent: Extent) -> dict[str, Any]:

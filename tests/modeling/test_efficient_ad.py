@@ -112,9 +112,9 @@ def test_the_two_quantiles_are_mapped_to_0_and_a_tenth_exactly(monkeypatch):
     values = torch.rand(2, 1001, generator=generator) * torch.tensor([[3.0], [70.0]])
     parts = list(values.split([300, 1, 700], 1))
     queue = iter([part[:, None] for part in parts])
-    monkeypatch.setattr(model, "raw_maps", lambda images: tuple(next(queue)))
+    monkeypatch.setattr(model, "raw_maps", lambda images, patches=None: tuple(next(queue)))
     model.measure_maps([[x] for x in _records(3)])
-    monkeypatch.setattr(model, "raw_maps", lambda images: tuple(values[:, None]))
+    monkeypatch.setattr(model, "raw_maps", lambda images, patches=None: tuple(values[:, None]))
     out = model(_records(1))[0]
     for key in ("local_map", "global_map"):
         ordered = out[key].flatten().sort().values
@@ -126,7 +126,7 @@ def test_quantiles_have_no_limit_on_the_number_of_pixels(monkeypatch):
     """torch.quantile takes 2 ** 24 values at most."""
     model = _model().eval()
     ramp = torch.arange(2500 * 1700, dtype=torch.float32).view(2500, 1700)
-    monkeypatch.setattr(model, "raw_maps", lambda images: (ramp, 2 * ramp))
+    monkeypatch.setattr(model, "raw_maps", lambda images, patches=None: (ramp, 2 * ramp))
     model.measure_maps([_records(4)])
     expected = [0.9 * ramp.numel(), 0.995 * ramp.numel()]
     assert model.local_quantiles.tolist() == pytest.approx(expected, rel=1e-6)
@@ -135,7 +135,7 @@ def test_quantiles_have_no_limit_on_the_number_of_pixels(monkeypatch):
 
 def test_maps_that_are_the_same_everywhere_cannot_be_normalised(monkeypatch):
     model = _model().eval()
-    monkeypatch.setattr(model, "raw_maps", lambda images: (torch.ones(4, 4), torch.ones(4, 4)))
+    monkeypatch.setattr(model, "raw_maps", lambda images, patches=None: (torch.ones(4, 4), torch.ones(4, 4)))
     with pytest.raises(
         ValueError, match=r"quantiles \(0.9, 0.995\) of a map are 1.0 and 1.0 on the held-out"
     ):
@@ -164,7 +164,7 @@ def test_the_map_lies_over_the_patches_it_describes(padding):
         for row, column in ((60, 50), (64, 100)):
             spotted = plain.clone()
             spotted[:, row - 2 : row + 3, column - 2 : column + 3] = 255
-            maps = [model.raw_maps(model._images([{"image": x}], "image"))[0] for x in (plain, spotted)]
+            maps = [model.raw_maps(model.images([{"image": x}]))[0] for x in (plain, spotted)]
             change = (maps[1] - maps[0]).abs()
             for axis, place in ((1, row), (0, column)):
                 weight = change.sum(axis)

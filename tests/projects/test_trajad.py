@@ -163,6 +163,14 @@ def test_recordings_are_trained_on_and_eval_only_prints_the_same_table(train_net
     assert json.loads(json.dumps(again)) == trained
 
 
+def test_an_evaluation_writes_heat_maps_when_asked(train_net, disc, tmp_path):
+    train_net("TEST.HEAT_MAPS", True, "SOLVER.MAX_ITER", 1)
+    folder = tmp_path / "output/inference/toy_disc_test/heat_maps"
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
+    assert names == ["good/000.png", "good/001.png", "scratch/000.png", "scratch/001.png"]
+    assert cv2.imread(str(folder / names[0])).shape[1] > 2 * 64
+
+
 def test_the_test_set_changes_no_weight_and_no_quantile(train_net, traffic, tmp_path):
     """Another test set, and none."""
     period = ("TEST.EVAL_PERIOD", 1)

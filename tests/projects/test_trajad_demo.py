@@ -79,6 +79,7 @@ def test_a_recording_gives_a_picture_and_the_vehicle_that_reverses(demo, recordi
     first = found["regions"][0]["tracks"][0]
     assert first["id"] == label.track_id
     assert label.start - 2 <= first["start"] < first["end"] <= label.end + 2
+    assert found["tracks"][0] == {"id": label.track_id, "share": 1.0}
     assert f"vehicles {label.track_id}" in capsys.readouterr().out
     assert read_image("out.png").shape[1] > 2 * 256
 

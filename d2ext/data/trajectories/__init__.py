@@ -3,10 +3,11 @@
 from .columns import COLUMN_MAPS, ColumnMap
 from .extent import Extent, Suspect, region_extent, suspects
 from .labels import Interval, LabelledAnomaly, anomaly_mask, labels_to_json, read_labels
+from .live import LiveGraph
 from .read import read_tracks, tracks_to_csv
 from .road import Road, read_road
-from .spacetime import GraphSpec, SpaceTimeGraph, SpaceTimeRenderer
-from .tracks import Tracks
+from .spacetime import GraphSpec, SpaceTimeGraph, SpaceTimeRenderer, join_graphs
+from .tracks import Tracks, merge_tracks
 
 __all__ = [
     "COLUMN_MAPS",
@@ -15,13 +16,16 @@ __all__ = [
     "GraphSpec",
     "Interval",
     "LabelledAnomaly",
+    "LiveGraph",
     "Road",
     "SpaceTimeGraph",
     "SpaceTimeRenderer",
     "Suspect",
     "Tracks",
     "anomaly_mask",
+    "join_graphs",
     "labels_to_json",
+    "merge_tracks",
     "read_labels",
     "read_road",
     "read_tracks",

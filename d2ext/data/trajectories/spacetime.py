@@ -3,7 +3,7 @@ direction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -144,6 +144,26 @@ class SpaceTimeGraph:
         mask.reshape(-1)[self.pixel[np.isin(self.track, tracks)]] = True
         times = self.times()
         return mask & ((times[1:] > start) & (times[:-1] <= end))
+
+
+def join_graphs(graphs: Sequence[SpaceTimeGraph]) -> SpaceTimeGraph:
+    """One graph out of several of the same recording, each of which begins where the last one ends."""
+    widths = [graph.image.shape[1] for graph in graphs]
+    starts = np.cumsum([0, *widths[:-1]])
+    ids, which = np.unique(np.concatenate([g.ids[g.track] for g in graphs]), return_inverse=True)
+    pixels = []
+    for graph, start, width in zip(graphs, starts, widths, strict=True):
+        row, column = np.divmod(graph.pixel, width)
+        pixels.append(row * sum(widths) + start + column)
+    return SpaceTimeGraph(
+        graphs[0].spec,
+        graphs[0].first_column,
+        np.concatenate([graph.image for graph in graphs], 1),
+        ids,
+        np.concatenate(pixels),
+        which,
+        np.concatenate([graph.coverage for graph in graphs]),
+    )
 
 
 class SpaceTimeRenderer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +46,25 @@ class Tracks:
     def of(self, track_id: str) -> Tracks:
         """The rows of one vehicle, none where there is no such vehicle."""
         return self.select(self.ids[self.track] == track_id)
+
+
+def merge_tracks(parts: Sequence[Tracks]) -> Tracks:
+    """One recording out of several of the same vehicles.
+
+    Raises:
+        ValueError: a vehicle has two rows at the same time.
+    """
+    names = np.concatenate([part.ids[part.track] for part in parts])
+    ids, track = np.unique(names, return_inverse=True)
+    merged = [
+        np.concatenate([getattr(p, name) for p in parts]) for name in ("time", "lane", "position", "speed")
+    ]
+    order = np.lexsort((merged[0], track))
+    track, (time, lane, position, speed) = track[order], (values[order] for values in merged)
+    twice = np.flatnonzero((np.diff(track) == 0) & (np.diff(time) == 0))
+    if len(twice):
+        raise ValueError(f"vehicle {ids[track[twice[0]]]}: two rows at {time[twice[0]]:g} s, expected one")
+    return Tracks(ids, track, time, lane, position, speed)
 
 
 def speed_along(

@@ -106,30 +106,32 @@ class EfficientAD(nn.Module):
         """Losses in training, else what is found in each image; inputs as from ``AnomalyMapper``."""
         if self.training:
             return self.losses(batched_inputs)
-        return [self.inference(self._images([x], "image")) for x in batched_inputs]
+        return [self.inference(self.images([x])) for x in batched_inputs]
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
-        images = self._images(batched_inputs, "image")
+        images = self.images(batched_inputs)
         teacher = self.describe(images)
         student, to_branch = self.student(images).float().chunk(2, 1)
         losses = {"loss_hard": hard_feature_loss((teacher - student).square(), self.hard_quantile)}
         if "branch_image" in batched_inputs[0]:
-            images = self._images(batched_inputs, "branch_image")
+            images = self.images(batched_inputs, "branch_image")
             teacher = self.describe(images)
             to_branch = self.student(images).float().chunk(2, 1)[1]
         branch = self.branch(images, teacher.shape[-2:]).float()
         losses["loss_branch"] = (teacher - branch).square().mean()
         losses["loss_student_branch"] = (branch - to_branch).square().mean()
         if "penalty_image" in batched_inputs[0]:
-            penalty = self.student(self._images(batched_inputs, "penalty_image")).float()
+            penalty = self.student(self.images(batched_inputs, "penalty_image")).float()
             losses["loss_penalty"] = penalty.chunk(2, 1)[0].square().mean()
         return losses
 
-    def inference(self, images: Tensor) -> dict[str, Any]:
-        """What is found in one image (1, 3, H, W)."""
+    def inference(self, images: Tensor, patches: Tensor | None = None) -> dict[str, Any]:
+        """What is found in one image (1, 3, H, W), whose ``patches`` may be described already."""
         local, whole = (
             NORMALIZED[1] * ((x - q[0]) / (q[1] - q[0]))
-            for x, q in zip(self.raw_maps(images), (self.local_quantiles, self.global_quantiles), strict=True)
+            for x, q in zip(
+                self.raw_maps(images, patches), (self.local_quantiles, self.global_quantiles), strict=True
+            )
         )
         combined = (local + whole) / 2
         return {
@@ -145,27 +147,35 @@ class EfficientAD(nn.Module):
         with torch.no_grad():
             return (self.teacher(images).float() - self.teacher_mean) / self.teacher_std
 
-    def raw_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Local and global map (H, W) of one image (1, 3, H, W) before they are normalised."""
+    def describe_patches(self, images: Tensor) -> Tensor:
+        """(1, 1 + C, h, w): of each patch of an image (1, 3, H, W) the squared difference of teacher and
+        student, and what the student expects of the second branch. Each sees its patch alone."""
         teacher = self.describe(images)
         student, to_branch = self.student(images).float().chunk(2, 1)
-        branch = self.branch(images, teacher.shape[-2:]).float()
-        maps = torch.cat([(teacher - student).square().mean(1), (branch - to_branch).square().mean(1)])
+        return torch.cat([(teacher - student).square().mean(1, keepdim=True), to_branch], 1)
+
+    def raw_maps(self, images: Tensor, patches: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Local and global map (H, W) of one image (1, 3, H, W) before they are normalised."""
+        if patches is None:
+            patches = self.describe_patches(images)
+        local, to_branch = patches[:, 0], patches[:, 1:]
+        branch = self.branch(images, patches.shape[-2:]).float()
+        maps = torch.cat([local, (branch - to_branch).square().mean(1)])
         size = images.shape[-2:]
         # A map without padding lacks the patches that reach over the border: none of them is abnormal.
         missing = [n // STRIDE - m for n, m in zip(size, maps.shape[-2:], strict=True)]
         top, left = (max(0, n) // 2 for n in missing)
         bottom, right = (max(0, n) - max(0, n) // 2 for n in missing)
         maps = F.pad(maps, (left, right, top, bottom))
-        local, whole = F.interpolate(maps[None], size, mode="bilinear", align_corners=False)[0]
-        return local, whole
+        large = F.interpolate(maps[None], size, mode="bilinear", align_corners=False)[0]
+        return large[0], large[1]
 
     @torch.no_grad()
     def measure_teacher(self, records: Iterable[list[dict]]) -> None:
         """Take the teacher's channel statistics from normal images, each process from its own share."""
         total = torch.zeros(3, len(self.teacher_mean), dtype=torch.float64)
         for batch in records:
-            x = self.teacher(self._images(batch, "image")).double()
+            x = self.teacher(self.images(batch)).double()
             count = torch.full((x.shape[1],), x.numel() / x.shape[1], dtype=torch.float64)
             total += torch.stack([count, x.sum((0, 2, 3)).cpu(), x.square().sum((0, 2, 3)).cpu()])
         count, first, second = torch.stack(comm.all_gather(total)).sum(0)
@@ -184,7 +194,7 @@ class EfficientAD(nn.Module):
             ValueError: the two quantiles are equal.
         """
         maps = [
-            torch.stack(self.raw_maps(self._images([x], "image"))).flatten(1).cpu().numpy()
+            torch.stack(self.raw_maps(self.images([x]))).flatten(1).cpu().numpy()
             for batch in records
             for x in batch
         ]
@@ -200,8 +210,8 @@ class EfficientAD(nn.Module):
                 )
             buffer.copy_(torch.tensor([low, high]))
 
-    def _images(self, batched_inputs: list[dict], key: str) -> Tensor:
-        """(B, 3, H, W) normalised images of one size."""
+    def images(self, batched_inputs: list[dict], key: str = "image") -> Tensor:
+        """(B, 3, H, W) normalised images of one size, out of mapper dicts."""
         images = torch.stack([x[key] for x in batched_inputs]).to(self.device)
         images = (images - self.pixel_mean) / self.pixel_std
         # Convolutions on the CPU and in half precision are faster so.

@@ -2,6 +2,7 @@
 
 from d2ext.projects.trajad.config import add_trajad_config
 from d2ext.projects.trajad.predictor import TrajADPredictor
+from d2ext.projects.trajad.streaming import StreamingPredictor
 from d2ext.projects.trajad.trainer import TrajADTrainer
 
-__all__ = ["TrajADPredictor", "TrajADTrainer", "add_trajad_config"]
+__all__ = ["StreamingPredictor", "TrajADPredictor", "TrajADTrainer", "add_trajad_config"]
