@@ -74,3 +74,5 @@ class PDN(nn.Sequential):
         self.out_channels = out_channels
         #: The pixel at which the first feature begins to see the image; what lies before 0 is padding.
         self.first_pixel = -(RECEPTIVE_FIELD // 2) if padding else 0
+        #: The pixel in the middle of what the first feature sees.
+        self.middle_pixel = self.first_pixel + RECEPTIVE_FIELD // 2

@@ -11,7 +11,8 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import build_model
 
 from d2ext.modeling.anomaly_branch import ATTENTIONS
-from d2ext.modeling.meta_arch.efficient_ad import EfficientAD, hard_feature_loss
+from d2ext.modeling.meta_arch.efficient_ad import EfficientAD, enlarge, hard_feature_loss
+from d2ext.modeling.pdn import STRIDE
 from d2ext.projects.trajad import add_trajad_config
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs/TrajAD/Base-TrajAD.yaml"
@@ -154,6 +155,17 @@ def test_inference_gives_maps_of_the_images_own_size(padding, branch):
             assert found[key].shape == size and found[key].dtype == torch.float32
         assert torch.allclose(found["anomaly_map"], (found["local_map"] + found["global_map"]) / 2)
         assert found["score"] == found["anomaly_map"].max().item()
+
+
+@pytest.mark.parametrize(("first", "nodes"), [(0, (16, 21)), (16, (9, 13)), (2, (16, 20))])
+def test_enlarging_is_linear_between_the_middles_of_patches(first, nodes):
+    """Of values that rise as their places do, a pixel between two middles has its own place."""
+    y, x = (first + STRIDE * torch.arange(float(n)) for n in nodes)
+    maps = torch.stack(torch.meshgrid(y, x, indexing="ij"))[None]
+    large = enlarge(maps, first, (64, 82))[0]
+    for axis, (middles, size) in enumerate(((y, 64), (x, 82))):
+        expected = torch.arange(float(size)).clamp(middles[0], middles[-1])
+        assert torch.allclose(large[axis], expected.view((-1, 1) if axis == 0 else (1, -1)).expand(64, 82))
 
 
 @pytest.mark.parametrize("padding", [False, True])

@@ -161,13 +161,7 @@ class EfficientAD(nn.Module):
         local, to_branch = patches[:, 0], patches[:, 1:]
         branch = self.branch(images, patches.shape[-2:]).float()
         maps = torch.cat([local, (branch - to_branch).square().mean(1)])
-        size = images.shape[-2:]
-        # A map without padding lacks the patches that reach over the border: none of them is abnormal.
-        missing = [n // STRIDE - m for n, m in zip(size, maps.shape[-2:], strict=True)]
-        top, left = (max(0, n) // 2 for n in missing)
-        bottom, right = (max(0, n) - max(0, n) // 2 for n in missing)
-        maps = F.pad(maps, (left, right, top, bottom))
-        large = F.interpolate(maps[None], size, mode="bilinear", align_corners=False)[0]
+        large = enlarge(maps[None], self.teacher.middle_pixel, images.shape[-2:])[0]
         return large[0], large[1]
 
     @torch.no_grad()
@@ -216,6 +210,29 @@ class EfficientAD(nn.Module):
         images = (images - self.pixel_mean) / self.pixel_std
         # Convolutions on the CPU and in half precision are faster so.
         return images.contiguous(memory_format=torch.channels_last)
+
+
+def enlarge(maps: Tensor, first: int, size: tuple[int, int]) -> Tensor:
+    """Values of patches on the image, bilinear between their middles; where there are none, the border's.
+
+    The published code lays the map over the image, whatever its patches see, 1.5 pixels off.
+
+    Args:
+        maps: (B, C, h, w), a value for each patch, ``STRIDE`` pixels apart.
+        first: row and column of the pixel in the middle of the first patch.
+        size: height H and width W of the image.
+
+    Returns:
+        (B, C, H, W).
+    """
+    before, height, width = -(-first // STRIDE), *maps.shape[-2:]
+    needed = [-(-(n - 1 - first) // STRIDE) + 1 for n in size]
+    behind = [max(0, n - m) for n, m in zip(needed, (height, width), strict=True)]
+    maps = F.pad(maps, (before, behind[1], before, behind[0]), mode="replicate")
+    steps = [STRIDE * (n - 1) + 1 for n in maps.shape[-2:]]
+    large = F.interpolate(maps, steps, mode="bilinear", align_corners=True)
+    skipped = before * STRIDE - first
+    return large[..., skipped : skipped + size[0], skipped : skipped + size[1]]
 
 
 def hard_feature_loss(difference: Tensor, quantile: float) -> Tensor:
