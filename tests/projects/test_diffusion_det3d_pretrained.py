@@ -1,4 +1,4 @@
-"""torchvision's ResNets in Detectron2's."""
+"""torchvision's ResNets in Detectron2's, and backbones out of other models."""
 
 import pickle
 
@@ -6,10 +6,13 @@ import pytest
 import torch
 from detectron2.config import get_cfg
 from detectron2.modeling import build_backbone
+from project_scripts import ROOT
 from torch import nn
 from torchvision.models import resnet18, resnet50
 
-from d2ext.projects.diffusion_det3d import add_diffusion_det3d_config, load_imagenet
+from d2ext.engine import load_config, read_checkpoint
+from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config, load_imagenet
+from d2ext.projects.diffusion_det3d.pretrained import load_backbone
 
 
 def backbone(depth: int = 50, name: str = "build_resnet_backbone", norm: str = "FrozenBN") -> nn.Module:
@@ -110,3 +113,24 @@ def test_weights_that_cannot_be_had_or_do_not_fit_are_one_line(trained, tmp_path
         with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
             load_imagenet(backbone(), name)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "levels"), [("diffusion", 4), ("sparse_rcnn", 4), ("detr", 3)])
+def test_tiny_models_start_from_the_shipped_u2enet(name, levels, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    cfg = load_config(add_diffusion_det3d_config, f"configs/DiffusionDet3D/{name}_tiny_synthroad.yaml", [])
+    assert len(cfg.MODEL.IDA.CHANNELS) == levels
+    shipped = read_checkpoint(cfg.MODEL.BACKBONE.WEIGHTS)["model"]
+    state = Detection3DTrainer.build_model(cfg).backbone.state_dict()
+    same = {
+        key for key, value in state.items() if torch.equal(value.half(), shipped[f"backbone.{key}"].half())
+    }
+    below = {key for key in state if key.startswith("bottom_up.")}
+    assert below <= same
+    assert (same == state.keys()) == (levels == 4)  # other maps, another aggregation
+
+
+def test_a_backbone_of_another_network_is_one_line(tmp_path):
+    torch.save({f"backbone.{k}": v for k, v in resnet18().state_dict().items()}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match=r"other.pth: lacks .* it was made with another model or config"):
+        load_backbone(backbone(18), str(tmp_path / "other.pth"))
