@@ -1,10 +1,10 @@
 """Multi-task 3D box regression from one feature per object: shared by the methods of this collection.
 
-Per object it predicts class logits, 2D box, projected 3D centre and base, size, observation angle, and depth
-four ways, each with a Laplace scale: directly, for a reference focal length; from height over pixel height;
-from where the base meets the ground plane; in metres whatever the camera, which is what a sentence may tell. The four are fused by
-uncertainty in log depth. What the class logits mean is the method's: it turns them into probabilities and
-adds the loss of the class.
+Per object it predicts class logits, 2D box, projected 3D centre and base, size, observation angle, and
+depth four ways, each with a Laplace scale: directly, for a reference focal length; from height over pixel
+height; from where the base meets the ground plane; in metres whatever the camera, which is what a sentence
+may tell. The four are fused by uncertainty in log depth. What the class logits mean is the method's: it
+turns them into probabilities and adds the loss of the class.
 """
 
 from __future__ import annotations

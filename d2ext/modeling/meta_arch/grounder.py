@@ -121,9 +121,7 @@ class Grounder(GroundingInference, nn.Module):
             "fusion": HierarchicalFusion(
                 channels, dims, word_dim, c.STATE_DIM, c.FUSION_HEAD_DIM, c.NORM, c.FUSION
             ),
-            "head": GroundingHead(
-                dims[-1], vector_dim, box_head, refinement, c.NORM, dict(c.LOSS_WEIGHTS)
-            ),
+            "head": GroundingHead(dims[-1], vector_dim, box_head, refinement, c.NORM, dict(c.LOSS_WEIGHTS)),
             "in_features": c.IN_FEATURES,
             "detail_feature": c.DETAIL_FEATURE,
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
