@@ -28,22 +28,20 @@ def decode_angle(logits: Tensor, residuals: Tensor) -> Tensor:
     return (angle + math.pi) % (2 * math.pi) - math.pi
 
 
-def ground_log_depth(P: Tensor, uv: Tensor, plane: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
-    """Log depth of box centres that stand on the ground.
-
-    The centre lies half a height above the plane, so its viewing ray meets the plane raised by as much.
+def ground_log_depth(P: Tensor, base: Tensor, plane: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
+    """Log depth of box centres that stand on the ground: half a height above where the rays of their bases
+    meet it. A base is seen at a pixel whatever the height, which hardly matters on a level road.
 
     Args:
-        P: (N, 3, 4) projections. uv: (N, 2) projected centres. plane: (N, 4), NaN where there is none.
-        height: (N,) metres.
+        P: (N, 3, 4) projections. base: (N, 2) projected centres of the lower faces. plane: (N, 4) of unit
+            normals that point upwards, NaN where there is none. height: (N,) metres.
 
     Returns:
         Log depth (N,), zero where there is none; (N,) whether the ray meets the plane at 0.5 m to 500 m.
     """
-    raised = torch.cat([plane[:, :3], plane[:, 3:] - height[:, None] / 2], 1)
     known = ~plane.isnan().any(1)
-    raised = torch.where(known[:, None], raised, raised.new_tensor([0.0, -1.0, 0.0, 1.0]))
-    depth = intersect_plane_depth(P, uv, raised)
+    plane = torch.where(known[:, None], plane, plane.new_tensor([0.0, -1.0, 0.0, 1.0]))
+    depth = intersect_plane_depth(P, base, plane) + plane[:, 2] * height / 2
     hit = known & (depth > 0.5) & (depth < 500.0)
     return torch.where(hit, depth, 1.0).log(), hit
 

@@ -1,10 +1,10 @@
 """Multi-task 3D box regression from one feature per object: shared by the methods of this collection.
 
-Per object it predicts class logits, 2D box, projected 3D centre, size, observation angle, and depth four
-ways, each with a Laplace scale: directly, for a reference focal length; from height over pixel height; from
-the ground plane; in metres whatever the camera, which is what a sentence may tell. The four are fused by
-uncertainty in log depth. What the class logits mean is the method's: it turns them into probabilities and
-adds the loss of the class.
+Per object it predicts class logits, 2D box, projected 3D centre and base, size, observation angle, and
+depth four ways, each with a Laplace scale: directly, for a reference focal length; from height over pixel
+height; from where the base meets the ground plane; in metres whatever the camera, which is what a sentence
+may tell. The four are fused by uncertainty in log depth. What the class logits mean is the method's: it
+turns them into probabilities and adds the loss of the class.
 """
 
 from __future__ import annotations
@@ -143,6 +143,7 @@ class Box3DHead(nn.Module):
             "box_offset": 2,
             "box_log_size": 2,
             "center_offset": 2,
+            "base_offset": 2,
             "size": 3,
             "angle_bin": num_bins,
             "angle_residual": num_bins,
@@ -175,8 +176,7 @@ class Box3DHead(nn.Module):
         focal = views.P[:, 1, 1]
         direct = raw["log_depth"][:, 0] + 3.0 + (focal / REFERENCE_FOCAL).log()
         by_height = (focal * height).log() - raw["log_pixel_height"][:, 0] - views.log_pixel_height
-        uv = views.uv + raw["center_offset"] * views.unit
-        ground, hit = ground_log_depth(views.P, uv, views.plane, height)
+        ground, hit = ground_log_depth(views.P, self._bases(raw, views), views.plane, height)
         told = raw["log_told_depth"][:, 0] + 3.0
         scales = raw["depth_log_scales"].clamp(-6, 3) - 1.0
         used = torch.ones_like(scales, dtype=torch.bool)
@@ -211,6 +211,12 @@ class Box3DHead(nn.Module):
         half = 0.5 * views.unit * (raw["box_log_size"].clamp(-6, 6) + views.log_size).exp()
         return torch.cat([mid - half, mid + half], 1)
 
+    def _bases(self, raw: dict[str, Tensor], views: ObjectViews) -> Tensor:
+        """Projected centres of the lower faces (N, 2), counted from the middle of the 2D box's lower edge."""
+        box = self.box2d(raw, views).detach()
+        foot = torch.stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3]], 1)
+        return foot + raw["base_offset"] * views.unit
+
     def losses(
         self,
         raw: dict[str, Tensor],
@@ -227,10 +233,12 @@ class Box3DHead(nn.Module):
             views: anchor points, cameras and planes.
             targets: what each prediction should be.
             weight: (N,) weight of each prediction; 3D terms leave out objects without a 3D label.
-            center_unit: pixels that errors of the projected centre are counted in, a number or (N, 2).
+            center_unit: pixels that errors of the projected centre and base are counted in, a number or
+                (N, 2).
 
         Returns:
-            loss_box, loss_center, loss_size, loss_angle, loss_depth: scalars.
+            loss_box, loss_center (with the base where there is a plane), loss_size, loss_angle, loss_depth:
+            scalars.
         """
         w3d = weight * targets.has_3d
         norm, norm3d = loss_normalizer(torch.stack([weight.sum(), w3d.sum()]), least=1e-6)
@@ -243,6 +251,14 @@ class Box3DHead(nn.Module):
         uv, _ = project_points(views.P, targets.center)
         error = (raw["center_offset"] - (uv - views.uv) / views.unit) * (views.unit / center_unit)
         center = F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.1).sum(1)
+
+        standing = ~views.plane.isnan().any(1)
+        up = torch.where(standing[:, None], views.plane[:, :3], views.plane.new_tensor([0.0, -1.0, 0.0]))
+        uv, depth = project_points(views.P, targets.center - up * targets.hwl[:, :1] / 2)
+        seen = standing & (depth > 0.5)
+        error = (self._bases(raw, views) - uv.where(seen[:, None], 0.0)) / center_unit
+        base = F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.1).sum(1)
+        center = center + torch.where(seen, base, 0.0)
 
         log_size = (targets.hwl.clamp(min=1e-2) / self.mean_sizes[targets.classes]).log()
         size = (raw["size"] - log_size).abs().mean(1)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from d2ext.modeling.backbone.timm_ida import ConvNormAct
 from d2ext.modeling.box3d_head import Box3DHead, ObjectBoxes, ObjectTargets, ObjectViews
+from d2ext.modeling.box_refinement import BoxRefinement
 from d2ext.modeling.losses import gaussian_heatmaps, heatmap_focal_loss, selection_loss
 from d2ext.modeling.normalizer import loss_normalizer
 
@@ -77,6 +78,7 @@ class GroundingHead(nn.Module):
         in_dim: channels of the fused map.
         text_dim: width of the sentence vector; 0 for a detector.
         box_head: built for ``in_dim + text_dim`` features and the channels of ``SentenceViews.detail``.
+        refinement: of the boxes; None leaves them as ``box_head`` predicts them.
         norm: ``BN``, ``SyncBN`` or ``GN``.
         loss_weights: weight of each loss by name; those not named weigh 1.
     """
@@ -86,6 +88,7 @@ class GroundingHead(nn.Module):
         in_dim: int,
         text_dim: int,
         box_head: Box3DHead,
+        refinement: BoxRefinement | None = None,
         norm: str = "BN",
         loss_weights: dict[str, float] | None = None,
     ) -> None:
@@ -100,6 +103,7 @@ class GroundingHead(nn.Module):
             else None
         )
         self.box_head = box_head
+        self.refinement = refinement
         self.loss_weights = loss_weights or {}
 
     def forward(self, fused: Tensor, sentence: Tensor, valid: Tensor) -> HeadMaps:
@@ -118,17 +122,22 @@ class GroundingHead(nn.Module):
 
     def _boxes(
         self, features: Tensor, sentence: Tensor, views: SentenceViews, owner: Tensor, cells: Tensor
-    ) -> dict[str, Tensor]:
-        """Raw boxes at N cells (column, row) of the maps ``owner``."""
+    ) -> list[tuple[dict[str, Tensor], ObjectViews]]:
+        """Raw boxes at N cells (column, row) of the maps ``owner`` and their views, the best ones last."""
+        image = views.image[owner]
         points = features[owner, :, cells[:, 1], cells[:, 0]].float()
-        detail = views.detail[views.image[owner], :, cells[:, 1], cells[:, 0]].float()
-        return self.box_head(torch.cat([points, detail, sentence[owner]], 1))
+        detail = views.detail[image, :, cells[:, 1], cells[:, 0]].float()
+        raw = self.box_head(torch.cat([points, detail, sentence[owner]], 1))
+        looks = [(raw, views.at(owner, cells))]
+        if self.refinement is not None:
+            looks.append(self.refinement(*looks[0], views.detail, image, views.stride))
+        return looks
 
     def losses(
         self, maps: HeadMaps, sentence: Tensor, views: SentenceViews, targets: GroundingTargets
     ) -> dict[str, Tensor]:
         """All losses of a batch of sentences, means over the batches of all processes together; box terms
-        count each target's cell and its four neighbours."""
+        count each target's cell and its four neighbours, before and after refinement."""
         features, logits, existence = maps
         height, width = logits.shape[-2:]
         cells = _cells(targets.anchor, views.stride, width, height)
@@ -154,10 +163,11 @@ class GroundingHead(nn.Module):
             losses["loss_select"] = selection.sum() / num_targets
             losses["loss_exist"] = exists.sum() / num_sentences
         owner, objects = targets.owner[index], targets.objects[index]
-        raw = self._boxes(features, sentence, views, owner, near)
-        kind = F.cross_entropy(raw["classes"], objects.classes, reduction="none")
-        losses["loss_class"] = (kind * weight).sum() / num_cells
-        losses |= self.box_head.losses(raw, views.at(owner, near), objects, weight, views.stride)
+        for raw, seen in self._boxes(features, sentence, views, owner, near):
+            kind = F.cross_entropy(raw["classes"], objects.classes, reduction="none")
+            of_boxes = self.box_head.losses(raw, seen, objects, weight, views.stride)
+            of_boxes["loss_class"] = (kind * weight).sum() / num_cells
+            losses |= {k: losses.get(k, 0.0) + v for k, v in of_boxes.items()}
         return {k: v * self.loss_weights.get(k, 1.0) for k, v in losses.items()}
 
     def decode(self, maps: HeadMaps, sentence: Tensor, views: SentenceViews, topk: int) -> Grounded:
@@ -175,8 +185,8 @@ class GroundingHead(nn.Module):
         flat, width = flat.flatten(), logits.shape[-1]
         row = flat // width
         cells = torch.stack([flat - row * width, row], 1)
-        raw = self._boxes(features, sentence, views, owner, cells)
-        boxes = self.box_head.decode(raw, views.at(owner, cells), raw["classes"].softmax(1))
+        raw, seen = self._boxes(features, sentence, views, owner, cells)[-1]
+        boxes = self.box_head.decode(raw, seen, raw["classes"].softmax(1))
         return Grounded(owner, scores.flatten(), boxes)
 
 

@@ -37,6 +37,7 @@ VARIANTS: dict[str, tuple[str, list[str]]] = {
         "two stages: a detector, then box-text matching",
         ["MODEL.META_ARCHITECTURE", "TwoStageGrounder", U2E + "TOPK", "30"],
     ),
+    "no-refinement": ("boxes without a second look", [U2E + "REFINE_POINTS", "0"]),
     "no-detail": ("box head without the image's own map", [U2E + "DETAIL_FEATURE", ""]),
     "no-select": ("without the selection loss", [U2E + "LOSS_WEIGHTS.loss_select", "0.0"]),
 }

@@ -46,8 +46,8 @@ def test_ground_depth_recovers_standing_boxes():
     plane = torch.tensor(PLANE, dtype=torch.float64)
     plane = (plane / plane[:3].norm()).expand(len(boxes), 4)
     many = P.expand(len(boxes), 3, 4)
-    uv, _ = project_points(many, boxes.center)
-    log_depth, hit = ground_log_depth(many, uv, plane, boxes.size[:, 0])
+    base, _ = project_points(many, boxes.center - plane[:, :3] * boxes.size[:, :1] / 2)
+    log_depth, hit = ground_log_depth(many, base, plane, boxes.size[:, 0])
     assert hit.all()
     assert torch.allclose(log_depth.exp(), boxes.center[:, 2], atol=1e-9)
 
@@ -72,6 +72,7 @@ def test_fusion_is_the_inverse_variance_mean():
 def perfect_raw(head: Box3DHead, boxes: Boxes3D, views: ObjectViews, box2d, classes) -> dict:
     """Raw predictions that mean exactly ``boxes``, worked out by hand from the definitions."""
     uv, _ = project_points(views.P, boxes.center)
+    base, _ = project_points(views.P, boxes.center - views.plane[:, :3] * boxes.size[:, :1] / 2)
     depth = boxes.center[:, 2]
     alpha = boxes.alpha(views.plane[0])
     bins, residual = encode_angle(alpha, head.num_bins)
@@ -82,6 +83,7 @@ def perfect_raw(head: Box3DHead, boxes: Boxes3D, views: ObjectViews, box2d, clas
         "box_offset": (mid - views.uv) / views.unit,
         "box_log_size": (wh / views.unit).log() - 1.0,
         "center_offset": (uv - views.uv) / views.unit,
+        "base_offset": (base - torch.stack([mid[:, 0], box2d[:, 3]], 1)) / views.unit,
         "size": (boxes.size / head.mean_sizes[classes]).log(),
         "angle_bin": 50.0 * torch.nn.functional.one_hot(bins, head.num_bins),
         "angle_residual": residual[:, None].expand(-1, head.num_bins),

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from d2ext.data.categories import CATEGORIES
 from d2ext.modeling.box3d_head import Box3DHead
+from d2ext.modeling.box_refinement import BoxRefinement
 from d2ext.modeling.grounding_head import GroundingHead, GroundingTargets, SentenceViews
 from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences, GroundingInference
 from d2ext.modeling.numbers import NUMBER_DIM
@@ -97,13 +98,17 @@ class Grounder(GroundingInference, nn.Module):
         dims = list(c.FUSION_DIMS)
         pooling = SentencePooling(c.TEXT_DIM)
         word_dim, vector_dim = (c.TEXT_DIM, pooling.dim) if words_in_detector else (0, 0)
-        box_head = Box3DHead(
-            dims[-1] + detail_channels(cfg, backbone) + vector_dim,
-            c.HEAD_DIM,
-            torch.tensor([c.mean_size for c in CATEGORIES]),
-            c.ANGLE_BINS,
-            c.DEPTH_ESTIMATES,
-        )
+        sizes = torch.tensor([c.mean_size for c in CATEGORIES])
+        box = (c.HEAD_DIM, sizes, c.ANGLE_BINS, c.DEPTH_ESTIMATES)
+        detail = detail_channels(cfg, backbone)
+        box_head = Box3DHead(dims[-1] + detail + vector_dim, *box)
+        refinement = None
+        if c.DETAIL_FEATURE and c.REFINE_POINTS:
+            shapes = backbone.output_shape()
+            fine = shapes[c.DETAIL_FEATURE]
+            width = BoxRefinement.in_dim(box_head, c.REFINE_POINTS, fine.channels)
+            cells = shapes[c.IN_FEATURES[-1]].stride // fine.stride
+            refinement = BoxRefinement(Box3DHead(width, *box), c.REFINE_POINTS, cells)
         channels = [backbone.output_shape()[f].channels for f in c.IN_FEATURES]
         filter_dims = (len(dims), c.TEXT_STATE_DIM, c.TEXT_HEAD_DIM)
         return {
@@ -116,7 +121,7 @@ class Grounder(GroundingInference, nn.Module):
             "fusion": HierarchicalFusion(
                 channels, dims, word_dim, c.STATE_DIM, c.FUSION_HEAD_DIM, c.NORM, c.FUSION
             ),
-            "head": GroundingHead(dims[-1], vector_dim, box_head, c.NORM, dict(c.LOSS_WEIGHTS)),
+            "head": GroundingHead(dims[-1], vector_dim, box_head, refinement, c.NORM, dict(c.LOSS_WEIGHTS)),
             "in_features": c.IN_FEATURES,
             "detail_feature": c.DETAIL_FEATURE,
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,

@@ -40,6 +40,8 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     c.FUSION_DIMS = [128, 96, 48]
     # Map that the box head reads beside the fused one, as it was before fusion; empty for none.
     c.DETAIL_FEATURE = "p2"
+    # Points along each side of a box at which that map is read again to correct the box; 0 for no correction.
+    c.REFINE_POINTS = 5
     # Width of the semantic levels; state and head size of their SSD blocks.
     c.TEXT_DIM = 128
     c.TEXT_STATE_DIM = 32
