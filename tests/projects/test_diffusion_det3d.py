@@ -29,6 +29,7 @@ MODELS = {"DiffusionDet3D": "diffusion", "SparseRCNN3D": "sparse_rcnn", "DETR3D"
 TOY = {
     "MODEL": {
         "DEVICE": "cpu",
+        "BACKBONE": {"WEIGHTS": ""},
         "TIMM": {"WIDTHS": [16, 16, 16, 16]},
         "IDA": {"CHANNELS": [16, 16, 16, 16]},
         "DETECTION3D": {
