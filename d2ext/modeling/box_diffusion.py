@@ -6,6 +6,7 @@ not depend on the other images of a batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,23 +20,31 @@ class BoxDiffusion:
     """Signals (..., 4) in [-scale, scale] that stand for boxes (..., 4) as centre x, y, width, height in
     image sizes.
 
+    Published, a signal is linear in the sides too, and noise is then a set of boxes half as large as the image,
+    whatever the objects' size. With ``smallest`` it is linear in the logarithm of a side, from that of
+    ``smallest`` to that of the image.
+
     Args:
         timesteps: noise levels.
         schedule: name that ``diffusers`` has for the schedule of the noise.
         scale: of the signal; the larger, the less noise.
         sampler: one of ``SAMPLERS``.
+        smallest: side of a box, less than 1; 0 for signals linear in the sides.
 
     Raises:
-        ValueError: another sampler, or a schedule that ``diffusers`` does not have.
+        ValueError: another sampler, ``smallest`` outside of [0, 1), or a schedule that ``diffusers`` does not have.
     """
 
-    def __init__(self, timesteps: int, schedule: str, scale: float, sampler: str) -> None:
+    def __init__(self, timesteps: int, schedule: str, scale: float, sampler: str, smallest: float) -> None:
+        if not 0 <= smallest < 1:
+            raise ValueError(f"MODEL.DIFFUSION.SMALLEST {smallest}: expected a number in [0, 1)")
         if sampler not in SAMPLERS:
             raise ValueError(f"MODEL.DIFFUSION.SAMPLER {sampler}: expected one of {', '.join(SAMPLERS)}")
         self.timesteps = timesteps
         self.schedule = schedule
         self.scale = scale
         self.sampler = sampler
+        self.smallest = smallest
         try:
             self._forward = self._scheduler("ddim")
         except NotImplementedError as e:
@@ -56,22 +65,30 @@ class BoxDiffusion:
 
     def to_signal(self, boxes: Tensor) -> Tensor:
         """Boxes (..., 4) -> signals (..., 4)."""
+        if self.smallest:
+            low = math.log(self.smallest)
+            sides = 1 - boxes[..., 2:].clamp(min=self.smallest).log() / low
+            boxes = torch.cat([boxes[..., :2], sides], -1)
         return (boxes * 2 - 1) * self.scale
 
     def to_boxes(self, signal: Tensor) -> Tensor:
         """Signals (..., 4), cut to [-scale, scale] -> boxes (..., 4) in [0, 1]."""
-        return (signal.clamp(-self.scale, self.scale) / self.scale + 1) / 2
+        boxes = (signal.clamp(-self.scale, self.scale) / self.scale + 1) / 2
+        if self.smallest:
+            sides = ((1 - boxes[..., 2:]) * math.log(self.smallest)).exp()
+            boxes = torch.cat([boxes[..., :2], sides], -1)
+        return boxes
 
-    def pad(self, boxes: Sequence[Tensor], count: int) -> Tensor:
-        """Labelled boxes (G_i, 4) of B images -> (B, count, 4): filled up with random ones, drawn around the
-        middle, or a random choice where there are too many."""
-        return torch.stack([self._pad(b, count) for b in boxes])
+    def pad(self, signals: Sequence[Tensor], count: int) -> Tensor:
+        """Signals (G_i, 4) of the labelled boxes of B images -> (B, count, 4): filled up with random ones, drawn
+        around the middle, or a random choice where there are too many."""
+        return torch.stack([self._pad(s, count) for s in signals])
 
-    def _pad(self, boxes: Tensor, count: int) -> Tensor:
-        if len(boxes) >= count:
-            return boxes[torch.randperm(len(boxes), device=boxes.device)[:count]]
-        fill = torch.randn(count - len(boxes), 4, device=boxes.device) / 6 + 0.5
-        return torch.cat([boxes, fill.clamp(1e-4, 1.0)])
+    def _pad(self, signal: Tensor, count: int) -> Tensor:
+        if len(signal) >= count:
+            return signal[torch.randperm(len(signal), device=signal.device)[:count]]
+        fill = torch.randn(count - len(signal), 4, device=signal.device) / 3
+        return torch.cat([signal, fill.clamp(-1.0, 1.0) * self.scale])
 
     def add_noise(self, signal: Tensor, noise: Tensor, time: Tensor) -> Tensor:
         """x_t = sqrt(a_t) x_0 + sqrt(1 - a_t) noise for x_0 (B, N, 4) at time (B,) long."""

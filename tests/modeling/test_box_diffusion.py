@@ -10,8 +10,8 @@ from d2ext.modeling.box_diffusion import BoxDiffusion
 T, SCALE = 1000, 2.0
 
 
-def diffusion(sampler: str = "ddim") -> BoxDiffusion:
-    return BoxDiffusion(T, "squaredcos_cap_v2", SCALE, sampler)
+def diffusion(sampler: str = "ddim", smallest: float = 0.0) -> BoxDiffusion:
+    return BoxDiffusion(T, "squaredcos_cap_v2", SCALE, sampler, smallest)
 
 
 def kept(time: int) -> float:
@@ -49,6 +49,15 @@ def test_signals_span_the_scale_and_come_back_as_boxes():
     assert signal.tolist() == [[-2.0, -1.0, 0.0, 2.0]]
     assert torch.allclose(diffusion().to_boxes(signal), boxes)
     assert diffusion().to_boxes(torch.tensor([-9.0, 9.0])).tolist() == [0.0, 1.0]
+
+
+def test_signals_of_sides_may_be_their_logarithms():
+    boxes = torch.tensor([[0.0, 1.0, 0.01, 1.0], [0.25, 0.5, 0.1, 0.001]])
+    signal = diffusion(smallest=0.01).to_signal(boxes)
+    assert torch.allclose(signal, torch.tensor([[-2.0, 2.0, -2.0, 2.0], [-1.0, 0.0, 0.0, -2.0]]), atol=1e-6)
+    expected = boxes.clone()
+    expected[1, 3] = 0.01  # nothing is smaller
+    assert torch.allclose(diffusion(smallest=0.01).to_boxes(signal), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4, 8])
@@ -128,12 +137,12 @@ def test_a_renewed_box_has_no_past_for_the_second_order():
     assert torch.allclose(*ends, atol=1e-4)
 
 
-def test_padding_keeps_the_labelled_boxes_and_fills_up_with_valid_ones():
-    labelled = [torch.rand(3, 4), torch.rand(0, 4), torch.rand(20, 4)]
+def test_padding_keeps_the_labelled_boxes_and_fills_up_with_random_ones():
+    labelled = [torch.rand(n, 4) * 2 * SCALE - SCALE for n in (3, 0, 20)]
     padded = diffusion().pad(labelled, 10)
     assert padded.shape == (3, 10, 4)
     assert torch.equal(padded[0, :3], labelled[0])
-    assert (padded >= 0).all() and (padded <= 1).all() and (padded[:2, 3:, 2:] > 0).all()
+    assert (padded.abs() <= SCALE).all() and len(padded[:2, 3:].reshape(-1, 4).unique(dim=0)) == 14
     chosen = (padded[2][:, None] == labelled[2]).all(2)
     assert (chosen.sum(1) == 1).all() and (chosen.sum(0) <= 1).all()
 
@@ -141,7 +150,9 @@ def test_padding_keeps_the_labelled_boxes_and_fills_up_with_valid_ones():
 def test_unknown_names_and_too_many_steps_are_one_clear_line():
     with pytest.raises(ValueError, match="MODEL.DIFFUSION.SAMPLER euler: expected one of ddim, dpm_"):
         diffusion("euler")
+    with pytest.raises(ValueError, match=r"MODEL.DIFFUSION.SMALLEST 1.0: expected a number in \[0, 1\)"):
+        diffusion(smallest=1.0)
     with pytest.raises(ValueError, match="MODEL.DIFFUSION.SCHEDULE cosine: expected"):
-        BoxDiffusion(T, "cosine", SCALE, "ddim")
+        BoxDiffusion(T, "cosine", SCALE, "ddim", 0.0)
     with pytest.raises(ValueError, match="steps 11: expected at most MODEL.DIFFUSION.TIMESTEPS 10"):
-        BoxDiffusion(10, "linear", SCALE, "ddim").sample(torch.zeros(1, 1, 4), torch.zeros(10, 1, 4), None)
+        BoxDiffusion(10, "linear", SCALE, "ddim", 0.0).sample(torch.zeros(1, 1, 4), torch.zeros(10, 1, 4), None)

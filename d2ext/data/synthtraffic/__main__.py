@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--root", required=True, help="folder to write; empty, new, or the same benchmark unfinished"
     )
     parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--train", type=int, default=300, help="normal recordings (default 300)")
+    parser.add_argument("--train", type=int, default=1000, help="normal recordings (default 1000)")
     parser.add_argument("--val", type=int, default=60, help="normal recordings (default 60)")
     parser.add_argument("--test", type=int, default=216, help="recordings, every second normal (default 216)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")

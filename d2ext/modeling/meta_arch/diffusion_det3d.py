@@ -71,7 +71,7 @@ class DiffusionDet3D(Detector3D):
         parts = region_parts(cfg, time_dim=4 * d.HIDDEN_DIM)
         shapes = parts["backbone"].output_shape()
         return parts | {
-            "diffusion": BoxDiffusion(c.TIMESTEPS, c.SCHEDULE, c.SCALE, c.SAMPLER),
+            "diffusion": BoxDiffusion(c.TIMESTEPS, c.SCHEDULE, c.SCALE, c.SAMPLER, c.SMALLEST),
             "dim": d.HIDDEN_DIM,
             "strides": [shapes[name].stride for name in d.IN_FEATURES],
             "steps": c.STEPS,
@@ -83,8 +83,9 @@ class DiffusionDet3D(Detector3D):
 
     def training_boxes(self, frames: Frames, instances: list[Instances]) -> tuple[Tensor, ...]:
         boxes = frames.to_relative(pad_sequence([x.gt_boxes.tensor for x in instances], batch_first=True))
-        relative = [b[: len(x)] for b, x in zip(boxes, instances, strict=True)]
-        signal = self.diffusion.to_signal(self.diffusion.pad(relative, self.num_boxes))
+        signals = self.diffusion.to_signal(boxes)
+        labelled = [s[: len(x)] for s, x in zip(signals, instances, strict=True)]
+        signal = self.diffusion.pad(labelled, self.num_boxes)
         time = torch.randint(self.diffusion.timesteps, (len(signal),), device=self.device)
         return self._start(frames, self.diffusion.add_noise(signal, torch.randn_like(signal), time), time)
 
