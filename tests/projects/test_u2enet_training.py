@@ -94,8 +94,8 @@ def evaluate_shipped(datasets: Path, output: Path, *options: str) -> tuple[dict,
 def test_shipped_checkpoint_on_unseen_scenes(unseen_scenes, tmp_path):
     single, multi = evaluate_shipped(unseen_scenes, tmp_path / "plain")
     assert single["published"]["sentences"] + multi["exact"]["sentences"] >= 300
-    assert single["published"]["Acc@0.25"] >= 70 and single["published"]["Acc@0.5"] >= 40
-    assert multi["exact"]["F1@0.5"] >= 55 and multi["exact"]["none_acc"] >= 85
+    assert single["published"]["Acc@0.25"] >= 80 and single["published"]["Acc@0.5"] >= 60
+    assert multi["exact"]["F1@0.5"] >= 65 and multi["exact"]["none_acc"] >= 85
 
     shuffled, others = evaluate_shipped(
         unseen_scenes, tmp_path / "shuffled", "TEST.SHUFFLE_SENTENCES", "True"
