@@ -20,9 +20,8 @@ class BoxDiffusion:
     """Signals (..., 4) in [-scale, scale] that stand for boxes (..., 4) as centre x, y, width, height in
     image sizes.
 
-    Published, a signal is linear in the sides too, and noise is then a set of boxes half as large as the image,
-    whatever the objects' size. With ``smallest`` it is linear in the logarithm of a side, from that of
-    ``smallest`` to that of the image.
+    Published, a signal is linear in the sides too; noise is then boxes half as large as the image, whatever
+    the objects' size. With ``smallest`` it is linear in the logarithm of a side, from ``smallest`` to 1.
 
     Args:
         timesteps: noise levels.
@@ -32,7 +31,8 @@ class BoxDiffusion:
         smallest: side of a box, less than 1; 0 for signals linear in the sides.
 
     Raises:
-        ValueError: another sampler, ``smallest`` outside of [0, 1), or a schedule that ``diffusers`` does not have.
+        ValueError: another sampler, ``smallest`` outside of [0, 1), or a schedule that ``diffusers``
+            does not have.
     """
 
     def __init__(self, timesteps: int, schedule: str, scale: float, sampler: str, smallest: float) -> None:
@@ -80,8 +80,8 @@ class BoxDiffusion:
         return boxes
 
     def pad(self, signals: Sequence[Tensor], count: int) -> Tensor:
-        """Signals (G_i, 4) of the labelled boxes of B images -> (B, count, 4): filled up with random ones, drawn
-        around the middle, or a random choice where there are too many."""
+        """Signals (G_i, 4) of the labelled boxes of B images -> (B, count, 4): filled up with random ones,
+        drawn around the middle, or a random choice where there are too many."""
         return torch.stack([self._pad(s, count) for s in signals])
 
     def _pad(self, signal: Tensor, count: int) -> Tensor:

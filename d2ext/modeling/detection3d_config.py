@@ -70,8 +70,8 @@ def _add_diffusion(cfg: CfgNode) -> None:
     c.SCHEDULE = "squaredcos_cap_v2"
     # Box coordinates are scaled to -SCALE ... SCALE: the larger, the less noise.
     c.SCALE = 2.0
-    # Sides from SMALLEST to 1, in image sizes, are noised in their logarithm; 0 noises the sides themselves, as
-    # published.
+    # Sides from SMALLEST to 1, in image sizes, are noised in their logarithm; 0 noises the sides themselves,
+    # as published.
     c.SMALLEST = 0.0
     # "ddim" or "dpm_solver++" (second order), and its steps.
     c.SAMPLER = "ddim"

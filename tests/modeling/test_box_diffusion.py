@@ -155,4 +155,6 @@ def test_unknown_names_and_too_many_steps_are_one_clear_line():
     with pytest.raises(ValueError, match="MODEL.DIFFUSION.SCHEDULE cosine: expected"):
         BoxDiffusion(T, "cosine", SCALE, "ddim", 0.0)
     with pytest.raises(ValueError, match="steps 11: expected at most MODEL.DIFFUSION.TIMESTEPS 10"):
-        BoxDiffusion(10, "linear", SCALE, "ddim", 0.0).sample(torch.zeros(1, 1, 4), torch.zeros(10, 1, 4), None)
+        BoxDiffusion(10, "linear", SCALE, "ddim", 0.0).sample(
+            torch.zeros(1, 1, 4), torch.zeros(10, 1, 4), None
+        )

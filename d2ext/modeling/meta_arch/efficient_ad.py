@@ -8,7 +8,7 @@ Source: Batzner et al., "EfficientAD: Accurate Visual Anomaly Detection at Milli
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -212,7 +212,7 @@ class EfficientAD(nn.Module):
         return images.contiguous(memory_format=torch.channels_last)
 
 
-def enlarge(maps: Tensor, first: int, size: tuple[int, int]) -> Tensor:
+def enlarge(maps: Tensor, first: int, size: Sequence[int]) -> Tensor:
     """Values of patches on the image, bilinear between their middles; where there are none, the border's.
 
     The published code lays the map over the image, whatever its patches see, 1.5 pixels off.
