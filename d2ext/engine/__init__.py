@@ -2,6 +2,7 @@
 
 from d2ext.engine.checkpoint import (
     D2Checkpointer,
+    load_backbone,
     load_weights,
     read_checkpoint,
     save_safetensors,
@@ -30,6 +31,7 @@ __all__ = [
     "default_main",
     "default_setup",
     "inference_autocast",
+    "load_backbone",
     "load_config",
     "load_weights",
     "markdown_table",

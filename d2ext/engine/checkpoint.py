@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import zipfile
@@ -83,6 +84,27 @@ def load_weights(
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise ValueError(f"{source}: {what} {names[0]}{more}; it was made with another model or config")
     model.load_state_dict({name: given[name] for name in given.keys() & expected.keys()}, strict=False)
+
+
+def load_backbone(backbone: nn.Module, path: str) -> None:
+    """Load the backbone of a checkpoint of any model of this collection: the network below an aggregation
+    (``bottom_up``), and the aggregation too if that of the model has the same maps.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, or another network.
+    """
+    prefix = "backbone."
+    state = read_checkpoint(path)["model"]
+    state = {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
+    expected = backbone.state_dict()
+    whole = state.keys() == expected.keys() and all(v.shape == expected[k].shape for k, v in state.items())
+    if whole or not hasattr(backbone, "bottom_up"):
+        load_weights(backbone, state, path)
+    else:
+        below = {name.removeprefix("bottom_up."): v for name, v in state.items() if "bottom_up." in name}
+        load_weights(backbone.get_submodule("bottom_up"), below, path)
+    what = "backbone" if whole else "network below the backbone's aggregation"
+    logging.getLogger(__name__).info(f"The {what} starts from {path}")
 
 
 def save_safetensors(

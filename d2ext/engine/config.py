@@ -15,6 +15,10 @@ def add_engine_config(cfg: CfgNode) -> None:
     # so that a resumed run equals an uninterrupted one. Negative: a new draw each run.
     cfg.SEED = 0
 
+    # Checkpoint of any model of this collection whose backbone this one's starts from where MODEL.WEIGHTS is
+    # empty. Empty: none.
+    cfg.MODEL.BACKBONE.WEIGHTS = ""
+
     # "AdamW" or "SGD" (which reads SOLVER.MOMENTUM and SOLVER.NESTEROV).
     cfg.SOLVER.OPTIMIZER = "AdamW"
     # SOLVER.BASE_LR is multiplied by these for parameters of modules named `backbone` and `text_encoder`.

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from d2ext.data.build import build_grounding_test_loader, build_grounding_train_loader
-from d2ext.engine.checkpoint import D2Checkpointer
+from d2ext.engine.checkpoint import D2Checkpointer, load_backbone
 from d2ext.engine.hooks import Checkpoint, StepSeed, Validation, WeightAverage
 from d2ext.engine.optimizer import build_optimizer
 from d2ext.engine.pictures import draw_answers
@@ -249,6 +249,12 @@ class BaseTrainer(DefaultTrainer):
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = build_model(cfg)
+        if cfg.MODEL.BACKBONE.WEIGHTS and not cfg.MODEL.WEIGHTS:
+            if not hasattr(model, "backbone"):
+                raise ValueError(
+                    f"MODEL.BACKBONE.WEIGHTS: expected '', {type(model).__name__} has no backbone"
+                )
+            load_backbone(model.backbone, cfg.MODEL.BACKBONE.WEIGHTS)
         total = sum(p.numel() for p in model.parameters())
         trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         logging.getLogger(__name__).info(

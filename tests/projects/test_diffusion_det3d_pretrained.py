@@ -10,9 +10,8 @@ from project_scripts import ROOT
 from torch import nn
 from torchvision.models import resnet18, resnet50
 
-from d2ext.engine import load_config, read_checkpoint
+from d2ext.engine import load_backbone, load_config, read_checkpoint
 from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config, load_imagenet
-from d2ext.projects.diffusion_det3d.pretrained import load_backbone
 
 
 def backbone(depth: int = 50, name: str = "build_resnet_backbone", norm: str = "FrozenBN") -> nn.Module:

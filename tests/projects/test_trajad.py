@@ -15,7 +15,8 @@ from project_scripts import ROOT, load_script
 
 from d2ext.data.builtin import register_dataset
 from d2ext.data.synthtraffic.generate import generate
-from d2ext.engine import read_checkpoint
+from d2ext.engine import load_config, read_checkpoint
+from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
 
 WIDTH = 1 / 48
 TOY = {
@@ -272,3 +273,10 @@ def test_what_a_distillation_lacks_is_one_line(distill, disc, capsys, monkeypatc
 def test_random_features_must_be_asked_for(distill, tmp_path, capsys):
     assert distill("--source", "resnet18", "--output", tmp_path / "teacher.safetensors") == 2
     assert "one of the arguments --weights --random is required" in capsys.readouterr().err
+
+
+def test_a_model_without_a_backbone_refuses_weights_for_one():
+    config = str(ROOT / "configs/TrajAD/trajad_synthtraffic.yaml")
+    cfg = load_config(add_trajad_config, config, ["MODEL.BACKBONE.WEIGHTS", "some.pth"])
+    with pytest.raises(ValueError, match="MODEL.BACKBONE.WEIGHTS: expected '', EfficientAD has no backbone"):
+        TrajADTrainer.build_model(cfg)

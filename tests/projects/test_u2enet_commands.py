@@ -114,6 +114,18 @@ def test_the_shipped_checkpoint_fits_its_config():
     U2ENetPredictor(load_config(add_u2enet_config, config, shipped))
 
 
+def test_only_the_backbone_starts_from_another_checkpoint():
+    shipped = str(ROOT / "projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors")
+    config = str(ROOT / "configs/U2ENet/u2enet_tiny_synthroad.yaml")
+    model = U2ENetTrainer.build_model(
+        load_config(add_u2enet_config, config, ["MODEL.BACKBONE.WEIGHTS", shipped])
+    )
+    given, state = read_checkpoint(shipped)["model"], model.state_dict()
+    learnt = {name for name, value in model.named_parameters() if value.ndim > 1}
+    same = {name for name in learnt if torch.equal(state[name], given[name].float())}
+    assert same == {name for name in learnt if name.startswith("backbone.")}
+
+
 def test_demo_writes_a_picture_and_boxes(demo, demo_arguments, cfg, tmp_path, capsys):
     command = flat(demo_arguments, cfg.MODEL.WEIGHTS)
     command[2:2] = ["--single", "--text", "All pedestrians."]

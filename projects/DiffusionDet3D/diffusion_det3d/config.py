@@ -19,9 +19,6 @@ def add_diffusion_det3d_config(cfg: CfgNode) -> None:
     # or Detectron2's copy of it, detectron2://ImageNetPretrained/torchvision/R-50.pkl. Empty: random. They
     # want RGB images, torchvision's MODEL.PIXEL_MEAN and PIXEL_STD, and no MODEL.RESNETS.STRIDE_IN_1X1.
     cfg.MODEL.RESNETS.WEIGHTS = ""
-    # Checkpoint of any model of this collection whose backbone this one's starts from where MODEL.WEIGHTS is
-    # empty, such as the U2ENet's that is shipped. Empty: none.
-    cfg.MODEL.BACKBONE.WEIGHTS = ""
     # Folder with NAME.png for every test image, of its size: objects whose 2D box has its bottom centre on a
     # black pixel count neither as found nor as missed. Empty evaluates whole images.
     cfg.TEST.REGION_MASKS = ""

@@ -1,4 +1,4 @@
-"""Weights that backbones start from: ImageNet's for Detectron2's ResNets, or those of another model."""
+"""ImageNet weights for Detectron2's ResNets."""
 
 from __future__ import annotations
 
@@ -50,27 +50,6 @@ def load_imagenet(backbone: nn.Module, path: str) -> None:
     state = {name: value for name, value in state.items() if not UNUSED.search(name)}
     load_weights(resnet, state, path, optional=[n for n in resnet.state_dict() if UNUSED.search(n)])
     logging.getLogger(__name__).info(f"The ResNet starts from {path}")
-
-
-def load_backbone(backbone: nn.Module, path: str) -> None:
-    """Load the backbone of a checkpoint of any model of this collection: the network below an aggregation
-    (``bottom_up``), and the aggregation too if that of the model has the same maps.
-
-    Raises:
-        FileNotFoundError, ValueError: no such file, or another network.
-    """
-    prefix = "backbone."
-    state = read_checkpoint(path)["model"]
-    state = {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
-    expected = backbone.state_dict()
-    whole = state.keys() == expected.keys() and all(v.shape == expected[k].shape for k, v in state.items())
-    if whole or not hasattr(backbone, "bottom_up"):
-        load_weights(backbone, state, path)
-    else:
-        below = {name.removeprefix("bottom_up."): v for name, v in state.items() if "bottom_up." in name}
-        load_weights(backbone.bottom_up, below, path)
-    what = "backbone" if whole else "network below the backbone's aggregation"
-    logging.getLogger(__name__).info(f"The {what} starts from {path}")
 
 
 def detectron2_name(name: str) -> str:

@@ -11,12 +11,12 @@ from torch import nn
 from d2ext.data import build_detection_test_loader, build_detection_train_loader
 from d2ext.engine import BaseTrainer
 from d2ext.evaluation import Detection3DEvaluator
-from d2ext.projects.diffusion_det3d.pretrained import load_backbone, load_imagenet
+from d2ext.projects.diffusion_det3d.pretrained import load_imagenet
 
 
 class Detection3DTrainer(BaseTrainer):
-    """:class:`~d2ext.engine.BaseTrainer` with the loaders and the evaluator of 3D detection, and weights
-    for the backbone to start from."""
+    """:class:`~d2ext.engine.BaseTrainer` with the loaders and the evaluator of 3D detection, and ImageNet
+    weights for Detectron2's ResNets."""
 
     def __init__(self, cfg: CfgNode) -> None:
         for name in (*cfg.DATASETS.VAL, *cfg.DATASETS.TEST):
@@ -26,11 +26,8 @@ class Detection3DTrainer(BaseTrainer):
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
-        if not cfg.MODEL.WEIGHTS:
-            if cfg.MODEL.RESNETS.WEIGHTS:
-                load_imagenet(model.backbone, cfg.MODEL.RESNETS.WEIGHTS)
-            if cfg.MODEL.BACKBONE.WEIGHTS:
-                load_backbone(model.backbone, cfg.MODEL.BACKBONE.WEIGHTS)
+        if cfg.MODEL.RESNETS.WEIGHTS and not cfg.MODEL.WEIGHTS:
+            load_imagenet(model.backbone, cfg.MODEL.RESNETS.WEIGHTS)
         return model
 
     @classmethod
