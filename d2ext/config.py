@@ -21,6 +21,8 @@ def add_d2ext_config(cfg: CN) -> None:
     cfg.INPUT.CROP_SHIFT = 0.0
     # An object is dropped when less than this fraction of its 2D box is left after cropping.
     cfg.INPUT.MIN_VISIBLE = 0.3
+    # Names of the classes that a detector is to learn; objects of the others are background. Empty: all.
+    cfg.INPUT.CLASSES = ()
 
     # Photometric jitter in training: factors uniform in 1 +- value, hue shift uniform in +- value full turns.
     cfg.INPUT.COLOR_JITTER = CN()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .anomaly_mapper import AnomalyMapper, graph_records, graph_spec, normal_records
+from .categories import category_id
 from .mapper import DetectionMapper, GroundingMapper
 
 _CYCLE = 1000  # at most about so many batches until the interleaving of several datasets repeats
@@ -133,8 +134,8 @@ def build_detection_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoade
     """Endless loader of lists of model inputs over ``cfg.DATASETS.TRAIN``, for detection.
 
     Every batch is of one dataset and has ``SOLVER.IMS_PER_BATCH`` images over all processes. The number of
-    workers and of processes changes nothing in the stream. With ``DATALOADER.FILTER_EMPTY_ANNOTATIONS``
-    images without objects are left out.
+    workers and of processes changes nothing in the stream. Objects of other classes than ``INPUT.CLASSES``
+    are left out, and with ``DATALOADER.FILTER_EMPTY_ANNOTATIONS`` images that then have none.
 
     Args:
         cfg: config with the keys of ``add_d2ext_config``; a negative ``SEED`` draws one at random.
@@ -143,7 +144,11 @@ def build_detection_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoade
     Raises:
         FileNotFoundError, ValueError: a dataset or a key is unusable.
     """
-    return _annotated_train_loader(cfg, start_iter, DetectionMapper(cfg, True))
+    try:
+        classes = {category_id(name) for name in cfg.INPUT.CLASSES}
+    except ValueError as e:
+        raise ValueError(f"INPUT.CLASSES: {e}") from e
+    return _annotated_train_loader(cfg, start_iter, DetectionMapper(cfg, True), classes)
 
 
 def build_grounding_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoader:
@@ -158,8 +163,10 @@ def build_anomaly_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoader:
     return _train_loader(cfg, start_iter, AnomalyMapper(cfg, True), datasets)
 
 
-def _annotated_train_loader(cfg: CfgNode, start_iter: int, mapper: DetectionMapper) -> DataLoader:
-    datasets = [_training_records(cfg, name, mapper) for name in cfg.DATASETS.TRAIN]
+def _annotated_train_loader(
+    cfg: CfgNode, start_iter: int, mapper: DetectionMapper, classes: Set[int] = frozenset()
+) -> DataLoader:
+    datasets = [_training_records(cfg, name, mapper, classes) for name in cfg.DATASETS.TRAIN]
     return _train_loader(cfg, start_iter, mapper, datasets)
 
 
@@ -178,8 +185,13 @@ def _train_loader(
     return _loader(stream, cfg.DATALOADER.NUM_WORKERS, batch_sampler=batches)
 
 
-def _training_records(cfg: CfgNode, name: str, mapper: DetectionMapper) -> DatasetFromList:
+def _training_records(cfg: CfgNode, name: str, mapper: DetectionMapper, classes: Set[int]) -> DatasetFromList:
     records = DatasetCatalog.get(name)
+    if classes:
+        records = [
+            record | {"annotations": [a for a in record["annotations"] if a["category_id"] in classes]}
+            for record in records
+        ]
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
         records = [record for record in records if record[mapper.subject_key]]
     if not records:

@@ -19,6 +19,7 @@ from d2ext.data.build import (
     interleave,
 )
 from d2ext.data.builtin import register_dataset
+from d2ext.data.categories import thing_classes
 
 
 @pytest.fixture
@@ -189,21 +190,42 @@ def test_processes_evaluate_every_image_once_and_in_order(cfg, monkeypatch, proc
     assert images == list(range(7))
 
 
-def test_detection_keeps_images_without_sentences(loader_cfg, shared_dir):
+@pytest.fixture
+def detection_cfg(loader_cfg, shared_dir):
     register_dataset("detection_for_test", "rope3d", shared_dir / "data" / "rope3d", "train")
-    try:
-        loader_cfg.DATASETS.TRAIN = ("detection_for_test",)
-        with pytest.raises(ValueError, match="'detection_for_test': no image has a sentence"):
-            build_grounding_train_loader(loader_cfg)
-        loader = build_detection_train_loader(loader_cfg)
-        whole = [[sample["camera"].P.tolist() for sample in batch] for batch in islice(loader, 3)]
-        loader = build_detection_train_loader(loader_cfg, start_iter=1)
-        assert [[s["camera"].P.tolist() for s in batch] for batch in islice(loader, 2)] == whole[1:]
-        ((sample,),) = build_detection_test_loader(loader_cfg, "detection_for_test")
-        assert sample["box_plane"] is not None and "sentences" not in sample
-        loader_cfg.INPUT.SCALE_RANGE = (500.0, 500.0)
-        with pytest.raises(ValueError, match="no image keeps an object after cropping"):
-            next(iter(build_detection_train_loader(loader_cfg)))
-    finally:
-        DatasetCatalog.remove("detection_for_test")
-        MetadataCatalog.remove("detection_for_test")
+    loader_cfg.DATASETS.TRAIN = ("detection_for_test",)
+    yield loader_cfg
+    DatasetCatalog.remove("detection_for_test")
+    MetadataCatalog.remove("detection_for_test")
+
+
+def test_detection_keeps_images_without_sentences(detection_cfg):
+    with pytest.raises(ValueError, match="'detection_for_test': no image has a sentence"):
+        build_grounding_train_loader(detection_cfg)
+    loader = build_detection_train_loader(detection_cfg)
+    whole = [[sample["camera"].P.tolist() for sample in batch] for batch in islice(loader, 3)]
+    loader = build_detection_train_loader(detection_cfg, start_iter=1)
+    assert [[s["camera"].P.tolist() for s in batch] for batch in islice(loader, 2)] == whole[1:]
+    ((sample,),) = build_detection_test_loader(detection_cfg, "detection_for_test")
+    assert sample["box_plane"] is not None and "sentences" not in sample
+    detection_cfg.INPUT.SCALE_RANGE = (500.0, 500.0)
+    with pytest.raises(ValueError, match="no image keeps an object after cropping"):
+        next(iter(build_detection_train_loader(detection_cfg)))
+
+
+def test_a_detector_learns_the_chosen_classes_only(detection_cfg, shared_dir):
+    detection_cfg.INPUT.SCALE_RANGE = (1.0, 1.0)
+    (label,) = (shared_dir / "data/rope3d/training/label_2").glob("*.txt")
+    types = Counter(line.split()[0] for line in label.read_text().splitlines())
+    assert types["trafficcone"] > types["car"] > types["cyclist"] > 0
+    for chosen in (["car", "cyclist"], ["trafficcone"], []):
+        detection_cfg.INPUT.CLASSES = chosen
+        sample = next(iter(build_detection_train_loader(detection_cfg)))[0]
+        names = Counter(thing_classes()[i] for i in sample["instances"].gt_classes.tolist())
+        assert names == {name: count for name, count in types.items() if name in (chosen or types)}
+    detection_cfg.INPUT.CLASSES = ["tram"]
+    with pytest.raises(ValueError, match="'detection_for_test': no image has an object"):
+        build_detection_train_loader(detection_cfg)
+    detection_cfg.INPUT.CLASSES = ["automobile"]
+    with pytest.raises(ValueError, match="INPUT.CLASSES: unknown class 'automobile', expected one of car"):
+        build_detection_train_loader(detection_cfg)
