@@ -66,7 +66,7 @@ def toy_file(folder: Path, model: str) -> Path:
     path = folder / f"{model}.yaml"
     settings = TOY | {"_BASE_": str(base), "OUTPUT_DIR": str(folder / "output")}
     if model == "DETR3D":
-        settings["MODEL"] = TOY["MODEL"] | {"IDA": {"CHANNELS": [16, 16, 16]}}
+        settings["MODEL"] = TOY["MODEL"] | {"IDA": {"CHANNELS": [16, 16]}}
     path.write_text(yaml.safe_dump(settings))
     return path
 

@@ -31,5 +31,5 @@ def add_backbone_config(cfg: CfgNode) -> None:
     cfg.MODEL.TIMM.CHECKPOINT = False
 
     cfg.MODEL.IDA = CfgNode()
-    # Channels of the aggregated maps: p2 to p5, or p3 to p5 (three numbers).
+    # Channels of the aggregated maps: p2 to p5; three numbers are those of p3 to p5, two of p4 and p5.
     cfg.MODEL.IDA.CHANNELS = [64, 128, 256, 512]

@@ -157,14 +157,14 @@ class TimmIDABackbone(Backbone):
 
     Args:
         bottom_up: network that gives p2 to p5.
-        channels: output channels of p2, p3, p4, p5; three numbers leave p2 out (finest map at stride 8).
+        channels: output channels of p2, p3, p4, p5; fewer numbers leave the finest maps out.
         norm: norm of the nodes, ``BN``, ``SyncBN`` or ``GN``.
     """
 
     def __init__(self, bottom_up: TimmBackbone, channels: tuple[int, ...], norm: str = "BN") -> None:
         super().__init__()
-        if len(channels) not in (3, 4):
-            raise ValueError(f"MODEL.IDA.CHANNELS {channels}: expected 3 (p3 to p5) or 4 (p2 to p5) numbers")
+        if not 2 <= len(channels) <= 4:
+            raise ValueError(f"MODEL.IDA.CHANNELS {channels}: expected 2 (p4, p5) to 4 (p2 to p5) numbers")
         self.bottom_up = bottom_up
         shapes = bottom_up.output_shape()
         self._names = list(shapes)[-len(channels) :]
