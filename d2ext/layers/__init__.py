@@ -1,8 +1,10 @@
-"""Layers shared by the methods: Mamba-2's scan and block, cross-modal state-space model, linear attention."""
+"""Layers shared by the methods: Mamba-2's scan and block, cross-modal state-space model, linear attention, reading of
+boxes."""
 
 from d2ext.layers.cross_modal import CrossModalSSM, add_to, maps_of_sentences, multiply_by
 from d2ext.layers.cross_modal_baselines import CrossAttention, MeanWordConcat
 from d2ext.layers.linear_attention import linear_attention
+from d2ext.layers.region_maps import RegionMaps
 from d2ext.layers.ssd import ssd_final_state, ssd_scan
 from d2ext.layers.ssd_block import SSDBlock
 
@@ -10,6 +12,7 @@ __all__ = [
     "CrossAttention",
     "CrossModalSSM",
     "MeanWordConcat",
+    "RegionMaps",
     "SSDBlock",
     "add_to",
     "linear_attention",

@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from detectron2.modeling.poolers import ROIPooler
-from detectron2.structures import Boxes
 from torch import Tensor, nn
 
 from d2ext.modeling.box3d_head import Box3DHead, ObjectBoxes, ObjectViews
@@ -41,14 +39,13 @@ class DynamicInteraction(nn.Module):
     Args:
         dim: width of objects and maps.
         dynamic_dim: width between the two layers.
-        pool_size: cells a side in which a box is read.
-        strides: of the maps, each twice the one before.
+        pool_size: cells a side in which a box is read from :class:`~d2ext.layers.RegionMaps`.
     """
 
-    def __init__(self, dim: int, dynamic_dim: int, pool_size: int, strides: Sequence[int]) -> None:
+    def __init__(self, dim: int, dynamic_dim: int, pool_size: int) -> None:
         super().__init__()
         self.shape = (dim, dynamic_dim)
-        self.pooler = box_pooler(pool_size, strides)
+        self.pool_size = pool_size
         self.weights = nn.Linear(dim, 2 * dim * dynamic_dim)
         self.norm1, self.norm2 = nn.LayerNorm(dynamic_dim), nn.LayerNorm(dim)
         self.out = nn.Sequential(nn.Linear(dim * pool_size**2, dim), nn.LayerNorm(dim), nn.ReLU())
@@ -56,22 +53,11 @@ class DynamicInteraction(nn.Module):
     def forward(self, frames: Frames, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
         """boxes (B, N, 4), objects (B, N, dim) -> what the objects read (B, N, dim)."""
         dim, inner = self.shape
-        cells = pool_boxes(self.pooler, frames, boxes).flatten(2).transpose(1, 2)
+        cells = frames.features.read(boxes, self.pool_size)
         first, second = self.weights(objects).flatten(0, 1).split(dim * inner, 1)
         cells = F.relu(self.norm1(torch.bmm(cells, first.reshape(-1, dim, inner))))
         cells = F.relu(self.norm2(torch.bmm(cells, second.reshape(-1, inner, dim))))
         return self.out(cells.flatten(1)).view_as(objects)
-
-
-def box_pooler(size: int, strides: Sequence[int]) -> ROIPooler:
-    """Reads boxes from the level of a pyramid that fits their size, as ``size`` x ``size`` cells."""
-    return ROIPooler(size, [1 / s for s in strides], sampling_ratio=2, pooler_type="ROIAlignV2")
-
-
-def pool_boxes(pooler: ROIPooler, frames: Frames, boxes: Tensor) -> Tensor:
-    """Boxes (B, N, 4) of the frames' maps -> (B * N, C, size, size); the pooler's pixels begin at 0, not
-    at their centres."""
-    return pooler(frames.features, [Boxes(b.detach() + 0.5) for b in boxes])
 
 
 class CrossAttention(nn.Module):

@@ -22,7 +22,7 @@ class Frames:
     of the network's input, whose centres lie at integers.
 
     Attributes:
-        features: what the decoder reads: maps fine to coarse, or the memory of a transformer.
+        features: what the decoder reads: :class:`~d2ext.layers.RegionMaps`, or the memory of a transformer.
         P: (B, 3, 4) projections to the pixels of the network's input.
         plane: (B, 4) ground planes, rows of NaN where there is none.
         sizes: (B, 2) height and width of each image without its padding.

@@ -11,6 +11,7 @@ from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from d2ext.data.categories import CATEGORIES
+from d2ext.layers import RegionMaps
 from d2ext.modeling.box3d_head import Box3DHead, ObjectBoxes
 from d2ext.modeling.box_decoder import BoxDecoder, DecoderHead, DynamicInteraction
 from d2ext.modeling.frames import VIEW_DIM, Frames
@@ -187,17 +188,19 @@ def build_box_head(cfg) -> Box3DHead:
 
 
 class MapProjection(nn.Module):
-    """Maps of different widths to one width."""
+    """Maps of different widths, fine to coarse, to one width, laid out for boxes to be read from them."""
 
-    def __init__(self, channels: Sequence[int], dim: int) -> None:
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], dim: int) -> None:
         super().__init__()
+        self.strides = list(strides)
         self.project = nn.ModuleList(
             nn.Identity() if width == dim else nn.Conv2d(width, dim, 1) for width in channels
         )
 
-    def forward(self, maps: Sequence[Tensor], sizes: Tensor) -> list[Tensor]:
+    def forward(self, maps: Sequence[Tensor], sizes: Tensor) -> RegionMaps:
         # Boxes are read with the precision of their coordinates, which is that of the maps.
-        return [project(m).float() for project, m in zip(self.project, maps, strict=True)]
+        maps = [project(m).float() for project, m in zip(self.project, maps, strict=True)]
+        return RegionMaps(maps, self.strides)
 
 
 def region_parts(cfg, time_dim: int = 0) -> dict:
@@ -209,7 +212,7 @@ def region_parts(cfg, time_dim: int = 0) -> dict:
     strides = [parts["backbone"].output_shape()[name].stride for name in names]
     heads = [
         DecoderHead(
-            DynamicInteraction(c.HIDDEN_DIM, c.DYNAMIC_DIM, c.POOL_SIZE, strides),
+            DynamicInteraction(c.HIDDEN_DIM, c.DYNAMIC_DIM, c.POOL_SIZE),
             build_box_head(cfg),
             c.HIDDEN_DIM,
             c.ATTENTION_HEADS,
@@ -219,7 +222,7 @@ def region_parts(cfg, time_dim: int = 0) -> dict:
         for _ in range(c.NUM_HEADS)
     ]
     return parts | {
-        "encoder": MapProjection(channels, c.HIDDEN_DIM),
+        "encoder": MapProjection(channels, strides, c.HIDDEN_DIM),
         "decoder": BoxDecoder(heads),
         "in_features": names,
     }

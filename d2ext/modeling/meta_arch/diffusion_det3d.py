@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import batched_nms
 
 from d2ext.modeling.box3d_head import ObjectBoxes
-from d2ext.modeling.box_decoder import box_pooler, pool_boxes, sine_embedding
+from d2ext.modeling.box_decoder import sine_embedding
 from d2ext.modeling.box_diffusion import BoxDiffusion
 from d2ext.modeling.frames import Frames
 from d2ext.modeling.meta_arch.detector3d import Detector3D, region_parts
@@ -31,7 +31,6 @@ class DiffusionDet3D(Detector3D):
     Args:
         diffusion: of the boxes.
         dim: width of an object.
-        strides: of the maps, fine to coarse.
         steps: in evaluation.
         renewal_threshold: boxes below this score start again from noise after a step; None renews none.
         ensemble: answer with the boxes of all steps, not only the last one's.
@@ -46,7 +45,6 @@ class DiffusionDet3D(Detector3D):
         *,
         diffusion: BoxDiffusion,
         dim: int,
-        strides: list[int],
         steps: int,
         renewal_threshold: float | None,
         ensemble: bool,
@@ -58,7 +56,6 @@ class DiffusionDet3D(Detector3D):
         self.diffusion = diffusion
         self.dim = dim
         self.time = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, 4 * dim))
-        self.pooler = box_pooler(1, strides)
         self.steps = steps
         self.renewal_threshold = renewal_threshold
         self.ensemble = ensemble
@@ -69,11 +66,9 @@ class DiffusionDet3D(Detector3D):
     def from_config(cls, cfg) -> dict:
         c, d = cfg.MODEL.DIFFUSION, cfg.MODEL.DETECTION3D
         parts = region_parts(cfg, time_dim=4 * d.HIDDEN_DIM)
-        shapes = parts["backbone"].output_shape()
         return parts | {
             "diffusion": BoxDiffusion(c.TIMESTEPS, c.SCHEDULE, c.SCALE, c.SAMPLER, c.SMALLEST),
             "dim": d.HIDDEN_DIM,
-            "strides": [shapes[name].stride for name in d.IN_FEATURES],
             "steps": c.STEPS,
             "renewal_threshold": c.RENEWAL_THRESHOLD if c.RENEWAL else None,
             "ensemble": c.ENSEMBLE,
@@ -93,7 +88,7 @@ class DiffusionDet3D(Detector3D):
         """The arguments of the decoder for signals (B, N, 4) at time (B,): an object begins as the mean of
         what the image shows in its box."""
         boxes = frames.to_pixels(self.diffusion.to_boxes(signal))
-        objects = pool_boxes(self.pooler, frames, frames.clip(boxes)).view(*boxes.shape[:2], -1)
+        objects = frames.features.read(frames.clip(boxes), 1).view(*boxes.shape[:2], -1)
         shortest, longest = 6.0, 10.0 * self.diffusion.timesteps
         return boxes, objects, self.time(sine_embedding(time, self.dim, shortest, longest))
 
