@@ -56,6 +56,7 @@ class GroundingInference(ABC):
         pixel_mean, pixel_std: (3, 1, 1), in the order of the images' channels.
         size_divisibility: heights and widths of batches are padded to multiples of it.
         score_threshold: least score of an answer when any number of targets is possible.
+        existence_threshold: least score of the best answer, or there is none.
         duplicate_iou: of two answers to a sentence whose boxes overlap more than this seen from above, the
             better stays.
         single_target: exactly one answer a sentence, where the input does not say (key ``single_target``).
@@ -67,6 +68,7 @@ class GroundingInference(ABC):
     pixel_std: Tensor
     size_divisibility: int
     score_threshold: float
+    existence_threshold: float
     duplicate_iou: float
     single_target: bool
     sentence_chunk: int
@@ -116,13 +118,14 @@ class GroundingInference(ABC):
 
     def select(self, grounded: Grounded, mine: Tensor, record: dict) -> Instances:
         """The answers to one sentence among the ``mine`` (N,) bool of what was found: the best one, or all
-        above the threshold without duplicates."""
+        above the thresholds without duplicates."""
         scores = grounded.scores[mine]
         order = scores.argsort(descending=True)
         if record.get("single_target", self.single_target):
             order = order[:1]
         else:
-            order = order[scores[order] >= self.score_threshold]
+            exists = scores[order[:1]] >= self.existence_threshold
+            order = order[(scores[order] >= self.score_threshold) & exists]
         pick = mine.nonzero()[:, 0][order]
         result = predicted_instances(grounded.boxes[pick], scores[order], record)
         if len(pick) > 1:

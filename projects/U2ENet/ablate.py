@@ -3,13 +3,16 @@
 
 projects/U2ENet/ablate.py --iterations 2000 --seeds 3 [--only no-filter concat] [KEY VALUE ...]
 
-Every run is one call of train_net.py with its own folder under --output. Finished runs are not repeated and
-interrupted ones go on, so the script can be stopped at any time and started again.
+All start from the image and the text encoder of the shipped checkpoint. Every run is one call of train_net.py
+with its own folder under --output. Finished runs are not repeated and interrupted ones go on, so the script can be
+stopped at any time and started again.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from pathlib import Path
 
 import d2ext  # noqa: F401  (first: silences import-time warnings)
@@ -18,7 +21,11 @@ import d2ext  # noqa: F401  (first: silences import-time warnings)
 from d2ext.engine import Column, markdown_table, run_once
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = "configs/U2ENet/u2enet_tiny_synthroad.yaml"
+CONFIG = "configs/U2ENet/ablation_tiny_synthroad.yaml"
+SHIPPED = (
+    "configs/U2ENet/u2enet_tiny_synthroad.yaml",
+    "projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors",
+)
 SINGLE, MULTI = "synthroad_mono3drefer_test", "synthroad_monomulti3d_test"
 U2E = "MODEL.U2ENET."
 #: Trained each on its own: what is changed, and by which options.
@@ -58,6 +65,15 @@ COLUMNS = [
 ]
 
 
+def text_encoder(folder: Path) -> str:
+    """The text encoder of the shipped checkpoint as MODEL.TEXT.NAME, written where it is not there."""
+    if not (folder / "model.safetensors").is_file():
+        config, weights = SHIPPED
+        command = ["projects/U2ENet/export_text_encoder.py", "--config-file", config, "--output", str(folder)]
+        subprocess.run([sys.executable, *command, "--opts", "MODEL.WEIGHTS", weights], cwd=ROOT, check=True)
+    return str(folder)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -69,11 +85,15 @@ def main() -> None:
     parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="more options for every run")
     args = parser.parse_args()
     output = args.output.resolve()
+    text = text_encoder(output / "text_encoder")
     names = args.only + (list(EVALUATED) if "full" in args.only else [])
     for seed in range(args.seeds):
         for name in names:
             print(f"\n=== {name}, seed {seed}", flush=True)
-            folder, fixed = output / name / str(seed), [*args.options, "SEED", str(seed)]
+            folder, fixed = (
+                output / name / str(seed),
+                ["MODEL.TEXT.NAME", text, "SEED", str(seed), *args.options],
+            )
             if name in VARIANTS:
                 train = ["SOLVER.MAX_ITER", str(args.iterations), *fixed, *VARIANTS[name][1]]
                 command = ["--resume", "--config-file", CONFIG, *train]

@@ -90,6 +90,17 @@ def test_single_target_gives_exactly_one_answer(eager, toy_records):
     assert [len(x) for x in answers] == [1, 1, 1]
 
 
+def test_a_sentence_whose_best_answer_is_below_the_existence_threshold_has_none(eager, toy_records):
+    before = eager(toy_records[:1])[0]["grounding"]
+    best = [float(answer.scores[0]) for answer in before]
+    eager.existence_threshold = sorted(best)[1]
+    after = eager(toy_records[:1])[0]["grounding"]
+    weakest = best.index(min(best))
+    assert [len(x) for x in after] == [0 if i == weakest else len(x) for i, x in enumerate(before)]
+    single = eager([toy_records[0] | {"single_target": True}])[0]["grounding"]
+    assert [len(x) for x in single] == [1, 1, 1]
+
+
 def test_answers_are_sorted_and_do_not_overlap(eager, toy_records):
     eager.topk = 50
     for answer in eager(toy_records[1:])[0]["grounding"]:

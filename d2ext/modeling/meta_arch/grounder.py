@@ -38,7 +38,8 @@ class Grounder(GroundingInference, nn.Module):
             fusion; empty for none.
         pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
         topk: peaks of a heat map that are looked at.
-        score_threshold, duplicate_iou, single_target, sentence_chunk: see :class:`GroundingInference`.
+        score_threshold, existence_threshold, duplicate_iou, single_target, sentence_chunk: see
+            :class:`GroundingInference`.
         freeze_norm_stats: BatchNorm normalises with its running statistics in training too.
     """
 
@@ -57,6 +58,7 @@ class Grounder(GroundingInference, nn.Module):
         pixel_std: list[float],
         topk: int,
         score_threshold: float,
+        existence_threshold: float,
         duplicate_iou: float,
         single_target: bool,
         sentence_chunk: int,
@@ -77,6 +79,7 @@ class Grounder(GroundingInference, nn.Module):
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), persistent=False)
         self.topk = topk
         self.score_threshold = score_threshold
+        self.existence_threshold = existence_threshold
         self.duplicate_iou = duplicate_iou
         self.single_target = single_target
         self.sentence_chunk = sentence_chunk
@@ -128,6 +131,7 @@ class Grounder(GroundingInference, nn.Module):
             "pixel_std": cfg.MODEL.PIXEL_STD,
             "topk": c.TOPK,
             "score_threshold": c.SCORE_THRESHOLD,
+            "existence_threshold": c.EXISTENCE_THRESHOLD,
             "duplicate_iou": c.DUPLICATE_IOU,
             "single_target": c.SINGLE_TARGET,
             "sentence_chunk": c.SENTENCE_CHUNK,

@@ -83,6 +83,8 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     c.TOPK = 50
     # Least score of an answer when a sentence may have any number of targets.
     c.SCORE_THRESHOLD = 0.3
+    # Least score of its best answer, or it has none: a stray box costs more where nothing is meant.
+    c.EXISTENCE_THRESHOLD = 0.0
     # Two answers to a sentence that overlap more than this seen from above are one.
     c.DUPLICATE_IOU = 0.2
     # Exactly one answer a sentence, where the dataset does not say.

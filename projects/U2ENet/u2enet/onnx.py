@@ -252,6 +252,7 @@ class OnnxU2ENet(GroundingInference):
         self.pixel_std = torch.tensor(self.cfg.MODEL.PIXEL_STD).view(-1, 1, 1)
         c = self.cfg.MODEL.U2ENET
         self.score_threshold = c.SCORE_THRESHOLD
+        self.existence_threshold = c.EXISTENCE_THRESHOLD
         self.duplicate_iou = c.DUPLICATE_IOU
         self.single_target = c.SINGLE_TARGET
         self.sentence_chunk = c.SENTENCE_CHUNK
