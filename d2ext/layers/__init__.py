@@ -1,5 +1,5 @@
-"""Layers shared by the methods: Mamba-2's scan and block, cross-modal state-space model, linear attention, reading of
-boxes."""
+"""Layers shared by the methods: Mamba-2's scan and block, cross-modal state-space model, linear attention,
+reading of boxes."""
 
 from d2ext.layers.cross_modal import CrossModalSSM, add_to, maps_of_sentences, multiply_by
 from d2ext.layers.cross_modal_baselines import CrossAttention, MeanWordConcat

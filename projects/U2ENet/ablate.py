@@ -3,9 +3,9 @@
 
 projects/U2ENet/ablate.py --iterations 2000 --seeds 3 [--only no-filter concat] [KEY VALUE ...]
 
-All start from the image and the text encoder of the shipped checkpoint. Every run is one call of train_net.py
-with its own folder under --output. Finished runs are not repeated and interrupted ones go on, so the script can be
-stopped at any time and started again.
+All start from the image and the text encoder of the shipped checkpoint. Every run is one call of
+train_net.py with its own folder under --output. Finished runs are not repeated and interrupted ones go on, so
+the script can be stopped at any time and started again.
 """
 
 from __future__ import annotations
@@ -22,10 +22,8 @@ from d2ext.engine import Column, markdown_table, run_once
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "configs/U2ENet/ablation_tiny_synthroad.yaml"
-SHIPPED = (
-    "configs/U2ENet/u2enet_tiny_synthroad.yaml",
-    "projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors",
-)
+SHIPPED = "configs/U2ENet/u2enet_tiny_synthroad.yaml"
+WEIGHTS = "projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors"
 SINGLE, MULTI = "synthroad_mono3drefer_test", "synthroad_monomulti3d_test"
 U2E = "MODEL.U2ENET."
 #: Trained each on its own: what is changed, and by which options.
@@ -68,9 +66,14 @@ COLUMNS = [
 def text_encoder(folder: Path) -> str:
     """The text encoder of the shipped checkpoint as MODEL.TEXT.NAME, written where it is not there."""
     if not (folder / "model.safetensors").is_file():
-        config, weights = SHIPPED
-        command = ["projects/U2ENet/export_text_encoder.py", "--config-file", config, "--output", str(folder)]
-        subprocess.run([sys.executable, *command, "--opts", "MODEL.WEIGHTS", weights], cwd=ROOT, check=True)
+        command = [
+            "projects/U2ENet/export_text_encoder.py",
+            "--config-file",
+            SHIPPED,
+            "--output",
+            str(folder),
+        ]
+        subprocess.run([sys.executable, *command, "--opts", "MODEL.WEIGHTS", WEIGHTS], cwd=ROOT, check=True)
     return str(folder)
 
 
