@@ -81,7 +81,7 @@ def test_full_size_model_trains_a_step_and_evaluates(name, shared_dir, tmp_path)
 @pytest.fixture(scope="module")
 def unseen_scenes(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("datasets")
-    render(root, "--seed", "77", "--train", "1", "--val", "1", "--test", "60", "--workers", "2")
+    render(root, "--seed", "77", "--train", "1", "--val", "1", "--test", "120", "--workers", "2")
     return root
 
 
@@ -93,9 +93,10 @@ def evaluate_shipped(datasets: Path, output: Path, *options: str) -> tuple[dict,
 
 def test_shipped_checkpoint_on_unseen_scenes(unseen_scenes, tmp_path):
     single, multi = evaluate_shipped(unseen_scenes, tmp_path / "plain")
-    assert single["published"]["sentences"] + multi["exact"]["sentences"] >= 300
-    assert single["published"]["Acc@0.25"] >= 80 and single["published"]["Acc@0.5"] >= 60
-    assert multi["exact"]["F1@0.5"] >= 65 and multi["exact"]["none_acc"] >= 85
+    assert single["published"]["sentences"] + multi["exact"]["sentences"] >= 3000
+    assert single["published"]["Acc@0.25"] >= 85 and single["published"]["Acc@0.5"] >= 60
+    assert single["exact"]["Acc@0.5"] >= 50
+    assert multi["exact"]["F1@0.5"] >= 70 and multi["exact"]["none_acc"] >= 92
 
     shuffled, others = evaluate_shipped(
         unseen_scenes, tmp_path / "shuffled", "TEST.SHUFFLE_SENTENCES", "True"
