@@ -8,9 +8,7 @@ the map inside of the first box, at points that lie on its edges too (as in Bord
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import roi_align
 
 from d2ext.modeling.box3d_head import Box3DHead, ObjectViews
 from d2ext.modeling.frames import VIEW_DIM, view_features
@@ -65,11 +63,40 @@ class BoxRefinement(nn.Module):
         with torch.autocast(detail.device.type, enabled=False):
             boxes = self.box_head.box2d(raw, views).detach()
             seen = ObjectViews.of_boxes(boxes, views.P, views.plane)
-            half = seen.unit / 2 * self.points / (self.points - 1)  # the outer points lie on the edges
-            corners = torch.cat([seen.uv - half, seen.uv + half], 1) + 0.5
-            fine = F.pixel_shuffle(detail.float(), self.cells)
-            rois = torch.cat([image[:, None].to(corners.dtype), corners], 1)
-            cut = roi_align(fine, rois, self.points, self.cells / stride, sampling_ratio=1, aligned=True)
+            spread = torch.linspace(-0.5, 0.5, self.points, device=detail.device)
+            at = seen.uv[:, None] + torch.as_tensor(seen.unit)[:, None] * spread[:, None] + 0.5
+            cut = read_fine(detail, self.cells, image, at * (self.cells / stride) - 0.5)
             features = torch.cat([cut.flatten(1), view_features(seen), *raw.values()], 1)
             better = self.box_head(features)
         return better | {name: raw[name] + better[name] for name in CORRECTED}, seen
+
+
+def read_fine(detail: Tensor, cells: int, image: Tensor, at: Tensor) -> Tensor:
+    """Bilinear samples of a fine map that is kept as channels of a coarse one.
+
+    As torchvision's ``roi_align``: a point up to one cell outside of the map has the value at its edge, one
+    farther outside is 0. Only the cells that are asked for are touched.
+
+    Args:
+        detail: (B, C * cells^2, H, W), as ``F.pixel_unshuffle`` orders them.
+        image: (N,) index into the batch.
+        at: (N, P, 2) columns and rows of P x P points, in fine cells: 0 is the centre of the first.
+
+    Returns:
+        (N, C, P, P) of the dtype of ``at``, rows before columns.
+    """
+    limit = at.new_tensor([detail.shape[3] * cells - 1, detail.shape[2] * cells - 1])
+    inside = (at >= -1) & (at <= limit + 1)
+    at = at.clamp(min=0).minimum(limit)
+    low = at.floor()
+    share = (at - low)[..., None, :]
+    index = torch.stack([low, (low + 1).minimum(limit)], 2).long()  # (N, P, 2, 2)
+    weight = torch.cat([1 - share, share], 2) * inside[..., None, :]
+    columns, rows = (
+        index[:, None, :, None, :, 0],
+        index[:, :, None, :, None, 1],
+    )
+    split = detail.unflatten(1, (-1, cells, cells))
+    places = rows % cells, columns % cells, rows // cells, columns // cells
+    values = split[image.view(-1, 1, 1, 1, 1), :, places[0], places[1], places[2], places[3]].to(at.dtype)
+    return torch.einsum("nyxuvc,nyu,nxv->ncyx", values, weight[..., 1], weight[..., 0])

@@ -61,6 +61,9 @@ class GroundingInference(ABC):
             better stays.
         single_target: exactly one answer a sentence, where the input does not say (key ``single_target``).
         sentence_chunk: sentences fused at a time (bounds memory).
+        keep_sentences: sentences that were just asked of another image are not encoded again, as for a camera
+            that always looks for the same; not for use while the weights change.
+        kept: the last sentences and what they were encoded to.
     """
 
     device: torch.device
@@ -72,6 +75,8 @@ class GroundingInference(ABC):
     duplicate_iou: float
     single_target: bool
     sentence_chunk: int
+    keep_sentences: bool = False
+    kept: tuple[tuple[str, ...], EncodedSentences] | None = None
 
     @abstractmethod
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
@@ -111,10 +116,17 @@ class GroundingInference(ABC):
         """The sentences, encoded together, ``sentence_chunk`` at a time."""
         if not record["sentences"]:
             return
-        levels, vectors, mask = self.encode_sentences(record["sentences"])
+        levels, vectors, mask = self._encoded(tuple(record["sentences"]))
         for start in range(0, len(mask), self.sentence_chunk):
             part = slice(start, start + self.sentence_chunk)
             yield EncodedSentences([level[part] for level in levels], vectors[part], mask[part])
+
+    def _encoded(self, sentences: tuple[str, ...]) -> EncodedSentences:
+        if self.kept is not None and self.kept[0] == sentences:
+            return self.kept[1]
+        encoded = self.encode_sentences(sentences)
+        self.kept = (sentences, encoded) if self.keep_sentences else None
+        return encoded
 
     def select(self, grounded: Grounded, mine: Tensor, record: dict) -> Instances:
         """The answers to one sentence among the ``mine`` (N,) bool of what was found: the best one, or all

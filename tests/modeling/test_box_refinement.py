@@ -4,10 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchvision.ops import roi_align
 
 from d2ext.data.categories import CATEGORIES
 from d2ext.modeling.box3d_head import Box3DHead, ObjectViews
-from d2ext.modeling.box_refinement import BoxRefinement
+from d2ext.modeling.box_refinement import BoxRefinement, read_fine
 
 SIZES = torch.tensor([c.mean_size for c in CATEGORIES])
 CHANNELS, CELLS, STRIDE = 2, 2, 8
@@ -45,6 +46,25 @@ def test_points_lie_evenly_from_edge_to_edge_of_the_first_box(refinement, monkey
         expected = torch.linspace(x0, x1, 5)
         assert torch.allclose(columns, expected.expand(5, 5), atol=1e-3)
         assert torch.allclose(rows, torch.linspace(y0, y1, 5)[:, None].expand(5, 5), atol=1e-3)
+
+
+def test_reading_and_its_gradient_are_those_of_roi_align_on_the_fine_map():
+    """With boxes that reach out of the map on every side."""
+    torch.manual_seed(0)
+    detail = torch.randn(2, 3 * CELLS**2, 6, 9, dtype=torch.float64, requires_grad=True)
+    image = torch.arange(40) % 2
+    middle = torch.rand(40, 2, dtype=torch.float64) * torch.tensor([24.0, 18]) - 3
+    half = torch.rand(40, 2, dtype=torch.float64) * 6
+    step = (torch.arange(4) + 0.5) / 4 * 2 - 1  # the middles of four bins
+    read = read_fine(detail, CELLS, image, middle[:, None] + half[:, None] * step[:, None] - 0.5)
+    rois = torch.cat([image[:, None], middle - half, middle + half], 1)
+    fine = F.pixel_shuffle(detail, CELLS)
+    expected = roi_align(fine, rois, 4, 1.0, sampling_ratio=1, aligned=True)
+    assert read.shape == (40, 3, 4, 4) and (expected == 0).any()
+    assert torch.allclose(read, expected, atol=1e-10)
+    factor = torch.randn_like(expected)
+    ours, theirs = (torch.autograd.grad((x * factor).sum(), detail)[0] for x in (read, expected))
+    assert torch.allclose(ours, theirs, atol=1e-10)
 
 
 def test_a_head_that_says_nothing_leaves_the_first_answer(refinement):

@@ -95,6 +95,24 @@ def test_predictor_encodes_the_image_once_and_answers_like_the_test_loader(cfg, 
         assert torch.allclose(a.pred_boxes.tensor, b.pred_boxes.tensor, atol=1e-2)
 
 
+def test_predictor_encodes_sentences_again_only_if_they_change(cfg, real_data, monkeypatch):
+    predictor = U2ENetPredictor(cfg)
+    read = []
+    encode = predictor.model.encode_sentences
+    monkeypatch.setattr(predictor.model, "encode_sentences", lambda x: read.append(list(x)) or encode(x))
+    record = next(iter(build_grounding_test_loader(cfg, "real_mono3drefer_train")))[0]
+    image, texts = cv2.imread(record["file_name"]), record["sentences"]
+    questions = [texts[:2], texts[:2], texts[1:2], texts[:2]]
+    first, second, _, fourth = (
+        predictor(shown, x, record["original_camera"], single_target=True)
+        for shown, x in zip((image, image[::-1].copy(), image, image), questions, strict=True)
+    )
+    assert read == [texts[:2], texts[1:2], texts[:2]]
+    for a, b, other in zip(first, fourth, second, strict=True):
+        assert torch.equal(a.pred_boxes3d.center, b.pred_boxes3d.center)
+        assert not torch.allclose(a.pred_boxes3d.center, other.pred_boxes3d.center)
+
+
 def test_predictor_refuses_what_it_cannot_mean(cfg):
     predictor = U2ENetPredictor(cfg)
     camera = Camera([[100.0, 0, 40, 0], [0, 100, 30, 0], [0, 0, 1, 0]], (60, 80))

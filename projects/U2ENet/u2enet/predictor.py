@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor
 
 from d2ext.data import image_record
 from d2ext.engine import ImagePredictor
+from d2ext.modeling.grounding_inference import GroundingInference
 from d2ext.structures import Camera
 
 
 class U2ENetPredictor(ImagePredictor):
-    """Answers sentences about one image at a time; the image is encoded once for all of them."""
+    """Answers sentences about one image at a time.
+
+    The image is encoded once for all of them, and sentences that are the same as before not again.
+    """
+
+    def __init__(self, cfg: CfgNode, model: GroundingInference | None = None) -> None:
+        super().__init__(cfg, model)
+        if isinstance(self.model, GroundingInference):
+            self.model.keep_sentences = True
 
     def __call__(
         self,
