@@ -92,11 +92,10 @@ def read_fine(detail: Tensor, cells: int, image: Tensor, at: Tensor) -> Tensor:
     share = (at - low)[..., None, :]
     index = torch.stack([low, (low + 1).minimum(limit)], 2).long()  # (N, P, 2, 2)
     weight = torch.cat([1 - share, share], 2) * inside[..., None, :]
-    columns, rows = (
-        index[:, None, :, None, :, 0],
-        index[:, :, None, :, None, 1],
-    )
+    columns = index[:, None, :, None, :, 0]  # (N, rows of points, columns of points, 2 rows, 2 columns)
+    rows = index[:, :, None, :, None, 1]
     split = detail.unflatten(1, (-1, cells, cells))
     places = rows % cells, columns % cells, rows // cells, columns // cells
     values = split[image.view(-1, 1, 1, 1, 1), :, places[0], places[1], places[2], places[3]].to(at.dtype)
-    return torch.einsum("nyxuvc,nyu,nxv->ncyx", values, weight[..., 1], weight[..., 0])
+    shares = weight[:, :, None, :, None, 1] * weight[:, None, :, None, :, 0]
+    return (values * shares[..., None]).sum((3, 4)).permute(0, 3, 1, 2)
