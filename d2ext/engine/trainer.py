@@ -17,7 +17,7 @@ from detectron2.modeling import build_model
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage
 from fvcore.nn.precise_bn import get_bn_modules
-from torch import nn
+from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from d2ext.data.build import build_grounding_test_loader, build_grounding_train_loader
@@ -39,6 +39,13 @@ def create_ddp_model(model: nn.Module, *, find_unused_parameters: bool = False) 
         broadcast_buffers=False,
         find_unused_parameters=find_unused_parameters,
     )
+
+
+def share_buffers(model: nn.Module) -> None:
+    """Give every process the buffers of the main one: BatchNorm's statistics are each one's own."""
+    if comm.get_world_size() > 1:
+        for buffer in model.buffers():
+            distributed.broadcast(buffer, 0)
 
 
 def check_config(cfg: CfgNode) -> None:
@@ -204,7 +211,8 @@ class BaseTrainer(DefaultTrainer):
         return self._last_eval_results
 
     def _evaluate(self, cfg: CfgNode) -> dict[str, Any]:
-        """Results on ``cfg.DATASETS.TEST``; pictures of the answers go to the event storage."""
+        """Results on ``cfg.DATASETS.TEST`` of what checkpoints hold; pictures go to the event storage."""
+        share_buffers(self.evaluated)
         results = self.test(cfg, self.evaluated)
         if comm.is_main_process():
             for name in cfg.DATASETS.TEST:
