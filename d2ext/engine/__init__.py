@@ -8,7 +8,7 @@ from d2ext.engine.checkpoint import (
     save_safetensors,
     write_safetensors,
 )
-from d2ext.engine.comparison import Column, markdown_table, run_once
+from d2ext.engine.comparison import Column, markdown_table, metrics_file, run_once
 from d2ext.engine.config import add_engine_config, load_config
 from d2ext.engine.hooks import StepSeed, Validation, WeightAverage
 from d2ext.engine.launch import default_main, default_setup, one_line_errors
@@ -35,6 +35,7 @@ __all__ = [
     "load_config",
     "load_weights",
     "markdown_table",
+    "metrics_file",
     "one_line_errors",
     "read_checkpoint",
     "run_once",

@@ -20,19 +20,25 @@ class Column(NamedTuple):
     metric: str
 
     def read(self, folder: Path) -> float:
-        return json.loads(_metrics(folder, self.dataset).read_text())[self.section][self.metric]
+        file = folder / metrics_file(self.dataset)
+        return json.loads(file.read_text())[self.section][self.metric]
 
 
-def run_once(command: Sequence[str | Path], folder: Path, dataset: str, root: Path) -> None:
-    """Run a Python script that writes metrics of ``dataset`` into its OUTPUT_DIR, which is made ``folder``.
+def metrics_file(dataset: str) -> str:
+    """What an evaluation of ``dataset`` writes into its OUTPUT_DIR."""
+    return f"inference/{dataset}/metrics.json"
 
-    Nothing is done where these metrics are there. A script that fails ends this program with its status.
+
+def run_once(command: Sequence[str | Path], folder: Path, result: str, root: Path) -> None:
+    """Run a Python script that writes the file ``result`` into its OUTPUT_DIR, which is made ``folder``.
+
+    Nothing is done where that file is there. A script that fails ends this program with its status.
 
     Args:
         command: script and options; with ``--resume`` what was interrupted goes on.
         root: folder to run in.
     """
-    if _metrics(folder, dataset).is_file():
+    if (folder / result).is_file():
         return
     arguments = [sys.executable, *map(str, command), "OUTPUT_DIR", str(folder)]
     status = subprocess.run(arguments, cwd=root).returncode
@@ -56,7 +62,3 @@ def markdown_table(first: str, rows: Mapping[str, Sequence[Path]], columns: Sequ
             cells.append(f"{statistics.mean(values):.1f}{spread}")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def _metrics(folder: Path, dataset: str) -> Path:
-    return folder / "inference" / dataset / "metrics.json"

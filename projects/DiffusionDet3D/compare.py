@@ -17,7 +17,7 @@ from pathlib import Path
 import d2ext  # noqa: F401  (first: silences import-time warnings)
 
 # isort: split
-from d2ext.engine import Column, markdown_table, run_once
+from d2ext.engine import Column, markdown_table, metrics_file, run_once
 from d2ext.files import write_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +41,7 @@ def train_net(model: str, arguments: Sequence[object], folder: Path) -> None:
     """A run of the tiny config of a model, where it has not been done."""
     config = f"configs/DiffusionDet3D/{model}_tiny_synthroad.yaml"
     command = ["projects/DiffusionDet3D/train_net.py", "--config-file", config, *map(str, arguments)]
-    run_once(command, folder, TEST, ROOT)
+    run_once(command, folder, metrics_file(TEST), ROOT)
 
 
 def tests_of(box_steps: int) -> dict[str, tuple[int, int]]:

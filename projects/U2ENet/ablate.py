@@ -1,16 +1,20 @@
 #!/usr/bin/env python3
 """Trains variants of U2ENet on SynthRoad with several seeds and prints what each reaches, as Markdown.
 
-projects/U2ENet/ablate.py --iterations 2000 --seeds 3 [--only no-filter concat] [KEY VALUE ...]
+projects/U2ENet/ablate.py --iterations 500 --seeds 3 [--only no-filter concat] [KEY VALUE ...]
 
-All start from the image and the text encoder of the shipped checkpoint. Every run is one call of
-train_net.py with its own folder under --output. Finished runs are not repeated and interrupted ones go on, so
-the script can be stopped at any time and started again.
+All start from the image and the text encoder of the shipped checkpoint. Every run trains, chooses its
+thresholds on the validation scenes, and is evaluated with them on the test scenes, each by a script of this
+folder that writes into the run's own folder under --output. What is done is not repeated and what was
+interrupted goes on, so the script can be stopped at any time and started again. Beside table.md it writes
+runs.log: the commands, the progress of the trainings and what was chosen.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -18,13 +22,17 @@ from pathlib import Path
 import d2ext  # noqa: F401  (first: silences import-time warnings)
 
 # isort: split
-from d2ext.engine import Column, markdown_table, run_once
+from d2ext.engine import Column, markdown_table, metrics_file, run_once
+from d2ext.files import write_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
+PROJECT = "projects/U2ENet"
 CONFIG = "configs/U2ENet/ablation_tiny_synthroad.yaml"
 SHIPPED = "configs/U2ENet/u2enet_tiny_synthroad.yaml"
-WEIGHTS = "projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors"
+WEIGHTS = f"{PROJECT}/weights/u2enet_tiny_synthroad.safetensors"
 SINGLE, MULTI = "synthroad_mono3drefer_test", "synthroad_monomulti3d_test"
+VALIDATION = ["DATASETS.VAL", "('synthroad_monomulti3d_val',)"]
+TRAINED, CHOSEN = "model_final.pth", "thresholds.json"
 U2E = "MODEL.U2ENET."
 #: Trained each on its own: what is changed, and by which options.
 VARIANTS: dict[str, tuple[str, list[str]]] = {
@@ -66,15 +74,64 @@ COLUMNS = [
 def text_encoder(folder: Path) -> str:
     """The text encoder of the shipped checkpoint as MODEL.TEXT.NAME, written where it is not there."""
     if not (folder / "model.safetensors").is_file():
-        command = [
-            "projects/U2ENet/export_text_encoder.py",
-            "--config-file",
-            SHIPPED,
-            "--output",
-            str(folder),
-        ]
-        subprocess.run([sys.executable, *command, "--opts", "MODEL.WEIGHTS", WEIGHTS], cwd=ROOT, check=True)
+        command = ["export_text_encoder.py", "--config-file", SHIPPED, "--output", str(folder)]
+        command = [f"{PROJECT}/{command[0]}", *command[1:], "--opts", "MODEL.WEIGHTS", WEIGHTS]
+        subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
     return str(folder)
+
+
+class Run:
+    """One variant with one seed.
+
+    Args:
+        output: folder of all runs.
+        name: of ``VARIANTS`` or ``EVALUATED``.
+        seed: SEED of its training.
+        options: keys and values of every run.
+    """
+
+    def __init__(self, output: Path, name: str, seed: int, options: list[str]) -> None:
+        self.name, self.seed = name, seed
+        self.folder = output / name / str(seed)
+        self.trained = output / (name if name in VARIANTS else "full") / str(seed) / TRAINED
+        self.options = [*options, "SEED", str(seed), *(VARIANTS | EVALUATED)[name][1]]
+
+    def commands(self, iterations: int) -> dict[str, list[str]]:
+        """What has to be run, script and arguments, by the file that it makes."""
+        weights = ["MODEL.WEIGHTS", str(self.trained), *self.options]
+        training = [*self.options, "SOLVER.MAX_ITER", str(iterations), "DATASETS.TEST", "()"]
+        commands = {TRAINED: ["train_net.py", "--resume", "--config-file", CONFIG, *training]}
+        if self.name in EVALUATED:
+            commands.clear()
+        commands[CHOSEN] = ["choose_thresholds.py", "--config-file", CONFIG, *weights, *VALIDATION]
+        evaluation = ["train_net.py", "--eval-only", "--config-file", CONFIG, *weights, *self.thresholds()]
+        commands[metrics_file(MULTI)] = evaluation
+        return commands
+
+    def thresholds(self) -> list[str]:
+        """The chosen thresholds as options; empty before they are chosen."""
+        if not (self.folder / CHOSEN).is_file():
+            return []
+        chosen = json.loads((self.folder / CHOSEN).read_text())
+        pair = {"SCORE_THRESHOLD": chosen["score"], "EXISTENCE_THRESHOLD": chosen["existence"]}
+        return [text for key, value in pair.items() for text in (U2E + key, f"{value:g}")]
+
+    def complete(self, iterations: int) -> None:
+        """Do what is not done yet."""
+        print(f"\n=== {self.name}, seed {self.seed}", flush=True)
+        for result in self.commands(iterations):
+            script, *arguments = self.commands(iterations)[result]  # anew: thresholds may be known by now
+            run_once([f"{PROJECT}/{script}", *arguments], self.folder, result, ROOT)
+
+    def log(self, iterations: int) -> list[str]:
+        """Its commands, and every fifth line of the training's progress."""
+        lines = [f"=== {self.name}, seed {self.seed}"]
+        for script, *arguments in self.commands(iterations).values():
+            command = shlex.join([f"{PROJECT}/{script}", *arguments, "OUTPUT_DIR", str(self.folder)])
+            lines.append("$ " + command.replace(f"{ROOT}/", ""))
+        log = self.folder / "log.txt"
+        progress = [line for line in log.read_text().splitlines() if " iter: " in line]
+        return [*lines, *progress[4::5], (self.folder / CHOSEN).read_text().replace("\n", "")]
 
 
 def main() -> None:
@@ -88,26 +145,18 @@ def main() -> None:
     parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="more options for every run")
     args = parser.parse_args()
     output = args.output.resolve()
-    text = text_encoder(output / "text_encoder")
+    options = ["MODEL.TEXT.NAME", text_encoder(output / "text_encoder"), *args.options]
     names = args.only + (list(EVALUATED) if "full" in args.only else [])
+    runs = {name: [Run(output, name, seed, options) for seed in range(args.seeds)] for name in names}
     for seed in range(args.seeds):
         for name in names:
-            print(f"\n=== {name}, seed {seed}", flush=True)
-            folder, fixed = (
-                output / name / str(seed),
-                ["MODEL.TEXT.NAME", text, "SEED", str(seed), *args.options],
-            )
-            if name in VARIANTS:
-                train = ["SOLVER.MAX_ITER", str(args.iterations), *fixed, *VARIANTS[name][1]]
-                command = ["--resume", "--config-file", CONFIG, *train]
-            else:
-                weights = ["MODEL.WEIGHTS", str(output / "full" / str(seed) / "model_final.pth")]
-                command = ["--eval-only", "--config-file", CONFIG, *weights, *fixed, *EVALUATED[name][1]]
-            run_once(["projects/U2ENet/train_net.py", *command], folder, MULTI, ROOT)
+            runs[name][seed].complete(args.iterations)
     titles = {name: title for name, (title, _) in (VARIANTS | EVALUATED).items()}
-    rows = {titles[name]: [output / name / str(s) for s in range(args.seeds)] for name in names}
+    rows = {titles[name]: [run.folder for run in runs[name]] for name in names}
     result = markdown_table("variant", rows, COLUMNS)
-    (output / "table.md").write_text(result + "\n")
+    write_bytes(output / "table.md", (result + "\n").encode())
+    log = [line for name in names for run in runs[name] for line in run.log(args.iterations)]
+    write_bytes(output / "runs.log", ("\n".join(log) + "\n").encode())
     print("\n" + result)
 
 

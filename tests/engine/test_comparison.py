@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from d2ext.engine import Column, markdown_table, run_once
+from d2ext.engine import Column, markdown_table, metrics_file, run_once
 
 SCRIPT = """
 import json, pathlib, sys
@@ -24,14 +24,14 @@ def script(tmp_path: Path) -> Path:
 
 def test_a_run_that_is_there_is_not_repeated(script: Path, tmp_path: Path) -> None:
     for value in (1, 2):
-        run_once([script, str(value)], tmp_path / "run", "road", tmp_path)
+        run_once([script, str(value)], tmp_path / "run", metrics_file("road"), tmp_path)
     assert Column("AP", "road", "exact", "AP").read(tmp_path / "run") == 1.0
 
 
 def test_a_run_that_fails_ends_the_program_with_its_status(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("raise SystemExit(3)")
     with pytest.raises(SystemExit) as error:
-        run_once([tmp_path / "bad.py"], tmp_path / "run", "road", tmp_path)
+        run_once([tmp_path / "bad.py"], tmp_path / "run", metrics_file("road"), tmp_path)
     assert error.value.code == 3
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from detectron2.config import get_cfg
+from project_scripts import load_script
 
 from d2ext.data.build import build_grounding_test_loader
 from d2ext.data.formats.kitti import read_calib
@@ -215,3 +217,30 @@ def test_too_long_a_sentence_is_found_before_training(train_net, real_data, tmp_
 def test_calibration_reaches_the_camera_unchanged(real_data):
     P = torch.tensor(read_calib(real_data / "mono3drefer/calib/000008.txt"))
     assert P[0, 3] == pytest.approx(44.85728) and P[2, 3] == pytest.approx(2.745884e-3)
+
+
+def test_chosen_thresholds_reach_on_evaluation_what_they_promise(train_net, real_data, tmp_path, monkeypatch):
+    script = load_script("choose_thresholds")
+    config = ROOT / "configs/U2ENet/u2enet_tiny_monomulti3d.yaml"
+    weights = ["MODEL.WEIGHTS", str(ROOT / "projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors")]
+    common = [*weights, "DATALOADER.NUM_WORKERS", "0", "OUTPUT_DIR", str(tmp_path / "output")]
+    val = ["DATASETS.VAL", "('real_monomulti3d_train',)"]
+    monkeypatch.setattr(sys, "argv", ["", "--config-file", str(config), *common, *val])
+    script.main()
+    chosen = json.loads((tmp_path / "output/thresholds.json").read_text())
+    thresholds = ["SCORE_THRESHOLD", chosen["score"], "EXISTENCE_THRESHOLD", chosen["existence"]]
+    thresholds[::2] = [f"MODEL.U2ENET.{key}" for key in thresholds[::2]]
+    options = [*common, *map(str, thresholds), "DATASETS.TEST", "('real_monomulti3d_train',)"]
+    exact = train_net("--eval-only", *options, config=config)["exact"]
+    assert exact["F1@0.5"] == pytest.approx(chosen["f1"])
+    assert chosen["f1"] > 0
+
+
+def test_thresholds_are_not_chosen_on_single_targets(toy_config, real_data, cfg, monkeypatch, capsys):
+    script = load_script("choose_thresholds")
+    val = ["DATASETS.VAL", "('real_mono3drefer_train',)", "MODEL.WEIGHTS", cfg.MODEL.WEIGHTS]
+    monkeypatch.setattr(sys, "argv", ["", "--config-file", str(toy_config), *val])
+    with pytest.raises(SystemExit) as error:
+        script.main()
+    assert error.value.code == 1
+    assert "('real_mono3drefer_train',), expected multi-target datasets" in capsys.readouterr().err
