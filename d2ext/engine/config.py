@@ -21,7 +21,8 @@ def add_engine_config(cfg: CfgNode) -> None:
 
     # "AdamW" or "SGD" (which reads SOLVER.MOMENTUM and SOLVER.NESTEROV).
     cfg.SOLVER.OPTIMIZER = "AdamW"
-    # SOLVER.BASE_LR is multiplied by these for parameters of modules named `backbone` and `text_encoder`.
+    # SOLVER.BASE_LR is multiplied by these for parameters of modules named `backbone` and `text_encoder`; 0
+    # leaves them as they are, and their gradients are not computed.
     cfg.SOLVER.BACKBONE_MULTIPLIER = 1.0
     cfg.SOLVER.TEXT_MULTIPLIER = 1.0
     # SOLVER.WEIGHT_DECAY applies to matrices and convolutions; SOLVER.WEIGHT_DECAY_NORM to everything with

@@ -14,7 +14,8 @@ SSM_STATE_PARAMETERS = ("A_log", "D", "dt_bias")
 
 
 def build_param_groups(cfg: CfgNode, model: nn.Module) -> list[dict[str, Any]]:
-    """Trainable parameters of ``model`` by (learning rate, weight decay); see ``add_engine_config``."""
+    """Trainable parameters of ``model`` by (learning rate, weight decay); see ``add_engine_config``. Those
+    whose multiplier is 0 are made untrainable."""
     solver = cfg.SOLVER
     multipliers = {"backbone": solver.BACKBONE_MULTIPLIER, "text_encoder": solver.TEXT_MULTIPLIER}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -26,6 +27,9 @@ def build_param_groups(cfg: CfgNode, model: nn.Module) -> list[dict[str, Any]]:
         for module, multiplier in multipliers.items():
             if module in modules:
                 lr *= multiplier
+        if lr == 0:
+            parameter.requires_grad_(False)
+            continue
         decays = parameter.ndim > 1 and leaf not in SSM_STATE_PARAMETERS
         weight_decay = solver.WEIGHT_DECAY if decays else solver.WEIGHT_DECAY_NORM
         groups.setdefault((lr, weight_decay), []).append(parameter)

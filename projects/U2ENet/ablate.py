@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Trains variants of U2ENet on SynthRoad with several seeds and prints what each reaches, as Markdown.
 
-projects/U2ENet/ablate.py --iterations 500 --seeds 3 [--only no-filter concat] [KEY VALUE ...]
+projects/U2ENet/ablate.py --iterations 600 --seeds 3 [--only no-filter concat] [KEY VALUE ...]
 
-All start from the image and the text encoder of the shipped checkpoint. Every run trains, chooses its
-thresholds on the validation scenes, and is evaluated with them on the test scenes, each by a script of this
-folder that writes into the run's own folder under --output. What is done is not repeated and what was
-interrupted goes on, so the script can be stopped at any time and started again. Beside table.md it writes
-runs.log: the commands, the progress of the trainings and what was chosen.
+All start from the shipped checkpoint, but for what brings words and image together, which starts from
+nothing; image and text encoder stay as they are. Every run trains, chooses its thresholds on the validation
+scenes, and is evaluated with them on the test scenes, each by a script of this folder that writes into the
+run's own folder under --output. What is done is not repeated and what was interrupted goes on, so the script
+can be stopped at any time and started again. Beside table.md it writes runs.log: the commands, the progress
+of the trainings and what was chosen.
 """
 
 from __future__ import annotations
@@ -15,24 +16,34 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import d2ext  # noqa: F401  (first: silences import-time warnings)
 
 # isort: split
-from d2ext.engine import Column, markdown_table, metrics_file, run_once
+import torch
+
+from d2ext.engine import (
+    Column,
+    load_config,
+    markdown_table,
+    metrics_file,
+    read_checkpoint,
+    run_once,
+    write_safetensors,
+)
 from d2ext.files import write_bytes
+from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "projects/U2ENet"
 CONFIG = "configs/U2ENet/ablation_tiny_synthroad.yaml"
-SHIPPED = "configs/U2ENet/u2enet_tiny_synthroad.yaml"
-WEIGHTS = f"{PROJECT}/weights/u2enet_tiny_synthroad.safetensors"
+WEIGHTS = ROOT / PROJECT / "weights/u2enet_tiny_synthroad.safetensors"
+#: What starts from nothing in every variant.
+COMPARED = ("semantic_filter.", "fusion.", "matcher.")
 SINGLE, MULTI = "synthroad_mono3drefer_test", "synthroad_monomulti3d_test"
 VALIDATION = ["DATASETS.VAL", "('synthroad_monomulti3d_val',)"]
-TRAINED, CHOSEN = "model_final.pth", "thresholds.json"
+START, TRAINED, CHOSEN = "start.safetensors", "model_final.pth", "thresholds.json"
 U2E = "MODEL.U2ENET."
 #: Trained each on its own: what is changed, and by which options.
 VARIANTS: dict[str, tuple[str, list[str]]] = {
@@ -51,7 +62,6 @@ VARIANTS: dict[str, tuple[str, list[str]]] = {
         ["MODEL.META_ARCHITECTURE", "TwoStageGrounder", U2E + "TOPK", "30"],
     ),
     "no-refinement": ("boxes without a second look", [U2E + "REFINE_POINTS", "0"]),
-    "no-detail": ("box head without the image's own map", [U2E + "DETAIL_FEATURE", ""]),
     "no-select": ("without the selection loss", [U2E + "LOSS_WEIGHTS.loss_select", "0.0"]),
 }
 #: The network of "full", evaluated with other options.
@@ -71,13 +81,20 @@ COLUMNS = [
 ]
 
 
-def text_encoder(folder: Path) -> str:
-    """The text encoder of the shipped checkpoint as MODEL.TEXT.NAME, written where it is not there."""
-    if not (folder / "model.safetensors").is_file():
-        command = ["export_text_encoder.py", "--config-file", SHIPPED, "--output", str(folder)]
-        command = [f"{PROJECT}/{command[0]}", *command[1:], "--opts", "MODEL.WEIGHTS", WEIGHTS]
-        subprocess.run([sys.executable, *command], cwd=ROOT, check=True)
-    return str(folder)
+def write_start(options: list[str], seed: int, path: Path) -> None:
+    """Write the model that training starts from: the shipped one, with random weights for what is compared.
+
+    A layer that reads less than the shipped one, as the box head does without a sentence, keeps what is left.
+    """
+    torch.manual_seed(seed)
+    state = U2ENetTrainer.build_model(
+        load_config(add_u2enet_config, str(ROOT / CONFIG), options)
+    ).state_dict()
+    shipped = read_checkpoint(WEIGHTS)["model"]
+    for name, value in state.items():
+        if not name.startswith(COMPARED):
+            state[name] = shipped[name][tuple(map(slice, value.shape))].to(value.dtype)
+    write_safetensors(state, path)
 
 
 class Run:
@@ -94,12 +111,12 @@ class Run:
         self.name, self.seed = name, seed
         self.folder = output / name / str(seed)
         self.trained = output / (name if name in VARIANTS else "full") / str(seed) / TRAINED
-        self.options = [*options, "SEED", str(seed), *(VARIANTS | EVALUATED)[name][1]]
+        self.options = ["SEED", str(seed), *options, *(VARIANTS | EVALUATED)[name][1]]
 
-    def commands(self, iterations: int) -> dict[str, list[str]]:
+    def commands(self) -> dict[str, list[str]]:
         """What has to be run, script and arguments, by the file that it makes."""
         weights = ["MODEL.WEIGHTS", str(self.trained), *self.options]
-        training = [*self.options, "SOLVER.MAX_ITER", str(iterations), "DATASETS.TEST", "()"]
+        training = ["MODEL.WEIGHTS", str(self.folder / START), *self.options, "DATASETS.TEST", "()"]
         commands = {TRAINED: ["train_net.py", "--resume", "--config-file", CONFIG, *training]}
         if self.name in EVALUATED:
             commands.clear()
@@ -116,21 +133,23 @@ class Run:
         pair = {"SCORE_THRESHOLD": chosen["score"], "EXISTENCE_THRESHOLD": chosen["existence"]}
         return [text for key, value in pair.items() for text in (U2E + key, f"{value:g}")]
 
-    def complete(self, iterations: int) -> None:
+    def complete(self) -> None:
         """Do what is not done yet."""
         print(f"\n=== {self.name}, seed {self.seed}", flush=True)
-        for result in self.commands(iterations):
-            script, *arguments = self.commands(iterations)[result]  # anew: thresholds may be known by now
+        if self.name in VARIANTS and not (self.folder / START).is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_start(self.options, self.seed, self.folder / START)
+        for result in self.commands():
+            script, *arguments = self.commands()[result]  # anew: the thresholds may be known by now
             run_once([f"{PROJECT}/{script}", *arguments], self.folder, result, ROOT)
 
-    def log(self, iterations: int) -> list[str]:
+    def log(self) -> list[str]:
         """Its commands, and every fifth line of the training's progress."""
         lines = [f"=== {self.name}, seed {self.seed}"]
-        for script, *arguments in self.commands(iterations).values():
+        for script, *arguments in self.commands().values():
             command = shlex.join([f"{PROJECT}/{script}", *arguments, "OUTPUT_DIR", str(self.folder)])
             lines.append("$ " + command.replace(f"{ROOT}/", ""))
-        log = self.folder / "log.txt"
-        progress = [line for line in log.read_text().splitlines() if " iter: " in line]
+        progress = [s for s in (self.folder / "log.txt").read_text().splitlines() if " iter: " in s]
         return [*lines, *progress[4::5], (self.folder / CHOSEN).read_text().replace("\n", "")]
 
 
@@ -138,24 +157,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--iterations", type=int, default=2000, help="training iterations of a run")
+    parser.add_argument("--iterations", type=int, default=600, help="training iterations of a run")
     parser.add_argument("--seeds", type=int, default=3, help="runs of every variant")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
     parser.add_argument("--output", type=Path, default=ROOT / "output/ablation")
     parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="more options for every run")
     args = parser.parse_args()
     output = args.output.resolve()
-    options = ["MODEL.TEXT.NAME", text_encoder(output / "text_encoder"), *args.options]
+    options = ["SOLVER.MAX_ITER", str(args.iterations), *args.options]
     names = args.only + (list(EVALUATED) if "full" in args.only else [])
     runs = {name: [Run(output, name, seed, options) for seed in range(args.seeds)] for name in names}
     for seed in range(args.seeds):
         for name in names:
-            runs[name][seed].complete(args.iterations)
+            runs[name][seed].complete()
     titles = {name: title for name, (title, _) in (VARIANTS | EVALUATED).items()}
     rows = {titles[name]: [run.folder for run in runs[name]] for name in names}
     result = markdown_table("variant", rows, COLUMNS)
     write_bytes(output / "table.md", (result + "\n").encode())
-    log = [line for name in names for run in runs[name] for line in run.log(args.iterations)]
+    log = [line for name in names for run in runs[name] for line in run.log()]
     write_bytes(output / "runs.log", ("\n".join(log) + "\n").encode())
     print("\n" + result)
 

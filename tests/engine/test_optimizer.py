@@ -37,6 +37,17 @@ def test_learning_rates_and_weight_decays() -> None:
     }
 
 
+def test_a_multiplier_of_zero_freezes() -> None:
+    cfg, model = config(), TinyModel()
+    cfg.SOLVER.BACKBONE_MULTIPLIER = 0.0
+    found = settings(build_optimizer(cfg, model), model)
+    assert not any(name.startswith("backbone.") for name in found)
+    assert {n for n, p in model.named_parameters() if not p.requires_grad} == {
+        "backbone.weight",
+        "backbone.bias",
+    }
+
+
 def test_unknown_optimizer_and_nothing_to_train() -> None:
     cfg = config()
     with pytest.raises(ValueError, match="no trainable parameter"):
