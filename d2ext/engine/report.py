@@ -82,7 +82,8 @@ def write_report(folder: str | Path) -> Path:
             _tables(path),
             _mistakes(folder, path.parent.name),
         ]
-    page = PAGE.format(title=html.escape(folder.resolve().name), body="\n".join(filter(None, parts)))
+    title = html.escape("/".join(folder.resolve().parts[-2:]))
+    page = PAGE.format(title=title, body="\n".join(filter(None, parts)))
     write_bytes(folder / REPORT_FILE, page.encode())
     logger.info(f"wrote {folder / REPORT_FILE}")
     return folder / REPORT_FILE

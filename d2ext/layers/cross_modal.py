@@ -153,10 +153,12 @@ class CrossModalSSM(nn.Module):
             expected, got = tuple(states.shape[:1]), tuple(owners)
             raise ValueError(f"sentence_to_image must have shape {expected}, got {got}")
         weights = states.flatten(1, 2)
-        if len(weights) == 1 and not C.is_cuda:  # the same product, by oneDNN in half the time of a matmul
+        # On the CPU a convolution takes half the time of a matmul. A traced graph has no such choice: it
+        # takes any number.
+        if not C.is_cuda and not torch.compiler.is_compiling() and weights.shape[0] == 1:
             return F.conv2d(maps_of_sentences(C, sentence_to_image), weights[0, :, :, None, None])
         pixels = maps_of_sentences(C.flatten(2).transpose(1, 2), sentence_to_image)
-        y = torch.bmm(pixels.expand(len(weights), -1, -1), weights.transpose(1, 2))
+        y = torch.bmm(pixels.expand(weights.shape[0], -1, -1), weights.transpose(1, 2))
         return y.transpose(1, 2).unflatten(-1, C.shape[-2:])
 
     def forward(

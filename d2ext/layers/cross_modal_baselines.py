@@ -33,7 +33,7 @@ class CrossAttention(nn.Module):
         query = self.query(visual).unflatten(1, (self.num_heads, -1)).flatten(3).transpose(2, 3)
         key, value = self.key_value(text).unflatten(2, (2, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         y = F.scaled_dot_product_attention(
-            maps_of_sentences(query, sentence_to_image).expand(len(text), -1, -1, -1),
+            maps_of_sentences(query, sentence_to_image).expand(text.shape[0], -1, -1, -1),
             key,
             value,
             attn_mask=mask[:, None, None, :],

@@ -169,14 +169,16 @@ class Box3DHead(nn.Module):
     def _sizes(self, raw: dict[str, Tensor], classes: Tensor) -> Tensor:
         return self.mean_sizes[classes] * raw["size"].clamp(-2, 2).exp()
 
-    def _log_depths(self, raw: dict[str, Tensor], views: ObjectViews, hwl: Tensor) -> tuple[Tensor, Tensor]:
+    def _log_depths(
+        self, raw: dict[str, Tensor], views: ObjectViews, box2d: Tensor, hwl: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Log depth of the box centre four ways and their Laplace log scales, both (N, 4); a way that is left
         out or impossible (no plane, or a ray that misses it) has infinite scale."""
         height = hwl[:, 0].detach()
         focal = views.P[:, 1, 1]
         direct = raw["log_depth"][:, 0] + 3.0 + (focal / REFERENCE_FOCAL).log()
         by_height = (focal * height).log() - raw["log_pixel_height"][:, 0] - views.log_pixel_height
-        ground, hit = ground_log_depth(views.P, self._bases(raw, views), views.plane, height)
+        ground, hit = ground_log_depth(views.P, self._bases(raw, views, box2d), views.plane, height)
         told = raw["log_told_depth"][:, 0] + 3.0
         scales = raw["depth_log_scales"].clamp(-6, 3) - 1.0
         used = torch.ones_like(scales, dtype=torch.bool)
@@ -191,13 +193,14 @@ class Box3DHead(nn.Module):
         ``views`` and metres of the camera frame."""
         class_scores, classes = probabilities.max(1)
         hwl = self._sizes(raw, classes)
-        log_depth, log_scale = fuse_log_depths(*self._log_depths(raw, views, hwl))
+        box2d = self.box2d(raw, views)
+        log_depth, log_scale = fuse_log_depths(*self._log_depths(raw, views, box2d, hwl))
         depth = log_depth.exp()
         center = unproject_points(views.P, views.uv + raw["center_offset"] * views.unit, depth)
         return ObjectBoxes(
             classes=classes,
             class_scores=class_scores,
-            box2d=self.box2d(raw, views),
+            box2d=box2d,
             center=center,
             hwl=hwl,
             alpha=decode_angle(raw["angle_bin"], raw["angle_residual"]),
@@ -211,9 +214,9 @@ class Box3DHead(nn.Module):
         half = 0.5 * views.unit * (raw["box_log_size"].clamp(-6, 6) + views.log_size).exp()
         return torch.cat([mid - half, mid + half], 1)
 
-    def _bases(self, raw: dict[str, Tensor], views: ObjectViews) -> Tensor:
+    def _bases(self, raw: dict[str, Tensor], views: ObjectViews, box2d: Tensor) -> Tensor:
         """Projected centres of the lower faces (N, 2), counted from the middle of the 2D box's lower edge."""
-        box = self.box2d(raw, views).detach()
+        box = box2d.detach()
         foot = torch.stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3]], 1)
         return foot + raw["base_offset"] * views.unit
 
@@ -256,7 +259,7 @@ class Box3DHead(nn.Module):
         up = torch.where(standing[:, None], views.plane[:, :3], views.plane.new_tensor([0.0, -1.0, 0.0]))
         uv, depth = project_points(views.P, targets.center - up * targets.hwl[:, :1] / 2)
         seen = standing & (depth > 0.5)
-        error = (self._bases(raw, views) - uv.where(seen[:, None], 0.0)) / center_unit
+        error = (self._bases(raw, views, predicted) - uv.where(seen[:, None], 0.0)) / center_unit
         base = F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.1).sum(1)
         center = center + torch.where(seen, base, 0.0)
 
@@ -271,11 +274,13 @@ class Box3DHead(nn.Module):
             "loss_center": (center * w3d).sum(),
             "loss_size": (size * w3d).sum(),
             "loss_angle": (angle * w3d).sum(),
-            "loss_depth": (self._depth_loss(raw, views, targets) * w3d).sum(),
+            "loss_depth": (self._depth_loss(raw, views, predicted, targets) * w3d).sum(),
         }
 
-    def _depth_loss(self, raw: dict[str, Tensor], views: ObjectViews, targets: ObjectTargets) -> Tensor:
-        log_depths, scales = self._log_depths(raw, views, targets.hwl)
+    def _depth_loss(
+        self, raw: dict[str, Tensor], views: ObjectViews, box2d: Tensor, targets: ObjectTargets
+    ) -> Tensor:
+        log_depths, scales = self._log_depths(raw, views, box2d, targets.hwl)
         target = targets.center[:, 2].clamp(min=0.1).log()
         possible = scales.isfinite()
         each = laplace_nll(log_depths - target[:, None], scales.masked_fill(~possible, 0.0))

@@ -85,7 +85,8 @@ def read_fine(detail: Tensor, cells: int, image: Tensor, at: Tensor) -> Tensor:
     Returns:
         (N, C, P, P) of the dtype of ``at``, rows before columns.
     """
-    limit = at.new_tensor([detail.shape[3] * cells - 1, detail.shape[2] * cells - 1])
+    # not new_tensor: a traced graph would keep the size it was traced with
+    limit = torch.stack([at.new_full((), detail.shape[axis] * cells - 1) for axis in (3, 2)])
     inside = (at >= -1) & (at <= limit + 1)
     at = at.clamp(min=0).minimum(limit)
     low = at.floor()

@@ -78,7 +78,6 @@ def synthroad(kind):
     return image, Camera(view.projection.tolist(), image.shape[:2]), view.plane.tolist()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("texts", [SHORT, LONG, SHORT * 8], ids=["short", "one long", "two chunks"])
 @pytest.mark.parametrize("ground", [True, False], ids=["ground", "no ground"])
 @pytest.mark.parametrize("kind", [CAR, POLE], ids=lambda kind: kind.name)
@@ -88,13 +87,11 @@ def test_answers_equal_those_of_torch(shipped, kind, ground, texts):
     assert shipped.agree(image, texts, camera, plane if ground else None, single_target=True) == len(texts)
 
 
-@pytest.mark.slow
 def test_some_answers_pass_the_threshold(shipped):
     image, camera, plane = synthroad(POLE)
     assert shipped.agree(image, ["All cars.", "All objects."], camera, plane) > 2
 
 
-@pytest.mark.slow
 def test_real_frame(shipped, shared_dir):
     folder = shared_dir / "data/mono3drefer"
     image = cv2.imread(str(folder / "images/000008.png"))
@@ -106,7 +103,6 @@ def test_real_frame(shipped, shared_dir):
     assert shipped.agree(image, [], camera) == 0
 
 
-@pytest.mark.slow
 def test_a_batch_of_images_of_two_sizes(shipped):
     records = [
         image_record(shipped.torch.cfg, *synthroad(kind)) | {"sentences": SHORT + LONG, "single_target": True}
@@ -119,7 +115,6 @@ def test_a_batch_of_images_of_two_sizes(shipped):
             assert torch.allclose(x.pred_boxes3d.corners(), y.pred_boxes3d.corners(), rtol=0, atol=1e-3)
 
 
-@pytest.mark.slow
 def test_demo_needs_no_checkpoint_and_writes_the_same(shipped, demo, tmp_path, capsys, shared_dir):
     frame = shared_dir / "data/mono3drefer"
     common = ["--input", frame / "images/000008.png", "--calib", frame / "calib/000008.txt", "--single"]
