@@ -61,8 +61,6 @@ VARIANTS: dict[str, tuple[str, list[str]]] = {
         "two stages: a detector, then box-text matching",
         ["MODEL.META_ARCHITECTURE", "TwoStageGrounder", U2E + "TOPK", "30"],
     ),
-    "no-refinement": ("boxes without a second look", [U2E + "REFINE_POINTS", "0"]),
-    "no-select": ("without the selection loss", [U2E + "LOSS_WEIGHTS.loss_select", "0.0"]),
 }
 #: The network of "full", evaluated with other options.
 EVALUATED: dict[str, tuple[str, list[str]]] = {
