@@ -7,7 +7,7 @@ All start from the shipped checkpoint, but for what brings words and image toget
 nothing; image and text encoder stay as they are. Every run trains, chooses its thresholds on the validation
 scenes, and is evaluated with them on the test scenes, each by a script of this folder that writes into the
 run's own folder under --output. What is done is not repeated and what was interrupted goes on, so the script
-can be stopped at any time and started again. Beside table.md it writes runs.log: the commands, the progress
+can be stopped at any time and started again. Beside tables.md it writes runs.log: the commands, the progress
 of the trainings and what was chosen.
 """
 
@@ -76,6 +76,18 @@ COLUMNS = [
     Column("multi F1@0.25", MULTI, "exact", "F1@0.25"),
     Column("multi F1@0.5", MULTI, "exact", "F1@0.5"),
     Column("none", MULTI, "exact", "none_acc"),
+]
+#: At exact IoU 0.5: Acc of single targets by distance, F1 by number of targets and by what the sentence tells.
+PARTS = [
+    Column("near", SINGLE, "exact", "Near/Acc@0.5"),
+    Column("medium", SINGLE, "exact", "Medium/Acc@0.5"),
+    Column("far", SINGLE, "exact", "Far/Acc@0.5"),
+    Column("1 target", MULTI, "exact", "targets=1/F1@0.5"),
+    Column("2-3", MULTI, "exact", "targets=2-3/F1@0.5"),
+    Column("4+", MULTI, "exact", "targets=4+/F1@0.5"),
+    Column("colour", MULTI, "exact", "kind=appearance/F1@0.5"),
+    Column("distance", MULTI, "exact", "kind=distance/F1@0.5"),
+    Column("place", MULTI, "exact", "kind=place/F1@0.5"),
 ]
 
 
@@ -147,7 +159,8 @@ class Run:
         for script, *arguments in self.commands().values():
             command = shlex.join([f"{PROJECT}/{script}", *arguments, "OUTPUT_DIR", str(self.folder)])
             lines.append("$ " + command.replace(f"{ROOT}/", ""))
-        progress = [s for s in (self.folder / "log.txt").read_text().splitlines() if " iter: " in s]
+        log = (self.folder / "log.txt").read_text().splitlines()
+        progress = [line.rstrip() for line in log if " iter: " in line]
         return [*lines, *progress[4::5], (self.folder / CHOSEN).read_text().replace("\n", "")]
 
 
@@ -170,8 +183,8 @@ def main() -> None:
             runs[name][seed].complete()
     titles = {name: title for name, (title, _) in (VARIANTS | EVALUATED).items()}
     rows = {titles[name]: [run.folder for run in runs[name]] for name in names}
-    result = markdown_table("variant", rows, COLUMNS)
-    write_bytes(output / "table.md", (result + "\n").encode())
+    result = "\n\n".join(markdown_table("variant", rows, columns) for columns in (COLUMNS, PARTS))
+    write_bytes(output / "tables.md", (result + "\n").encode())
     log = [line for name in names for run in runs[name] for line in run.log()]
     write_bytes(output / "runs.log", ("\n".join(log) + "\n").encode())
     print("\n" + result)
