@@ -77,7 +77,7 @@ COLUMNS = [
     Column("multi F1@0.5", MULTI, "exact", "F1@0.5"),
     Column("none", MULTI, "exact", "none_acc"),
 ]
-#: At exact IoU 0.5: Acc of single targets by distance, F1 by number of targets and by what the sentence tells.
+#: At exact IoU 0.5: Acc of single targets by distance, F1 by number of targets and what the sentence tells.
 PARTS = [
     Column("near", SINGLE, "exact", "Near/Acc@0.5"),
     Column("medium", SINGLE, "exact", "Medium/Acc@0.5"),
