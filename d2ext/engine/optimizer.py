@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -23,13 +24,11 @@ def build_param_groups(cfg: CfgNode, model: nn.Module) -> list[dict[str, Any]]:
         if not parameter.requires_grad:
             continue
         *modules, leaf = name.split(".")
-        lr = solver.BASE_LR
-        for module, multiplier in multipliers.items():
-            if module in modules:
-                lr *= multiplier
-        if lr == 0:
+        factor = math.prod(m for module, m in multipliers.items() if module in modules)
+        if factor == 0:
             parameter.requires_grad_(False)
             continue
+        lr = solver.BASE_LR * factor
         decays = parameter.ndim > 1 and leaf not in SSM_STATE_PARAMETERS
         weight_decay = solver.WEIGHT_DECAY if decays else solver.WEIGHT_DECAY_NORM
         groups.setdefault((lr, weight_decay), []).append(parameter)

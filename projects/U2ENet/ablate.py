@@ -126,10 +126,10 @@ class Run:
     def commands(self) -> dict[str, list[str]]:
         """What has to be run, script and arguments, by the file that it makes."""
         weights = ["MODEL.WEIGHTS", str(self.trained), *self.options]
-        training = ["MODEL.WEIGHTS", str(self.folder / START), *self.options, "DATASETS.TEST", "()"]
-        commands = {TRAINED: ["train_net.py", "--resume", "--config-file", CONFIG, *training]}
-        if self.name in EVALUATED:
-            commands.clear()
+        commands = {}
+        if self.name in VARIANTS:
+            training = ["MODEL.WEIGHTS", str(self.folder / START), *self.options, "DATASETS.TEST", "()"]
+            commands[TRAINED] = ["train_net.py", "--resume", "--config-file", CONFIG, *training]
         commands[CHOSEN] = ["choose_thresholds.py", "--config-file", CONFIG, *weights, *VALIDATION]
         evaluation = ["train_net.py", "--eval-only", "--config-file", CONFIG, *weights, *self.thresholds()]
         commands[metrics_file(MULTI)] = evaluation

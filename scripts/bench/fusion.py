@@ -54,11 +54,11 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
               "attention MB")  # fmt: skip
     by_pixels, by_words = [(p, words) for p in args.pixels], [(pixels, w) for w in args.words]
     title = f"{machine(clock)}; width {DIM}, one sentence"
-    lines = [
+    fits = [
         f"SSM by {unit}s: {line_through([c[i] for c in of], [results[c][0] for c in of], unit)}"
         for i, (unit, of) in enumerate((("pixel", by_pixels), ("word", by_words)))
     ]
-    write_table(args.output / "fusion.md", "\n".join([title, *lines]), header, [rows[c] for c in cases])
+    write_table(args.output / "fusion.md", "\n".join([title, *fits]), header, [rows[c] for c in cases])
     figure, axes = new_plot(f"Fusion of width {DIM}, one sentence", "", "ms", 3)
     for ax, lines, i, first in (
         (axes[0], by_pixels, 0, 0),
