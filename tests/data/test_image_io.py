@@ -30,7 +30,7 @@ def test_exif_orientation_is_ignored(tmp_path, pixels):
 
 def test_missing_file(tmp_path):
     for read in (read_image, read_image_size):
-        with pytest.raises(FileNotFoundError, match="none.png: no such image file"):
+        with pytest.raises(FileNotFoundError, match="none.png: no such file"):
             read(tmp_path / "none.png")
 
 
@@ -38,10 +38,9 @@ def test_missing_file(tmp_path):
 def test_not_an_image(tmp_path, content):
     path = tmp_path / "fake.png"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="fake.png: expected an image file"):
-        read_image_size(path)
-    with pytest.raises(ValueError, match="fake.png: image file cannot be decoded"):
-        read_image(path)
+    for read in (read_image, read_image_size):
+        with pytest.raises(ValueError, match="fake.png: expected an image file"):
+            read(path)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
@@ -53,5 +52,5 @@ def test_cut_off_file_is_found_from_the_header(tmp_path, pixels, suffix):
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(ValueError, match="image file is cut off"):
         read_image_size(path)
-    with pytest.raises(ValueError, match="cannot be decoded"):
+    with pytest.raises(ValueError, match="cannot be decoded|damaged"):
         read_image(path)
