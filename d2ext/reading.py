@@ -138,7 +138,8 @@ def one_line(message: str, length: int = MAX_MESSAGE) -> str:
     """A message in one line of printable characters. Of one that is too long the folders of paths are left
     out, and then its middle."""
     message = " ".join(message.encode("utf-8", "backslashreplace").decode().split())
-    message = re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", message)
+    if not message.isprintable():
+        message = "".join(letter if letter.isprintable() else "?" for letter in message)
     if len(message) > length:
         message = _LONG_PATH.sub(r"...\1", message)
     if len(message) <= length:

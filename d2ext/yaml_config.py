@@ -128,10 +128,13 @@ def merge_config(cfg: CfgNode, path: str | Path) -> None:
         raise ValueError(f"{path}: {message}") from error
 
 
-def _check_values(content: dict[str, Any], cfg: CfgNode) -> None:
+def _check_values(content: dict[str, Any], cfg: CfgNode, above: str = "") -> None:
     for key, value in content.items():
-        default = cfg.get(key)
+        default, name = cfg.get(key), f"key {above}{one_line(key, 60)}"
+        if isinstance(default, CfgNode) != isinstance(value, dict) and key in cfg:
+            wanted = "keys and values" if isinstance(default, CfgNode) else f"a {type(default).__name__}"
+            raise ValueError(f"{name}: expected {wanted}, got {type(value).__name__}")
+        if value is None and default is not None:
+            raise ValueError(f"{name}: expected {type(default).__name__}, got nothing")
         if isinstance(value, dict) and isinstance(default, CfgNode):
-            _check_values(value, default)
-        elif value is None and default is not None:
-            raise ValueError(f"key {key}: expected {type(default).__name__}, got nothing")
+            _check_values(value, default, f"{above}{key}.")

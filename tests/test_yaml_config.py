@@ -77,7 +77,7 @@ def test_bases_that_lead_back_are_named(tmp_path):
     [
         (b"- 1", "expected keys and values, got list"),
         (b"", "expected keys and values, got NoneType"),
-        (b"INPUT:", "key INPUT: expected CfgNode, got nothing"),
+        (b"INPUT:", "key INPUT: expected keys and values, got NoneType"),
         (b"SEED:", "key SEED: expected int, got nothing"),
         (b"1: 2", "expected a name as key, got 1"),
         (b"\xea\x00", "expected UTF-8 text"),
@@ -91,7 +91,8 @@ def test_bases_that_lead_back_are_named(tmp_path):
         (b"SEED: &s {a: *s}", "values"),
         (b"SEED: text", "Type mismatch"),
         (b"NO_SUCH_KEY: 1", "Non-existent config key: NO_SUCH_KEY"),
-        (b"INPUT: 3", "Type mismatch"),
+        (b"INPUT: 3", "key INPUT: expected keys and values, got int"),
+        (b"SOLVER: {EMA: {DECAY: {a: 1}}}", "key SOLVER.EMA.DECAY: expected a float, got dict"),
         (b"_BASE_: none.yaml", "none.yaml: no such file"),
     ],
 )

@@ -252,7 +252,7 @@ class D2Checkpointer(DetectionCheckpointer):
             name = read_text(Path(self.save_dir, "last_checkpoint")).strip()
         except (FileNotFoundError, ValueError):
             return ""
-        return os.path.join(self.save_dir, name) if Path(name).name == name and name.isprintable() else ""
+        return os.path.join(self.save_dir, name) if name and Path(name).name == name else ""
 
     def find_whole_checkpoint(self) -> str:
         """The checkpoint to resume from, or "" without one. Removes what an interrupted save left behind."""

@@ -207,6 +207,7 @@ def _wrap(angle: float) -> float:
     return (angle + math.pi) % (2 * math.pi) - math.pi
 
 
+@clear_errors
 def read_regions(path: Path, broken: BrokenRows) -> list[list[float]]:
     """2D boxes (x1, y1, x2, y2) of the DontCare rows of a KITTI label file: their objects are not labelled.
 
@@ -229,6 +230,7 @@ def _color(field: str) -> str | None:
     return None  # a score
 
 
+@clear_errors
 def read_labels(path: Path, broken: BrokenRows) -> list[dict[str, Any]]:
     """Annotations of a KITTI label file; ``id`` is the row's position in the file, from 0, blank lines not
     counted.
