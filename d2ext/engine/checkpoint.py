@@ -33,10 +33,10 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        with open_file(path) as file:
-            if path.suffix == ".safetensors":
-                return {"model": safetensors.torch.load_file(path)}
-            content = torch.load(file, map_location="cpu", weights_only=True)
+        open_file(path).close()  # a pipe would make the readers below wait
+        if path.suffix == ".safetensors":
+            return {"model": safetensors.torch.load_file(path)}
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such checkpoint file") from None
     except pickle.UnpicklingError as e:
@@ -47,7 +47,16 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ValueError(f"{path}: not a whole checkpoint ({one_line(_first_line(e), 120)})") from e
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected a dict of tensors, found {type(content).__name__}")
-    return content if isinstance(content.get("model"), dict) else {"model": content}
+    content = content if isinstance(content.get("model"), dict) else {"model": content}
+    check_names(content["model"], path)
+    return content
+
+
+def check_names(state: Mapping[Any, Any], source: str | os.PathLike[str]) -> None:
+    """Raise ValueError where a name of a state dict is no text."""
+    for name in state:
+        if not isinstance(name, str):
+            raise ValueError(f"{source}: expected names of parameters, got {one_line(repr(name), 60)}")
 
 
 def check_state(state: Mapping[Any, Any], source: str | os.PathLike[str]) -> None:
@@ -59,9 +68,8 @@ def check_state(state: Mapping[Any, Any], source: str | os.PathLike[str]) -> Non
     Raises:
         ValueError: in one line the file and the first entry that is none.
     """
+    check_names(state, source)
     for name, value in state.items():
-        if not isinstance(name, str):
-            raise ValueError(f"{source}: expected names of parameters, got {one_line(repr(name), 60)}")
         where = f"{source}: {one_line(name, 100)}"
         if not isinstance(value, Tensor):
             raise ValueError(f"{where} is {type(value).__name__}, expected a tensor")
