@@ -36,6 +36,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         open_file(path).close()  # a pipe would make the readers below wait
         if path.suffix == ".safetensors":
             return {"model": safetensors.torch.load_file(path)}
+        _check_stored(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such checkpoint file") from None
@@ -50,6 +51,14 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     content = content if isinstance(content.get("model"), dict) else {"model": content}
     check_names(content["model"], path)
     return content
+
+
+def _check_stored(path: Path) -> None:
+    """Refuse an archive with compressed parts: torch writes none, and a small file could fill the memory."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                raise ValueError("compressed, expected a file of torch.save")
 
 
 def check_names(state: Mapping[Any, Any], source: str | os.PathLike[str]) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,17 @@ def test_names_of_weights_are_text(shared_dir, tmp_path):
         for read in (read_checkpoint, lambda p: load_backbone(nn.Linear(1, 1), str(p))):
             with pytest.raises(ValueError, match=f"{path.name}: expected names of parameters, got"):
                 read(path)
+
+
+def test_a_compressed_archive_is_refused_before_it_fills_the_memory(tmp_path):
+    torch.save({"a": torch.zeros(100_000)}, tmp_path / "w.pth")
+    with zipfile.ZipFile(tmp_path / "w.pth") as whole:
+        with zipfile.ZipFile(tmp_path / "small.pth", "w", zipfile.ZIP_DEFLATED) as small:
+            for part in whole.namelist():
+                small.writestr(part, whole.read(part))
+    assert (tmp_path / "small.pth").stat().st_size < 10_000
+    with pytest.raises(ValueError, match="small.pth: not a whole checkpoint .compressed"):
+        read_checkpoint(tmp_path / "small.pth")
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"../../etc/passwd", b"", b"a\x00b", b"none.pth"])

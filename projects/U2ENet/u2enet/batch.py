@@ -22,7 +22,7 @@ from detectron2.config import CfgNode
 
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.formats.records import require, sentence_text
-from d2ext.data.image_io import read_image, read_image_size
+from d2ext.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size
 from d2ext.engine.launch import USER_ERRORS, user_message
 from d2ext.evaluation.writers import write_json
 from d2ext.files import atomic_write, write_bytes
@@ -31,7 +31,6 @@ from d2ext.projects.u2enet.predictor import U2ENetPredictor
 from d2ext.reading import one_line, parse_json, read_json
 from d2ext.structures import Camera
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 READ_AHEAD = 8  # images that are read while the model works
 
 T = TypeVar("T")
@@ -124,7 +123,7 @@ def write_folder_list(folder: Path, texts: Sequence[str], path: Path) -> None:
     files = [p for name in ("images", "image_2") for p in (folder / name).glob("*")]
     images = sorted(p for p in files if p.suffix.lower() in IMAGE_SUFFIXES)
     if not images:
-        raise FileNotFoundError(f"{folder}: no .jpg or .png files in images/ or image_2/")
+        raise FileNotFoundError(f"{folder}: no image files (.jpg, .png, ...) in images/ or image_2/")
     with atomic_write(path) as f:
         for image in images:
             grounds = [folder / kind / f"{image.stem}.txt" for kind in ("denorm", "planes")]
