@@ -27,7 +27,7 @@ def read_yaml(path: str | Path) -> Any:
         FileNotFoundError, ValueError: no such file; not UTF-8 text; not plain YAML; one of more than
             ``MAX_CHARACTERS`` or, aliases written out, ``MAX_VALUES``.
     """
-    text = read_text(path)
+    text = read_text(path, "config file")
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"{path}: expected at most {MAX_CHARACTERS} characters, got {len(text)}")
     try:

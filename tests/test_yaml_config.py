@@ -93,7 +93,7 @@ def test_bases_that_lead_back_are_named(tmp_path):
         (b"NO_SUCH_KEY: 1", "Non-existent config key: NO_SUCH_KEY"),
         (b"INPUT: 3", "key INPUT: expected keys and values, got int"),
         (b"SOLVER: {EMA: {DECAY: {a: 1}}}", "key SOLVER.EMA.DECAY: expected a float, got dict"),
-        (b"_BASE_: none.yaml", "none.yaml: no such file"),
+        (b"_BASE_: none.yaml", "none.yaml: no such config file"),
     ],
 )
 def test_what_is_no_config_is_one_line(tmp_path, content, expected):

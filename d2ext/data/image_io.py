@@ -62,7 +62,7 @@ def read_image_size(path: str | Path) -> tuple[int, int]:
         ValueError: not an image, one of more than ``MAX_PIXELS``, or cut off (a PNG or JPEG file without its
             end marker; what follows that is ignored).
     """
-    with open_file(path) as file:
+    with open_file(path, "image file") as file:
         height, width, kind = _header(file, path)
         _check_pixels(height, width, MAX_PIXELS, path)
         if not _has_end(file, kind):
@@ -83,7 +83,7 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         FileNotFoundError: there is no such file.
         ValueError: the file is larger, cannot be decoded, or its data is damaged.
     """
-    data = read_bytes(path)
+    data = read_bytes(path, "image file")
     height, width, kind = _header(BytesIO(data), path)
     _check_pixels(height, width, min(max_pixels, MAX_PIXELS), path)
     if kind == "JPEG" and simplejpeg is not None:

@@ -50,7 +50,7 @@ def test_exif_orientation_is_ignored(tmp_path, pixels):
 
 def test_missing_file(tmp_path):
     for read in (read_image, read_image_size):
-        with pytest.raises(FileNotFoundError, match="none.png: no such file"):
+        with pytest.raises(FileNotFoundError, match="none.png: no such image file"):
             read(tmp_path / "none.png")
 
 

@@ -178,7 +178,7 @@ def test_visa_records(visa):
         ("mask\r", "masks\r", "expected the columns object, split, label, image, mask, 'mask' is missing"),
         (",anomaly,", ",broken,", ":4: column 'label': expected normal or anomaly, got 'broken'"),
         ("candle/Data/Images/Anomaly", "../x", ":4: column 'image': expected a path below"),
-        ("Masks/Anomaly/000", "none", "none.png: no such file"),
+        ("Masks/Anomaly/000", "none", "none.png: no such image file"),
         ("train,normal", "train,anomaly", ":2: an anomaly in train"),
     ],
 )
