@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NoReturn, ParamSpec, TypeVar
 
 MAX_BYTES = 1 << 28  # of a file that is read at once
 MAX_MESSAGE = 299  # characters of an error
+_MAX_NAME = 255  # bytes, of a file on every usual disk
 _MAX_DIGITS = 18  # of a whole number in JSON: what every other program can hold
 
 _LONG_PATH = re.compile(r"(?:/[^/\s:]*){2,}((?:/[^/\s:]+){2})")
@@ -172,6 +173,22 @@ def _shown(path: StrPath) -> str:
     """A path for a message: the end tells most."""
     text = str(path)
     return text if len(text) <= 200 else f"...{text[-197:]}"
+
+
+def path_below(folder: Path, text: str, where: str) -> Path:
+    """The path of a file that another file names relative to a folder.
+
+    Args:
+        where: the place that names it, for the message.
+
+    Raises:
+        ValueError: an address, an absolute path, one that leads out of the folder, or an impossible name.
+    """
+    parts = Path(text).parts
+    impossible = not text.isprintable() or any(len(os.fsencode(part)) > _MAX_NAME for part in parts)
+    if impossible or not parts or Path(text).is_absolute() or ".." in parts:
+        raise ValueError(f"{where}: expected a path below {_shown(folder)}, got {one_line(text, 60)}")
+    return folder / text
 
 
 def is_file(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,19 @@ def test_a_base_lies_in_the_tree_of_the_config(tmp_path):
     )
     own = write(tmp_path / "mine.yaml", f"_BASE_: {ROOT / 'configs/U2ENet/Base-U2ENet.yaml'}")
     assert read_config(own)["MODEL"]["META_ARCHITECTURE"] == "U2ENet"
+
+
+@pytest.mark.parametrize("base", ["loop.yaml", "x" * 5000, "a\\0b", "\\uD800", "pipe.yaml", "."])
+def test_bases_that_are_no_files_are_one_line(tmp_path, base):
+    (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    path = write(tmp_path / "c.yaml", f'_BASE_: "{base}"')
+    with pytest.raises(ValueError) as error:
+        read_config(path)
+    assert len(str(error.value)) < 300 and tmp_path.name in str(error.value)
+    for name in ("loop.yaml", "pipe.yaml", ".", "a\0b"):
+        with pytest.raises(ValueError, match="cannot be read|got a pipe|got a folder|name of a file"):
+            read_config(tmp_path / name)
 
 
 def test_bases_that_lead_back_are_named(tmp_path):

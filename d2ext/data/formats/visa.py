@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from d2ext.reading import clear_errors, read_text
+from d2ext.reading import clear_errors, path_below, read_text
 
 from .mvtec_ad import GOOD, image_record
 from .records import BrokenRows, require_records
@@ -58,10 +58,7 @@ def _record(root: Path, row: dict[str, Any], split: str, where: str) -> dict[str
         raise ValueError(f"{where}: an anomaly in {split}, expected normal images only")
     files = {}
     for name in ("image", "mask") if abnormal else ("image",):
-        path = Path(row[name] or "")
-        if not row[name] or path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{where}: column {name!r}: expected a path below {root.parent}")
-        files[name] = root.parent / path
+        files[name] = path_below(root.parent, row[name] or "", f"{where}: column {name!r}")
     kind = ANOMALY if abnormal else GOOD
     try:
         record = image_record(files["image"], kind, files.get("mask"))
