@@ -31,11 +31,14 @@ def add_engine_config(cfg: CfgNode) -> None:
     # all parameters is clipped to SOLVER.CLIP_GRADIENTS.CLIP_VALUE.
     cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE = "full_model"
 
-    # Type of SOLVER.AMP.ENABLED training: "bfloat16" (CPU and GPU) or "float16" (GPU, with loss scaling).
+    # Training under autocast in SOLVER.AMP.DTYPE. None or auto: where the device has instructions for it,
+    # else in float32. True or False whatever the device: emulated bfloat16 can be ten times slower.
+    cfg.SOLVER.AMP.ENABLED = None
+    # "bfloat16" (CPU and GPU) or "float16" (GPU, with loss scaling).
     cfg.SOLVER.AMP.DTYPE = "bfloat16"
     # Type of convolutions and matrix products in evaluation and prediction: "float32", "bfloat16" (CPU and
-    # GPU) or "float16" (GPU).
-    cfg.TEST.DTYPE = "float32"
+    # GPU) or "float16" (GPU); "auto": bfloat16 where the device has instructions for it, else float32.
+    cfg.TEST.DTYPE = "auto"
     # Predictors run the tensor functions of the model through torch.compile; see optimize_for_inference.
     cfg.TEST.COMPILE = False
     # Training on several processes: look for parameters that took no part in a step (slower). Needed when a
@@ -59,6 +62,9 @@ def add_engine_config(cfg: CfgNode) -> None:
     cfg.SOLVER.BEST_METRIC = ""
     # Training ends after so many evaluations in a row that did not improve SOLVER.BEST_METRIC; 0: never.
     cfg.SOLVER.PATIENCE = 0
+    # Training ends after so many minutes of this run, in order: what follows the last iteration is done then.
+    # The learning rate goes by SOLVER.MAX_ITER all the same. 0: no limit.
+    cfg.SOLVER.MAX_MINUTES = 0.0
     # Images of each evaluated dataset whose answers are drawn into TensorBoard at every evaluation.
     cfg.TEST.PICTURES = 4
 
@@ -86,6 +92,8 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
         cfg.merge_from_file(path)
     except yaml.YAMLError as e:
         raise ValueError(f"{path}: not YAML: {' '.join(str(e).split())}") from e
+    if "SOLVER.AMP.ENABLED" in options[::2]:
+        cfg.SOLVER.AMP.ENABLED = None  # it takes True, False and auto, whichever the file has
     cfg.merge_from_list(list(options))
     cfg.freeze()
     return cfg

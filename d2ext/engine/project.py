@@ -17,8 +17,9 @@ from detectron2.utils import comm
 from d2ext.engine.checkpoint import D2Checkpointer
 from d2ext.engine.config import load_config
 from d2ext.engine.launch import default_setup
+from d2ext.engine.precision import inference_autocast
 from d2ext.engine.report import write_report
-from d2ext.engine.trainer import BaseTrainer, inference_autocast
+from d2ext.engine.trainer import BaseTrainer
 from d2ext.modeling import optimize_for_inference
 
 Model = Callable[[list[dict]], list[dict]]

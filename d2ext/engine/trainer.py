@@ -15,7 +15,7 @@ from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer, TrainerBa
 from detectron2.evaluation import DatasetEvaluator, inference_on_dataset, verify_results
 from detectron2.modeling import build_model
 from detectron2.utils import comm
-from detectron2.utils.events import EventStorage
+from detectron2.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
 from fvcore.nn.precise_bn import get_bn_modules
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -25,6 +25,8 @@ from d2ext.engine.checkpoint import D2Checkpointer, load_backbone
 from d2ext.engine.hooks import Checkpoint, StepSeed, Validation, WeightAverage
 from d2ext.engine.optimizer import build_optimizer
 from d2ext.engine.pictures import draw_answers
+from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
+from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimeLimit
 from d2ext.engine.report import write_report
 
 
@@ -62,6 +64,8 @@ def check_config(cfg: CfgNode) -> None:
         )
     if cfg.SOLVER.PATIENCE > 0 and not metric:
         raise ValueError("SOLVER.PATIENCE is set, expected a SOLVER.BEST_METRIC to watch")
+    if cfg.SOLVER.MAX_MINUTES < 0:
+        raise ValueError(f"SOLVER.MAX_MINUTES is {cfg.SOLVER.MAX_MINUTES}, expected at least 0")
     if cfg.TEST.PRECISE_BN.ENABLED and cfg.SOLVER.EMA.ENABLED:
         raise ValueError("TEST.PRECISE_BN and SOLVER.EMA are both enabled: expected one of them at most")
 
@@ -71,23 +75,6 @@ def _report(trainer: TrainerBase) -> None:
         write_report(trainer.cfg.OUTPUT_DIR)
 
 
-def inference_autocast(cfg: CfgNode) -> torch.autocast:
-    """Context in which a model is evaluated: autocast to ``TEST.DTYPE``, none for float32.
-
-    Raises:
-        ValueError: ``TEST.DTYPE`` is of another kind.
-    """
-    dtype, device = cfg.TEST.DTYPE, torch.device(cfg.MODEL.DEVICE).type
-    if dtype not in ("float32", "bfloat16", "float16") or (dtype, device) == ("float16", "cpu"):
-        raise ValueError(
-            f"TEST.DTYPE is {dtype!r}, expected 'float32', 'bfloat16', or 'float16' on a GPU "
-            f"(MODEL.DEVICE is {device!r})"
-        )
-    return torch.autocast(
-        device, torch.bfloat16 if dtype == "float32" else getattr(torch, dtype), dtype != "float32"
-    )
-
-
 class AutocastTrainer(SimpleTrainer):
     """``SimpleTrainer`` whose forward pass runs in ``dtype`` under autocast, on the CPU or a GPU.
 
@@ -95,17 +82,12 @@ class AutocastTrainer(SimpleTrainer):
     """
 
     def __init__(
-        self, model: nn.Module, data_loader: Any, optimizer: torch.optim.Optimizer, dtype: str
+        self, model: nn.Module, data_loader: Any, optimizer: torch.optim.Optimizer, dtype: torch.dtype
     ) -> None:
         super().__init__(model, data_loader, optimizer)
         self.device_type = next(model.parameters()).device.type
-        if dtype not in ("bfloat16", "float16") or (dtype, self.device_type) == ("float16", "cpu"):
-            raise ValueError(
-                f"SOLVER.AMP.DTYPE is {dtype!r}, expected 'bfloat16', or 'float16' on a GPU "
-                f"(MODEL.DEVICE is {self.device_type!r})"
-            )
-        self.dtype = getattr(torch, dtype)
-        self.grad_scaler = torch.amp.GradScaler(self.device_type, enabled=dtype == "float16")
+        self.dtype = dtype
+        self.grad_scaler = torch.amp.GradScaler(self.device_type, enabled=dtype == torch.float16)
 
     def run_step(self) -> None:
         start = time.perf_counter()
@@ -125,7 +107,8 @@ class AutocastTrainer(SimpleTrainer):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
-        self.grad_scaler.load_state_dict(state_dict.get("grad_scaler", {}))
+        if state_dict.get("grad_scaler"):  # not of a training in another type
+            self.grad_scaler.load_state_dict(state_dict["grad_scaler"])
 
 
 class BaseTrainer(DefaultTrainer):
@@ -133,9 +116,10 @@ class BaseTrainer(DefaultTrainer):
 
     Differences: :class:`~d2ext.engine.checkpoint.D2Checkpointer`; the generators are seeded at each step; the
     training loader is built when training starts, at the iteration it starts from; AdamW by module; autocast
-    in bfloat16; an average of the weights; validation sets apart from the test sets, the best checkpoint and
-    early stopping; ``report.html``. A subclass gives ``build_evaluator``, and other loaders where its data
-    are of another kind.
+    as :mod:`~d2ext.engine.precision` decides; an average of the weights; validation sets apart from the test
+    sets, the best checkpoint and early stopping; a limit of the time and progress from the first iteration
+    on; ``report.html``. A subclass gives ``build_evaluator``, and other loaders where its data are of another
+    kind.
 
     Attributes:
         evaluated: the model that evaluation uses and checkpoints hold as "model": ``model`` or its average.
@@ -146,14 +130,16 @@ class BaseTrainer(DefaultTrainer):
         # Not DefaultTrainer.__init__: it builds the loader before a checkpoint is read; its DDP needs GPUs.
         TrainerBase.__init__(self)
         cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
+        dtype = training_dtype(cfg)
+        inference_dtype(cfg)  # a value that it cannot have shows now
         model = self.build_model(cfg)
         optimizer = self.build_optimizer(cfg, model)
         model = create_ddp_model(model, find_unused_parameters=cfg.SOLVER.FIND_UNUSED_PARAMETERS)
         # The loader is None until train().
-        if cfg.SOLVER.AMP.ENABLED:
-            self._trainer: SimpleTrainer = AutocastTrainer(model, None, optimizer, cfg.SOLVER.AMP.DTYPE)
-        else:
+        if dtype == torch.float32:
             self._trainer = SimpleTrainer(model, None, optimizer)
+        else:
+            self._trainer = AutocastTrainer(model, None, optimizer, dtype)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.average = None
         if cfg.SOLVER.EMA.ENABLED:  # after DDP has given every process the same weights
@@ -174,6 +160,8 @@ class BaseTrainer(DefaultTrainer):
             precise_bn = hooks.PreciseBN(
                 cfg.TEST.EVAL_PERIOD, self.model, loader, cfg.TEST.PRECISE_BN.NUM_ITER
             )
+        minutes = cfg.SOLVER.MAX_MINUTES
+        self.time_limit = TimeLimit(minutes) if minutes > 0 else None
         self.validation = None
         if cfg.DATASETS.VAL:
             self.validation = Validation(
@@ -187,15 +175,22 @@ class BaseTrainer(DefaultTrainer):
             StepSeed(cfg.SEED) if cfg.SEED >= 0 else None,
             hooks.IterationTimer(),
             hooks.LRScheduler(),
+            self.time_limit,
             precise_bn,
             self.average,
             self.validation,
             Checkpoint(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD) if main else None,
             hooks.EvalHook(0 if self.validation else cfg.TEST.EVAL_PERIOD, self._evaluate_test),
-            hooks.PeriodicWriter(self.build_writers(), period=20) if main else None,
+            ProgressWriter(self.build_writers()) if main else None,
             hooks.CallbackHook(after_train=_report) if main else None,
         ]
         return [hook for hook in every if hook is not None]
+
+    def build_writers(self) -> list[EventWriter]:
+        folder = self.cfg.OUTPUT_DIR
+        os.makedirs(folder, exist_ok=True)
+        printer = ProgressPrinter(weakref.proxy(self), self.time_limit)
+        return [printer, JSONWriter(os.path.join(folder, "metrics.json")), TensorboardXWriter(folder)]
 
     def _validate(self) -> dict[str, Any]:
         cfg = self.cfg.clone()
