@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import yaml
 from detectron2.config import CfgNode, get_cfg
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def add_engine_config(cfg: CfgNode) -> None:
@@ -69,6 +73,18 @@ def add_engine_config(cfg: CfgNode) -> None:
     cfg.TEST.PICTURES = 4
 
 
+#: Keys that name files or folders of weights. A relative path is looked for in the working folder and then in
+#: this repository, so that a config finds the weights that are shipped with it from anywhere.
+WEIGHTS_KEYS = (
+    "MODEL.WEIGHTS",
+    "MODEL.BACKBONE.WEIGHTS",
+    "MODEL.RESNETS.WEIGHTS",
+    "MODEL.TIMM.WEIGHTS",
+    "MODEL.TEXT.NAME",
+    "MODEL.EFFICIENT_AD.TEACHER",
+)
+
+
 def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequence[str] = ()) -> CfgNode:
     """The frozen config of a project.
 
@@ -76,6 +92,8 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
         add_keys: adds the project's keys to Detectron2's defaults.
         path: YAML file.
         options: keys and values that override it, one after the other.
+
+    Paths of ``WEIGHTS_KEYS`` that exist are absolute in the result, so that its dump can be read anywhere.
 
     Raises:
         FileNotFoundError: no such file.
@@ -94,6 +112,34 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
         raise ValueError(f"{path}: not YAML: {' '.join(str(e).split())}") from e
     if "SOLVER.AMP.ENABLED" in options[::2]:
         cfg.SOLVER.AMP.ENABLED = None  # it takes True, False and auto, whichever the file has
-    cfg.merge_from_list(list(options))
+    cfg.merge_from_list(_typed(cfg, options))
+    for key in WEIGHTS_KEYS:
+        _find_weights(cfg, key)
     cfg.freeze()
     return cfg
+
+
+def _holder(cfg: CfgNode, key: str) -> tuple[CfgNode, str]:
+    """The node that holds ``key`` (an empty one where there is none) and the last part of its name."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        cfg = cfg.get(parent, CfgNode())
+    return cfg, last
+
+
+def _typed(cfg: CfgNode, options: Sequence[str]) -> list[str]:
+    """``options`` with a fraction where a key has one: yacs takes no whole number for it."""
+    typed = list(options)
+    for i, (key, value) in enumerate(zip(options[::2], options[1::2], strict=True)):
+        node, last = _holder(cfg, key)
+        if isinstance(node.get(last), float) and re.fullmatch(r"[+-]?\d+", str(value)):
+            typed[2 * i + 1] = f"{value}.0"
+    return typed
+
+
+def _find_weights(cfg: CfgNode, key: str) -> None:
+    node, last = _holder(cfg, key)
+    for folder in (Path.cwd(), REPOSITORY):
+        if node.get(last) and (folder / node[last]).exists():
+            node[last] = str((folder / node[last]).absolute())
+            return

@@ -118,8 +118,8 @@ class BaseTrainer(DefaultTrainer):
     training loader is built when training starts, at the iteration it starts from; AdamW by module; autocast
     as :mod:`~d2ext.engine.precision` decides; an average of the weights; validation sets apart from the test
     sets, the best checkpoint and early stopping; a limit of the time and progress from the first iteration
-    on; ``report.html``. A subclass gives ``build_evaluator``, and other loaders where its data are of another
-    kind.
+    on; ``report.html``. A subclass gives ``build_evaluator``, what ``prepare_data`` has to do, and other
+    loaders where its data are of another kind.
 
     Attributes:
         evaluated: the model that evaluation uses and checkpoints hold as "model": ``model`` or its average.
@@ -219,6 +219,10 @@ class BaseTrainer(DefaultTrainer):
         """Resume from the last whole checkpoint of ``OUTPUT_DIR``, else load ``MODEL.WEIGHTS``."""
         self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
 
+    def prepare_data(self) -> None:
+        """Read the datasets for the first time, after the weights and before the training: a subclass finds
+        here what is wrong with them, and measures what it needs."""
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         self.start_iter = self.iter + 1  # the checkpoint holds the number of the iteration it was saved after
@@ -231,6 +235,7 @@ class BaseTrainer(DefaultTrainer):
         Returns:
             the last results if ``TEST.EXPECTED_RESULTS`` asks for their verification, else None.
         """
+        self.prepare_data()
         self._trainer.reset_data_loader(lambda: self.build_train_loader(self.cfg, self.start_iter))
         logging.getLogger(__name__).info(f"Starting training from iteration {self.start_iter}")
         self.iter = self.start_iter
