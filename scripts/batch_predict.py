@@ -29,7 +29,7 @@ import torch
 from detectron2.config import CfgNode
 from tqdm import tqdm
 
-from d2ext.engine import load_config, one_line_errors
+from d2ext.engine import inference_dtype, load_config, one_line_errors
 from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
 from d2ext.projects.u2enet.batch import Shard, ShardPredictor, check_manifest, cut_list, write_folder_list
 
@@ -69,6 +69,8 @@ def main(args: argparse.Namespace) -> None:
     cfg.MODEL.DEVICE = "cpu"
     U2ENetPredictor(cfg)  # weights that do not fit are an error here and not in every actor
     cfg.MODEL.DEVICE = "cuda" if args.gpus_per_actor else "cpu"
+    # The same on every machine, and whenever the command is started again.
+    cfg.TEST.DTYPE = str(inference_dtype(cfg)).removeprefix("torch.")
     args.output = args.output.absolute()
     args.output.mkdir(parents=True, exist_ok=True)
     list_file = args.list and args.list.absolute()

@@ -14,12 +14,12 @@ from tqdm import tqdm
 
 from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.trajectories import SpaceTimeRenderer, Tracks
-from d2ext.engine import load_config
+from d2ext.engine import inference_dtype, load_config
 from d2ext.layers import linear_attention
 from d2ext.modeling import optimize_for_inference
 from d2ext.projects.trajad import StreamingPredictor, TrajADPredictor, add_trajad_config
 
-from .report import Clock, machine, milliseconds, new_plot, write_table
+from .report import Clock, dtype_name, machine, milliseconds, new_plot, write_table
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs/TrajAD/trajad_synthtraffic.yaml"
 BRANCHES = ("autoencoder", "softmax", "linear", "gated_linear")
@@ -75,8 +75,9 @@ def _graphs(args: argparse.Namespace, clock: Clock) -> None:
         draw, *times = clock.alternate(partial(renderer.render, 0, width), *calls)
         results[width] = times
         rows.append([f"{image.shape[0]} x {width}", *map(milliseconds, (draw, *times))])
+    title = f"{machine(clock)}; {dtype_name(inference_dtype(models[0].cfg))}"
     header = ("graph", "drawing ms", *(f"{branch} ms" for branch in BRANCHES))
-    write_table(args.output / "trajad_graphs.md", machine(clock), header, rows)
+    write_table(args.output / "trajad_graphs.md", title, header, rows)
     figure, (ax,) = new_plot("TrajAD, one graph", "columns", "ms")
     for k, branch in enumerate(BRANCHES):
         ax.plot(args.widths, [1000 * results[w][k] for w in args.widths], "o-", label=branch)
@@ -133,6 +134,7 @@ def _streaming(args: argparse.Namespace, clock: Clock) -> None:
         new, whole = clock.alternate(one, lambda r=renderer: batch(r.render(0, width).image))
         cells = [milliseconds(new), milliseconds(new / step), milliseconds(whole), f"{new / whole:.2f}"]
         rows.append([str(step), *cells])
-    title = f"{machine(clock)}; window of {width} columns, linear attention"
+    dtype = dtype_name(inference_dtype(batch.cfg))
+    title = f"{machine(clock)}; window of {width} columns, linear attention, {dtype}"
     header = ("new columns", "ms a step", "ms a new column", "whole graph ms", "step / whole graph")
     write_table(args.output / "trajad_streaming.md", title, header, rows)

@@ -22,6 +22,7 @@ TOY = {
     "DATASETS": {"TRAIN": ["real_mono3drefer_train"], "TEST": ["real_mono3drefer_train"]},
     "DATALOADER": {"NUM_WORKERS": 0},
     "SOLVER": {"MAX_ITER": 4, "WARMUP_ITERS": 2, "IMS_PER_BATCH": 2, "AMP": {"ENABLED": False}},
+    "TEST": {"DTYPE": "float32"},
 }
 
 

@@ -47,6 +47,7 @@ TOY = {
     "DATASETS": {"TRAIN": ["few_rope3d_train"], "TEST": ["few_rope3d_test"]},
     "DATALOADER": {"NUM_WORKERS": 0},
     "SOLVER": {"MAX_ITER": 3, "WARMUP_ITERS": 1, "IMS_PER_BATCH": 2, "AMP": {"ENABLED": False}},
+    "TEST": {"DTYPE": "float32"},
 }
 
 

@@ -28,7 +28,8 @@ TOY = {
     "INPUT": {"SIZE": [64, 64]},
     "DATASETS": {"TRAIN": ["toy_disc_train"], "TEST": ["toy_disc_test"], "HELD_OUT": 0.25},
     "DATALOADER": {"NUM_WORKERS": 0},
-    "SOLVER": {"MAX_ITER": 3, "IMS_PER_BATCH": 2},
+    "SOLVER": {"MAX_ITER": 3, "IMS_PER_BATCH": 2, "AMP": {"ENABLED": False}},
+    "TEST": {"DTYPE": "float32"},
 }
 MASK = "ground_truth/scratch/000_mask.png"
 

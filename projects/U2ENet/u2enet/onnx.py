@@ -110,6 +110,7 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
     cfg = cfg.clone()
     cfg.defrost()
     cfg.MODEL.DEVICE = "cpu"  # no kernels of a GPU in the graphs
+    cfg.TEST.DTYPE = "float32"  # as the graphs, whatever this machine prefers
     model = build_model(cfg).eval()
     D2Checkpointer(model).load(cfg.MODEL.WEIGHTS)
     folder = Path(folder)
@@ -121,7 +122,7 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
     tokenizer = model.text_encoder.tokenizer
     tokenizer.backend.save_pretrained(folder / "tokenizer")
     tokenizer.config.save_pretrained(folder / "tokenizer")
-    cfg.MODEL.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = cfg.MODEL.TEXT.NAME = ""
+    cfg.MODEL.TEXT.NAME = cfg.MODEL.WEIGHTS = cfg.MODEL.BACKBONE.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = ""
     write_bytes(folder / "config.yaml", cfg.dump().encode())
     meta = {
         "format": FORMAT,
@@ -185,10 +186,10 @@ def export_graph(graph: Graph, inputs: dict[str, Tensor], shapes: dict[str, dict
     """
     graph.eval()
     tensors = tuple(inputs.values())
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", enabled=False):
         names = list(graph.outputs(*tensors))
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.autocast("cpu", enabled=False):
             warnings.filterwarnings("ignore", "# The axis name", UserWarning)  # two inputs share an axis
             program = torch.onnx.export(
                 graph,
