@@ -122,6 +122,7 @@ def number(
     bounds = [f"greater than {above:g}"] if above > -math.inf else []
     bounds += [f"at least {least:g}"] if least > -math.inf else []
     bounds += [f"at most {most:g}"] if most < math.inf else []
+    expected = f"expected a number {' and '.join(bounds)}".rstrip()
 
     def parse(text: str) -> float:
         try:
@@ -129,9 +130,7 @@ def number(
         except ValueError:
             value = math.nan
         if not (math.isfinite(value) and least <= value <= most and value > above):
-            raise argparse.ArgumentTypeError(
-                " ".join(["expected a number", " and ".join(bounds)]) + f", got {text!r}"
-            )
+            raise argparse.ArgumentTypeError(f"{expected}, got {text!r}")
         return value
 
     return parse
