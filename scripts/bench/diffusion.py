@@ -12,19 +12,8 @@ from d2ext.engine import inference_autocast, inference_dtype, load_config
 from d2ext.modeling import optimize_for_inference
 from d2ext.projects.diffusion_det3d import add_diffusion_det3d_config
 
-from .models import ROOT, record
+from .models import record
 from .report import Clock, dtype_name, machine, new_plot, write_table
-
-CONFIG = "configs/DiffusionDet3D/diffusion_r50_rope3d.yaml"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", default=str(ROOT / CONFIG), help="of a DiffusionDet3D; weights are random"
-    )
-    parser.add_argument("--steps", nargs="+", type=int, default=[1, 2, 4, 8])
-    parser.add_argument("--boxes", nargs="+", type=int, default=[25, 50, 100, 300])
-    parser.add_argument("--dtype", default="auto", help="TEST.DTYPE of the model")
 
 
 @torch.no_grad()

@@ -34,12 +34,6 @@ from .report import (
 DATASET = "benchmark_train"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sentences", nargs="+", type=int, default=[1, 3, 10, 20], metavar="K")
-    parser.add_argument("--workers", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--images", type=int, default=24, help="images that the loader reads")
-
-
 def run(args: argparse.Namespace, clock: Clock) -> None:
     with tempfile.TemporaryDirectory() as folder:
         # The frozen encoder's features are cached: one layer gives tensors of the same shape sooner.

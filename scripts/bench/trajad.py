@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,17 +20,8 @@ from d2ext.projects.trajad import StreamingPredictor, TrajADPredictor, add_traja
 
 from .report import Clock, dtype_name, machine, milliseconds, new_plot, write_table
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs/TrajAD/trajad_synthtraffic.yaml"
 BRANCHES = ("autoencoder", "softmax", "linear", "gated_linear")
 HEADS, DIM = 4, 16  # of the attention that is timed alone: the branch's
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config-file", default=str(CONFIG))
-    parser.add_argument("--widths", nargs="+", type=int, default=[256, 512, 1024], help="columns")
-    parser.add_argument("--tokens", nargs="+", type=int, default=[1024, 4096, 16384, 65536])
-    parser.add_argument("--softmax-tokens", type=int, default=65536, help="most tokens of softmax attention")
-    parser.add_argument("--steps", nargs="+", type=int, default=[4, 16, 64, 256], help="new columns")
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ from d2ext.engine import inference_autocast, inference_dtype
 from d2ext.modeling import U2ENet, optimize_for_inference
 from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
 
-from .models import CONFIGS, full_size_config, record, roberta_folder
+from .models import full_size_config, record, roberta_folder
 from .report import Clock, dtype_name, machine, milliseconds, new_plot, write_table
 
 FILE_SIZES = {"mono3drefer": (375, 1242), "monomulti3d": (1080, 1920)}
@@ -31,20 +31,11 @@ Results = dict[tuple[str, int, int], dict[str, float]]
 COLUMNS = (*STAGES, "all, text cached", "all", "ResNet-50")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--configs", nargs="+", choices=CONFIGS, default=list(CONFIGS), metavar="CONFIG")
-    parser.add_argument("--sentences", nargs="+", type=int, default=[1, 3, 20], metavar="K")
-    parser.add_argument("--batch", nargs="+", type=int, default=[1, 8], metavar="B", help="images at a time")
-    parser.add_argument("--text", help="folder with RoBERTa-base's tokenizer and config; default: a stand-in")
-    parser.add_argument("--dtype", default="auto", help="TEST.DTYPE of the model")
-    parser.add_argument("--compile", action="store_true", help="with torch.compile")
-
-
 @torch.no_grad()
 def run(args: argparse.Namespace, clock: Clock) -> None:
     results: Results = {}
     with tempfile.TemporaryDirectory() as folder:
-        text = args.text or roberta_folder(Path(folder))
+        text = str(args.text) if args.text else roberta_folder(Path(folder))
         for name in args.configs:
             cfg = full_size_config(name, text, ["TEST.DTYPE", args.dtype])
             dtype = dtype_name(inference_dtype(cfg))
