@@ -24,10 +24,10 @@ from d2ext.data.build import build_grounding_test_loader, build_grounding_train_
 from d2ext.engine.checkpoint import D2Checkpointer, load_backbone
 from d2ext.engine.hooks import Checkpoint, StepSeed, Validation, WeightAverage
 from d2ext.engine.optimizer import build_optimizer
-from d2ext.engine.pictures import draw_answers
 from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
 from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimeLimit
 from d2ext.engine.report import write_report
+from d2ext.gallery import open_gallery
 
 
 def create_ddp_model(model: nn.Module, *, find_unused_parameters: bool = False) -> nn.Module:
@@ -209,10 +209,12 @@ class BaseTrainer(DefaultTrainer):
         """Results on ``cfg.DATASETS.TEST`` of what checkpoints hold; pictures go to the event storage."""
         share_buffers(self.evaluated)
         results = self.test(cfg, self.evaluated)
-        if comm.is_main_process():
+        if comm.is_main_process() and cfg.TEST.PICTURES > 0:
             for name in cfg.DATASETS.TEST:
-                for image_id, picture in draw_answers(cfg.OUTPUT_DIR, name, cfg.TEST.PICTURES):
-                    self.storage.put_image(f"{name}/{image_id}", picture[..., ::-1].transpose(2, 0, 1))
+                gallery = open_gallery(cfg.OUTPUT_DIR, name, cfg)
+                for picture in gallery.spread(cfg.TEST.PICTURES) if gallery else ():
+                    pixels = picture.pixels[..., ::-1].transpose(2, 0, 1)
+                    self.storage.put_image(f"{name}/{picture.image_id}", pixels)
         return results
 
     def resume_or_load(self, resume: bool = True) -> None:
