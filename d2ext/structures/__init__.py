@@ -5,6 +5,7 @@ from .camera import Camera
 from .ground import flip_plane, ground_rotation, height_above_plane, normalize_plane
 from .regions import Region, find_regions, label_regions
 from .rotated_iou import bev_iou, iou3d, rectangle_intersection
+from .transfer import constant, transfer
 
 __all__ = [
     "BOX_EDGES",
@@ -14,6 +15,7 @@ __all__ = [
     "Camera",
     "Region",
     "bev_iou",
+    "constant",
     "find_regions",
     "flip_plane",
     "ground_rotation",
@@ -22,6 +24,7 @@ __all__ = [
     "label_regions",
     "normalize_plane",
     "rectangle_intersection",
+    "transfer",
     "wrap_angle",
     "yaw_rotation",
 ]
