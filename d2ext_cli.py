@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
 import math
 import os
 import sys
@@ -219,6 +220,8 @@ def run_command(
     """Parse ``arguments`` (default: the command line) and call ``main(args)``, with errors of one line."""
     args = parser.parse_args(arguments)
     require_libraries()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what a step is about shows as it begins, in a pipe too
     from d2ext.engine import one_line_errors
 
     with one_line_errors():
