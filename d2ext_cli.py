@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
 import math
 import os
 import sys
@@ -18,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+LONGEST = 280  # characters of an error
 Check = Callable[[argparse.Namespace], None]
 
 
@@ -42,7 +44,7 @@ class CommandParser(argparse.ArgumentParser):
         """As argparse has it, with the checks; ``parse_args`` and subcommands come through here."""
         parsed, rest = super().parse_known_args(args, namespace)
         try:
-            for check in self._checks:
+            for check in () if rest else self._checks:  # what is left over is the error to report
                 check(parsed)
         except ValueError as e:
             self.error(str(e))
@@ -50,7 +52,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with status 2 and one line."""
-        self.exit(2, f"error: {' '.join(message.split())}\n")
+        line = " ".join(message.split())
+        self.exit(2, f"error: {line[:LONGEST]}{'...' * (len(line) > LONGEST)}\n")
 
 
 # Types of arguments: from the text that was given to a value, or an error of one line.
@@ -219,6 +222,8 @@ def run_command(
     """Parse ``arguments`` (default: the command line) and call ``main(args)``, with errors of one line."""
     args = parser.parse_args(arguments)
     require_libraries()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what a step is about shows as it begins, in a pipe too
     from d2ext.engine import one_line_errors
 
     with one_line_errors():

@@ -24,7 +24,6 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,27 +84,27 @@ def predict(
     Raises:
         OSError: answers cannot be written.
     """
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
+    from ray.util import ActorPool
 
     from d2ext.projects.u2enet.batch import ShardPredictor
 
-    quiet = {"include_dashboard": False} if args.ray == "local" else {}
-    ray.init(args.ray, log_to_driver=False, logging_level=logging.ERROR, **quiet)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
-    done = ray.data.from_items([asdict(s) for s in shards], override_num_blocks=len(shards)).map_batches(
-        ShardPredictor,
-        fn_constructor_args=(cfg, list_file, args.output, args.single or None),
-        batch_size=1,
-        concurrency=min(args.actors, len(shards)),
-        num_gpus=args.gpus_per_actor,
-    )
-    for row in done.iter_rows():
-        if row["error"]:
-            raise OSError(row["error"])
-        yield row["images"], row["failed"]
+    local = {"include_dashboard": False} if args.ray == "local" else {}
+    ray.init(args.ray, log_to_driver=False, logging_level=logging.ERROR, **local)
+    try:
+        # A worker that dies with its machine is started again on another, and repeats its shard.
+        settings = {"num_gpus": args.gpus_per_actor, "max_restarts": -1, "max_task_retries": -1}
+        worker = ray.remote(ShardPredictor).options(**settings)
+        arguments = (cfg, list_file, args.output, args.single or None)
+        pool = ActorPool([worker.remote(*arguments) for _ in range(min(args.actors, len(shards)))])
+        results = pool.map_unordered(lambda actor, shard: actor.work.remote(shard), shards)
+        for images, failed, error in results:
+            if error:
+                raise OSError(error)
+            yield images, failed
+    finally:
+        ray.shutdown()  # here and not when the interpreter ends, when it prints tracebacks of its threads
 
 
 def main(args: argparse.Namespace) -> None:
@@ -122,7 +121,7 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(add_u2enet_config, args.config_file, args.opts)
     cfg.defrost()
     cfg.MODEL.DEVICE = "cpu"
-    print(f"loading {cfg.MODEL.WEIGHTS}", flush=True)
+    print(f"loading {cfg.MODEL.WEIGHTS}")
     U2ENetPredictor(cfg)  # weights that do not fit are an error here and not in every actor
     cfg.MODEL.DEVICE = "cuda" if args.gpus_per_actor else "cpu"
     # The same on every machine, and whenever the command is started again.
@@ -133,13 +132,13 @@ def main(args: argparse.Namespace) -> None:
     if args.folder:
         list_file = args.output / "list.jsonl"
         write_folder_list(args.folder, args.text, list_file)
-    print(f"checking {list_file}", flush=True)
+    print(f"checking {list_file}")
     shards = cut_list(list_file, args.shard_size)
     check_manifest(args.output, cfg, list_file, args.shard_size, args.single or None)
     missing = [s for s in shards if not s.file(args.output).is_file()]
     total, left, failed = (sum(s.images for s in x) for x in (shards, missing, []))
     if missing:
-        print(f"starting Ray and {min(args.actors, len(missing))} of the model", flush=True)
+        print(f"starting Ray and {min(args.actors, len(missing))} of the model")
     with tqdm(total=total, initial=total - left, unit="image", desc="U2ENet") as bar:
         for images, failures in predict(missing, cfg, list_file, args) if missing else ():
             failed += failures

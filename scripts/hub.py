@@ -54,7 +54,7 @@ def write_model(checkpoint: Path, config: Path, metrics: list[Path], folder: Pat
         for parent in parents:
             node = node[parent]
         node.pop(last, None)
-    print(f"reading {checkpoint}", flush=True)
+    print(f"reading {checkpoint}")
     card = model_card(content["MODEL"]["META_ARCHITECTURE"], content.get("DATASETS", {}), metrics)
     state = read_checkpoint(checkpoint)["model"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def push(args: argparse.Namespace) -> None:
 
         with tempfile.TemporaryDirectory() as folder:
             write_model(args.checkpoint, args.config, args.metrics, Path(folder))
-            print(f"uploading {', '.join(FILES)} to {args.to}", flush=True)
+            print(f"uploading {', '.join(FILES)} to {args.to}")
             api = HfApi()
             api.create_repo(args.to, exist_ok=True)
             api.upload_folder(repo_id=args.to, folder_path=folder, allow_patterns=list(FILES))
@@ -102,7 +102,7 @@ def pull(args: argparse.Namespace) -> None:
     else:
         from huggingface_hub import snapshot_download
 
-        print(f"fetching {', '.join(FILES)} from {args.source}", flush=True)
+        print(f"fetching {', '.join(FILES)} from {args.source}")
         source = Path(snapshot_download(args.source, allow_patterns=list(FILES)))
     for name in FILES:
         if not (source / name).is_file():

@@ -25,6 +25,7 @@ def build_parser() -> CommandParser:
 def main(args: argparse.Namespace) -> None:
     from d2ext.engine import write_report
 
+    print(f"reading {args.folder} and drawing its worst mistakes")
     print(f"wrote {write_report(args.folder)}")
 
 

@@ -88,12 +88,12 @@ def main(args: argparse.Namespace) -> None:
     output, seeds = args.output.resolve(), range(args.seeds)
     for seed in seeds:
         for model in MODELS:
-            print(f"\n=== {model}, seed {seed}", flush=True)
+            print(f"\n=== {model}, seed {seed}")
             options = ["--resume", "SEED", seed, "SOLVER.MAX_ITER", args.iterations, *args.options]
             train_net(model, options, output / model / str(seed))
         weights = output / "diffusion" / str(seed) / "model_final.pth"
         for name, (steps, boxes) in tests_of(args.box_steps).items():
-            print(f"\n=== {name}, seed {seed}", flush=True)
+            print(f"\n=== {name}, seed {seed}")
             numbers = ["MODEL.DIFFUSION.STEPS", steps, "MODEL.DETECTION3D.NUM_BOXES", boxes]
             options = ["--eval-only", "MODEL.WEIGHTS", weights, "SEED", seed, *args.options, *numbers]
             train_net("diffusion", options, output / name / str(seed))

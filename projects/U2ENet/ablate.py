@@ -143,7 +143,7 @@ class Run:
         """Do what is not done yet."""
         from d2ext.engine import run_once
 
-        print(f"\n=== {self.name}, seed {self.seed}", flush=True)
+        print(f"\n=== {self.name}, seed {self.seed}")
         if self.name in VARIANTS and not (self.folder / START).is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_start(self.options, self.seed, self.folder / START)

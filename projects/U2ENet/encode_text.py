@@ -55,9 +55,9 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(add_u2enet_config, args.config_file, args.opts)
     if not cfg.MODEL.TEXT.FROZEN or not cfg.MODEL.TEXT.CACHE_DIR:
         raise ValueError("expected MODEL.TEXT.FROZEN True and a folder as MODEL.TEXT.CACHE_DIR")
-    print(f"reading the sentences of {', '.join({*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST})}", flush=True)
+    print(f"reading the sentences of {', '.join({*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST})}")
     texts = all_sentences(cfg)
-    print(f"{len(texts)} sentences for {cfg.MODEL.TEXT.NAME}", flush=True)
+    print(f"{len(texts)} sentences for {cfg.MODEL.TEXT.NAME}")
     encoder = build_text_encoder(cfg).to(cfg.MODEL.DEVICE).eval()
     encoder.tokenize(texts)  # a sentence that is too long is an error before the work starts
     for start in tqdm(range(0, len(texts), BATCH), unit=f"x{BATCH} sentences"):

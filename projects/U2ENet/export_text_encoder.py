@@ -31,7 +31,7 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(add_u2enet_config, args.config_file, args.opts)
     if not cfg.MODEL.WEIGHTS:
         raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")
-    print(f"loading {cfg.MODEL.WEIGHTS}", flush=True)
+    print(f"loading {cfg.MODEL.WEIGHTS}")
     text = U2ENetPredictor(cfg).model.text_encoder
     text.encoder.save_pretrained(args.output)
     text.tokenizer.backend.save_pretrained(args.output)

@@ -92,7 +92,9 @@ class Distillation:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
+        print(f"listing the images of {args.data}")
         self.data = Images(args.data, args.size, args.batch, args.seed)
+        print(f"{len(self.data.files)} images; building {args.source}")
         network = build_source(args.source, args.weights)
         channels = round(FEATURES * args.width)
         self.source = PatchFeatures(network, args.layers, channels).to(args.device)

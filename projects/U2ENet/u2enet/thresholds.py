@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,4 +54,5 @@ def choose(cfg: CfgNode, least_none: float) -> ChosenThresholds:
     U2ENetTrainer.test(cfg, model, evaluators)
     results = [r for evaluator in evaluators for r in evaluator.results]
     answers = [a for evaluator in evaluators for a in evaluator.answers]
+    logging.getLogger(__name__).info(f"choosing thresholds for {len(results)} sentences")
     return choose_thresholds(results, answers, least_none=least_none)
