@@ -67,7 +67,7 @@ def dataset() -> Iterator[list[tuple[dict[str, Any], list[dict[str, Any]]]]]:
 
 def judge(images: list[tuple[dict[str, Any], list[dict[str, Any]]]]) -> list[JudgedImage]:
     rows = {record["image_id"]: {"predictions": found} for record, found in images}
-    return Detection3DEvaluator(NAME).judge(rows)
+    return Detection3DEvaluator(NAME).judge([record for record, _ in images], rows)
 
 
 def naive(record: dict[str, Any], found: list[dict[str, Any]], least: float) -> tuple[list, list, list]:
