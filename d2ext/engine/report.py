@@ -177,15 +177,22 @@ def _mistakes(folder: Path, name: str, config: CfgNode) -> str:
         return f"<p>No pictures of mistakes: {html.escape(str(e))}</p>"
     if not gallery or not figures:
         return ""
-    heading = f"<h3>{gallery.heading}</h3>\n<p>{gallery.note}</p>"
-    return "\n".join([heading, '<div class="pictures">', *figures, "</div>"])
+    return "\n".join(
+        [
+            f"<h3>{gallery.heading}</h3>",
+            f"<p>{gallery.note}</p>",
+            '<div class="pictures">',
+            *figures,
+            "</div>",
+        ]
+    )
 
 
 def _figure(picture: Picture) -> str:
     ok, data = cv2.imencode(".jpg", picture.pixels, [cv2.IMWRITE_JPEG_QUALITY, 85])
     if not ok:
         raise ValueError(f"image {picture.image_id}: could not encode the picture")
-    title, caption = _breakable(picture.title), html.escape(picture.caption)
+    title, caption = html.escape(picture.title), html.escape(picture.caption)
     image = _image(data.tobytes(), "image/jpeg", picture.title)
     return f"<figure><figcaption><b>{title}</b><br>{caption}</figcaption>{image}</figure>"
 

@@ -211,11 +211,17 @@ class BaseTrainer(DefaultTrainer):
         results = self.test(cfg, self.evaluated)
         if comm.is_main_process() and cfg.TEST.PICTURES > 0:
             for name in cfg.DATASETS.TEST:
-                gallery = open_gallery(cfg.OUTPUT_DIR, name, cfg)
-                for picture in gallery.spread(cfg.TEST.PICTURES) if gallery else ():
-                    pixels = picture.pixels[..., ::-1].transpose(2, 0, 1)
-                    self.storage.put_image(f"{name}/{picture.image_id}", pixels)
+                self._put_pictures(cfg, name)
         return results
+
+    def _put_pictures(self, cfg: CfgNode, name: str) -> None:
+        try:
+            gallery = open_gallery(cfg.OUTPUT_DIR, name, cfg)
+            for picture in gallery.spread(cfg.TEST.PICTURES) if gallery else ():
+                pixels = picture.pixels[..., ::-1].transpose(2, 0, 1)
+                self.storage.put_image(f"{name}/{picture.image_id}", pixels)
+        except FileNotFoundError as e:  # such as a map that another machine keeps for itself
+            logging.getLogger(__name__).warning(f"no pictures of {name}: {e}")
 
     def resume_or_load(self, resume: bool = True) -> None:
         """Resume from the last whole checkpoint of ``OUTPUT_DIR``, else load ``MODEL.WEIGHTS``."""

@@ -109,12 +109,12 @@ def read_map(folder: Path, image_id: str) -> np.ndarray:
     """
     path = folder / "maps" / f"{image_id}.npy"
     try:
-        values = np.load(path, allow_pickle=False)
+        values = np.lib.format.open_memmap(path, mode="r")  # nothing is allocated that the file has not
     except FileNotFoundError as e:
         raise FileNotFoundError(f"{path}: no such file") from e
     except (ValueError, EOFError, OSError) as e:
         raise ValueError(f"{path}: expected an array ({' '.join(str(e).split())[:80]})") from e
-    if not isinstance(values, np.ndarray) or values.dtype != np.float16 or values.ndim != 2:
+    if values.dtype != np.float16 or values.ndim != 2:
         raise ValueError(f"{path}: expected a (H, W) array of float16")
     if not values.size or not np.isfinite(values).all():
         raise ValueError(f"{path}: expected finite numbers")

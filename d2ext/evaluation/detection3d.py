@@ -107,18 +107,19 @@ class Detection3DEvaluator(Evaluator3D):
             rows = instance_rows(output["instances"], record.get("box_plane"))
             self._rows.append({"image_id": record["image_id"], "predictions": rows})
 
-    def judge(self, rows: Rows) -> list[JudgedImage]:
+    def judge(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> list[JudgedImage]:
         """What is right, false and missed in each image, as in ``exact`` at the hardest difficulty.
 
         An object is found by a prediction of its class with a 3D IoU of at least ``MISTAKE_IOU``, as an
         answer to a sentence is right from there on.
 
         Args:
+            records: the dataset.
             rows: image id -> {"predictions": rows}.
         """
-        labels, predictions = self._objects(self.records, rows)
+        labels, predictions = self._objects(records, rows)
         if self._kind == "rope3d":
-            labels, predictions = self._on_ground(self.records, labels, predictions)
+            labels, predictions = self._on_ground(records, labels, predictions)
         comparison = Comparison(labels, predictions, "3d", self._protocol.neighbours)
         matches = [
             comparison.exact_match(kind, MISTAKE_IOU, KITTI_DIFFICULTIES[-1]) for kind in self._protocol.coco
@@ -128,7 +129,7 @@ class Detection3DEvaluator(Evaluator3D):
             np.any([m.judged for m in matches], axis=0),
             np.max([m.label for m in matches], axis=0),
         )
-        return judge_images(self.records, self._found(self.records, rows), labels, predictions, match)
+        return judge_images(records, self._found(records, rows), labels, predictions, match)
 
     def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
         protocol = self._protocol

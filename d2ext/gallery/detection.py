@@ -27,8 +27,9 @@ class DetectionGallery(Gallery):
     """Draws right and false detections and missed objects, each in a colour, and the labels in white."""
 
     note = (
-        "Scores from the one on that gives the greatest F1 of the dataset. White: the labels; those in white "
-        "only are too small, hidden or cut off to count, or of a class that is not evaluated."
+        "Green: right. Orange: false. Blue: missed. White: the labels; what is white only is too small, "
+        "hidden or cut off to count, or of a class that is not evaluated. Predictions below the score that "
+        "gives the dataset its greatest F1 are left out."
     )
 
     def read(self, records: Sequence[dict[str, Any]]) -> list[JudgedImage]:
@@ -37,7 +38,7 @@ class DetectionGallery(Gallery):
         for name, row in rows.items():
             check_boxes(row.get("predictions"), f"{path}: image {name!r}", FIELDS | FIELDS_2D)
         masks = self.cfg.get("TEST", {}).get("REGION_MASKS") or None
-        return Detection3DEvaluator(self.name, None, masks).judge(rows)
+        return Detection3DEvaluator(self.name, None, masks).judge(records, rows)
 
     def draw(self, answer: JudgedImage) -> Picture:
         record = answer.record

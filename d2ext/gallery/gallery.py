@@ -46,10 +46,11 @@ class Gallery(ABC):
     A subclass reads what its evaluator left in the folder.
 
     Attributes:
-        heading, note: over the worst answers, as HTML.
+        heading, note: over the worst answers; the note says what the colours mean. HTML.
     """
 
-    heading, note = "Worst mistakes", ""
+    heading = "Worst mistakes"
+    note: str
 
     def __init__(self, folder: Path, name: str, cfg: CfgNode) -> None:
         """

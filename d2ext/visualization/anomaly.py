@@ -107,7 +107,7 @@ def _enlarge(panel: np.ndarray, width: int, scale: int) -> np.ndarray:
 def _outline(panel: np.ndarray, mask: np.ndarray, scale: int) -> None:
     large = cv2.resize(mask.astype(np.uint8), None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
     contours, _ = cv2.findContours(large, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(panel, contours, -1, LABELLED, 1, cv2.LINE_AA)
+    cv2.drawContours(panel, contours, -1, LABELLED, 2, cv2.LINE_AA)
 
 
 def _draw_regions(

@@ -64,12 +64,14 @@ class Page(HTMLParser):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.tags: list[str] = []
+        self.meta: list[str | None] = []
         self.links: list[str] = []
         self.text = ""
         self.feed(path.read_text())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.meta += [dict(attrs).get("content")] if tag == "meta" else []
         self.links += [value or "" for name, value in attrs if name in ("src", "href")]
 
     def handle_data(self, data: str) -> None:
@@ -102,8 +104,19 @@ def test_training_leaves_a_page_and_pictures(tmp_path: Path, dataset: Path) -> N
     kinds = [link.partition(";")[0] for link in page.links]
     assert page.tags.count("img") == page.tags.count("figure") == len(kinds) == 5
     assert kinds == 2 * ["data:image/svg+xml"] + 3 * ["data:image/jpeg"]
+    # Nothing is loaded or run, and a phone shows the page at its own width.
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in page.meta
+    assert "width=device-width, initial-scale=1" in page.meta
     assert EVIL in page.text and "12.35" in page.text and "configs/<i>.yaml" in page.text
     assert page.text.count("<b>run") >= 2  # title and headline
+
+
+def test_training_goes_on_without_pictures_of_what_is_not_there(tmp_path: Path, dataset: Path) -> None:
+    cfg = tiny_config(tmp_path / "run")
+    cfg.DATASETS.VAL, cfg.DATASETS.TEST, cfg.SOLVER.MAX_ITER = (NAME,), (), 2
+    dataset.unlink()
+    EvaluatedTrainer(cfg).train()
+    assert "No pictures of mistakes" in (tmp_path / "run/report.html").read_text()
 
 
 def test_pictures_show_prediction_and_target(tmp_path: Path, dataset: Path) -> None:
