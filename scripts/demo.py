@@ -56,7 +56,7 @@ class Demo:
         print(f"\n=== {number} of 4: {what}, {plan}", flush=True)
 
     def run(self, *command: str | Path) -> float:
-        """Run a script of the repository and return its seconds; ends the demo with its status if it fails."""
+        """Run a script of the repository and return its seconds; the demo ends with it if it fails."""
         start = time.time()
         environment = os.environ | {"DETECTRON2_DATASETS": str(self.datasets)}
         # A group of its own: Ctrl-C reaches this program alone, which ends the script and all its processes.

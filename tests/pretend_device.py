@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 DEVICE = torch.device("cuda", 0)
 _ROOT = Path(__file__).resolve().parents[1]
@@ -82,7 +81,8 @@ class _Watch(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
-        leaves = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        leaves: list[Tensor] = []
+        mapped(leaves.append, (args, tuple(kwargs.values())))
         theirs = [x for x in leaves if isinstance(x, DeviceTensor)]
         asked = kwargs.get("device")
         asked = None if asked is None else torch.device(asked)
@@ -93,8 +93,8 @@ class _Watch(TorchDispatchMode):
         if asked is not None:
             kwargs["device"] = torch.device("cpu")
         kwargs.pop("pin_memory", None)
-        inner_args, inner = tree_map(_unwrapped, (args, kwargs))
-        out = func(*inner_args, **inner)
+        inner = {key: mapped(_unwrapped, value) for key, value in kwargs.items()}
+        out = func(*mapped(_unwrapped, args), **inner)
         if name == "_local_scalar_dense" or (
             name == "_to_copy" and asked is not None and asked.type == "cpu"
         ):
@@ -102,7 +102,7 @@ class _Watch(TorchDispatchMode):
         if name.endswith("_") and args and isinstance(args[0], DeviceTensor):
             return args[0]
         known = {id(x.values): x for x in theirs}  # what an operation gives back is no new tensor
-        return tree_map(lambda x: known[id(x)] if id(x) in known else _wrapped(x), out)
+        return mapped(lambda x: known[id(x)] if id(x) in known else DeviceTensor(x), out)
 
     def _judge(
         self,
@@ -124,7 +124,7 @@ class _Watch(TorchDispatchMode):
             elif not theirs and not foreign and name == "_to_copy" and not kwargs.get("non_blocking"):
                 self._note("_to_copy of a number to the device, not non_blocking")
         elif name in ("index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index"):
-            indices = [x for x in tree_leaves(args[1]) if isinstance(x, Tensor)]
+            indices = [x for x in args[1] if isinstance(x, Tensor)]
             if any(not isinstance(x, DeviceTensor) for x in indices):
                 self._note(f"{name} by an index that the host has")
             elif name.endswith("index") and any(x.dtype in (torch.bool, torch.uint8) for x in indices):
@@ -152,12 +152,17 @@ def _index(index: Any) -> Any:
     return torch.tensor(index, dtype=torch.long, device=DEVICE) if isinstance(index, list) else index
 
 
-def _unwrapped(x: Any) -> Any:
+def mapped(function: Callable[[Tensor], Any], values: Any) -> Any:
+    """The same tuples and lists with every tensor replaced."""
+    if isinstance(values, Tensor):
+        return function(values)
+    if isinstance(values, (tuple, list)):
+        return type(values)([mapped(function, x) for x in values])
+    return values
+
+
+def _unwrapped(x: Tensor) -> Tensor:
     return x.values if isinstance(x, DeviceTensor) else x
-
-
-def _wrapped(x: Any) -> Any:
-    return DeviceTensor(x) if isinstance(x, Tensor) and not isinstance(x, DeviceTensor) else x
 
 
 @contextmanager
