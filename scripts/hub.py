@@ -24,11 +24,12 @@ import d2ext  # noqa: F401  (first: silences import-time warnings)
 import yaml
 
 from d2ext.engine import one_line_errors, read_checkpoint, write_safetensors
+from d2ext.engine.config import WEIGHTS_KEYS
 from d2ext.files import write_bytes
 
 FILES = ("model.safetensors", "config.yaml", "README.md")
 # Keys of a config that belong to the machine it was trained on; a shared one leaves them at their defaults.
-_LOCAL = ("OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.DEVICE")
+_LOCAL = ("OUTPUT_DIR", "MODEL.DEVICE", *(key for key in WEIGHTS_KEYS if key != "MODEL.TEXT.NAME"))
 
 
 def is_local(place: str) -> bool:
@@ -52,7 +53,7 @@ def write_model(checkpoint: Path, config: Path, metrics: list[Path], folder: Pat
         *parents, last = key.split(".")
         node = content
         for parent in parents:
-            node = node[parent]
+            node = node.get(parent, {})
         node.pop(last, None)
     card = model_card(content["MODEL"]["META_ARCHITECTURE"], content.get("DATASETS", {}), metrics)
     state = read_checkpoint(checkpoint)["model"]

@@ -75,7 +75,12 @@ def test_automatic_follows_the_device_and_explicit_does_not(tmp_path, monkeypatc
     monkeypatch.setattr(precision, "_cpu_has_bfloat16", lambda: native)
     cfg = tiny_config(tmp_path)
     chosen = torch.bfloat16 if native else torch.float32
-    for enabled, expected in ((None, chosen), ("auto", chosen), (True, torch.bfloat16), (False, torch.float32)):
+    for enabled, expected in (
+        (None, chosen),
+        ("auto", chosen),
+        (True, torch.bfloat16),
+        (False, torch.float32),
+    ):
         cfg.SOLVER.AMP.ENABLED = enabled
         assert training_dtype(cfg) == expected
     for name, expected in (("auto", chosen), ("bfloat16", torch.bfloat16), ("float32", torch.float32)):
