@@ -27,6 +27,8 @@ SEED = 2026
 #: Seconds on two idle cores with AVX2: a script's start, rendering a scene, answering about it.
 START, RENDER_SCENE, ANSWER_SCENE = 10.0, 0.25, 1.0
 MOST_TRAINING, LEAST_TRAINING = 120.0, 20.0
+#: Iterations after which the loss must have fallen.
+ENOUGH = 12
 #: Seconds that are never planned with: the end of the training, and what the clock hides.
 RESERVE = 25.0
 
@@ -117,9 +119,10 @@ class Demo:
         taken = self.run(*demo, "--opts", "MODEL.WEIGHTS", WEIGHTS, seconds=limit)
         self.start = taken or self.start
 
-    def train(self, iterations: int) -> list[float]:
-        """Returns the losses, those of the first iteration first."""
-        seconds = min(max(self.left() - self.start, LEAST_TRAINING), MOST_TRAINING)
+    def train(self, iterations: int) -> dict[int, float]:
+        """Returns the loss after some of the iterations, by their number."""
+        most = MOST_TRAINING * min(self.slowness, 2.0)
+        seconds = min(max(self.left() - self.start, LEAST_TRAINING), most)
         what = f"training from random weights for {iterations} iterations or {seconds:.0f} s"
         self.headline(4, what, self.start + seconds, "the end")
         folder = self.output / "training"
@@ -129,7 +132,7 @@ class Demo:
         limit = ("SOLVER.MAX_MINUTES", f"{seconds / 60:.3f}", "OUTPUT_DIR", folder)
         self.run(*TRAIN_NET, *short, *limit, seconds=max(self.end - time.time(), 60))
         rows = [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.is_file() else []
-        return [row["total_loss"] for row in rows if "total_loss" in row]
+        return {row["iteration"] + 1: row["total_loss"] for row in rows if "total_loss" in row}
 
 
 def pick_sentences(jsons: Path) -> tuple[str, list[str]]:
@@ -153,12 +156,13 @@ def main(args: argparse.Namespace) -> None:
     demo.draw()
     losses = demo.train(args.iterations)
     print(f"\npicture {output / 'demo.png'}, boxes {output / 'demo.json'}, tables {output / 'evaluation'}")
-    if len(losses) < 2:
-        print("loss: this machine is too busy for more than one iteration")
+    done, values = max(losses, default=0), list(losses.values())
+    if done < ENOUGH:
+        print(f"loss: no word on it after {done} iterations, this machine is too busy for more")
         return
-    part = -(-len(losses) // 3)
-    first, last = fmean(losses[:part]), fmean(losses[-part:])
-    print(f"loss {first:.2f} -> {last:.2f}")
+    part = -(-len(values) // 3)
+    first, last = fmean(values[:part]), fmean(values[-part:])
+    print(f"loss {first:.2f} -> {last:.2f} in {done} iterations")
     if not last < first:
         sys.exit("error: the loss did not fall")
 
