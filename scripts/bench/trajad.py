@@ -28,6 +28,7 @@ HEADS, DIM = 4, 16  # of the attention that is timed alone: the branch's
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config-file", default=str(CONFIG))
+    parser.add_argument("--dtype", default="auto", help="TEST.DTYPE of the model")
     parser.add_argument("--widths", nargs="+", type=int, default=[256, 512, 1024], help="columns")
     parser.add_argument("--tokens", nargs="+", type=int, default=[1024, 4096, 16384, 65536])
     parser.add_argument("--softmax-tokens", type=int, default=65536, help="most tokens of softmax attention")
@@ -41,9 +42,10 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
     _streaming(args, clock)
 
 
-def predictor(config_file: str, branch: str, width: int) -> TrajADPredictor:
+def predictor(config_file: str, dtype: str, branch: str, width: int) -> TrajADPredictor:
     """A model of random weights."""
     options = ["MODEL.EFFICIENT_AD.BRANCH.NAME", branch, "INPUT.GRAPH.WIDTH", str(width)]
+    options += ["TEST.DTYPE", dtype]
     cfg = load_config(add_trajad_config, config_file, options)
     return TrajADPredictor(cfg, optimize_for_inference(build_model(cfg).eval()))
 
@@ -67,7 +69,7 @@ def _graphs(args: argparse.Namespace, clock: Clock) -> None:
     """One graph by branch and length."""
     rows, results = [], {}
     for width in tqdm(args.widths, desc="graphs", disable=None):
-        models = [predictor(args.config_file, branch, width) for branch in BRANCHES]
+        models = [predictor(args.config_file, args.dtype, branch, width) for branch in BRANCHES]
         spec = graph_spec(models[0].cfg)
         renderer = SpaceTimeRenderer(traffic(width * spec.seconds_per_pixel), spec)
         image = renderer.render(0, width).image
@@ -114,7 +116,7 @@ def _attention(args: argparse.Namespace, clock: Clock) -> None:
 
 def _streaming(args: argparse.Namespace, clock: Clock) -> None:
     """A step of the stream against the predictor on the whole graph."""
-    batch = predictor(args.config_file, "linear", 256)
+    batch = predictor(args.config_file, args.dtype, "linear", 256)
     spec, width = graph_spec(batch.cfg), batch.cfg.INPUT.GRAPH.WIDTH
     turns = clock.repeats + 2
     rows = []
