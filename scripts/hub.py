@@ -24,8 +24,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's 
 from d2ext_cli import CommandParser, existing_file, output_folder, run_command
 
 FILES = ("model.safetensors", "config.yaml", "README.md")
-# Keys of a config that belong to the machine it was trained on; a shared one leaves them at their defaults.
-_LOCAL = ("OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.DEVICE")
 
 
 def is_local(place: str) -> bool:
@@ -41,6 +39,7 @@ def write_model(checkpoint: Path, config: Path, metrics: list[Path], folder: Pat
     import yaml
 
     from d2ext.engine import read_checkpoint, write_safetensors
+    from d2ext.engine.config import WEIGHTS_KEYS
     from d2ext.files import write_bytes
 
     content = yaml.safe_load(config.read_text())
@@ -48,11 +47,12 @@ def write_model(checkpoint: Path, config: Path, metrics: list[Path], folder: Pat
         raise ValueError(
             f"{config}: expected the config.yaml of a training run, with MODEL.META_ARCHITECTURE"
         )
-    for key in _LOCAL:
+    # What belongs to the machine it was trained on is left at its default.
+    for key in ("OUTPUT_DIR", "MODEL.DEVICE", *(key for key in WEIGHTS_KEYS if key != "MODEL.TEXT.NAME")):
         *parents, last = key.split(".")
         node = content
         for parent in parents:
-            node = node[parent]
+            node = node.get(parent, {})
         node.pop(last, None)
     print(f"reading {checkpoint}")
     card = model_card(content["MODEL"]["META_ARCHITECTURE"], content.get("DATASETS", {}), metrics)
