@@ -1,4 +1,4 @@
-"""Warnings that a user can do nothing about are not shown, here or in processes that are started from here."""
+"""Warnings that a user can do nothing about are not shown, here or in processes started from here."""
 
 import subprocess
 import sys
