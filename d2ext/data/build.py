@@ -220,8 +220,13 @@ def build_grounding_test_loader(cfg: CfgNode, dataset_name: str, batch_size: int
 
 def build_anomaly_test_loader(cfg: CfgNode, dataset_name: str, batch_size: int = 1) -> DataLoader:
     """The same for anomaly detection: every image, and every graph of a recording."""
-    records = _graphs(cfg, DatasetCatalog.get(dataset_name))
+    records = evaluated_records(cfg, DatasetCatalog.get(dataset_name))
     return _test_loader(cfg, records, AnomalyMapper(cfg, False), batch_size)
+
+
+def evaluated_records(cfg: CfgNode, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is evaluated of the records of a dataset for anomaly detection, as the mapper takes it."""
+    return _graphs(cfg, records)
 
 
 def build_normal_loader(cfg: CfgNode, held_out: bool) -> DataLoader:
