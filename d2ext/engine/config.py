@@ -51,8 +51,8 @@ def add_engine_config(cfg: CfgNode) -> None:
     # iteration is looked at.
     cfg.SOLVER.LOOK_PERIOD = 20
     # How a GPU computes convolutions and products of float32, in the whole process: False in float32, as the
-    # CPU does; True in TF32, which is faster and has 10 bits of mantissa, so boxes may move by centimetres. Of
-    # little weight where SOLVER.AMP or TEST.DTYPE choose bfloat16 or float16.
+    # CPU does; True in TF32, which is faster and has 10 bits of mantissa, so boxes may move by centimetres.
+    # Of little weight where SOLVER.AMP or TEST.DTYPE choose bfloat16 or float16.
     cfg.TF32 = False
 
     # Exponential moving average of the weights and of floating-point buffers (BatchNorm's statistics), with

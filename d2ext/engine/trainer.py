@@ -178,6 +178,8 @@ class BaseTrainer(DefaultTrainer):
         TrainerBase.__init__(self)
         cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
         model = self.build_model(cfg)
+        if torch.device(cfg.MODEL.DEVICE).type != "cpu":
+            model.to(memory_format=torch.channels_last)  # or every step would reorder the weights
         optimizer = self.build_optimizer(cfg, model)
         if cfg.SOLVER.COMPILE:
             check_compiler(torch.device(cfg.MODEL.DEVICE))
