@@ -167,6 +167,8 @@ class BaseTrainer(DefaultTrainer):
         dtype = training_dtype(cfg)
         inference_dtype(cfg)  # a value that it cannot have shows now
         model = self.build_model(cfg)
+        if torch.device(cfg.MODEL.DEVICE).type != "cpu":
+            model.to(memory_format=torch.channels_last)  # or every step would reorder the weights
         optimizer = self.build_optimizer(cfg, model)
         if cfg.SOLVER.COMPILE:
             check_compiler(torch.device(cfg.MODEL.DEVICE))
