@@ -3,10 +3,10 @@
 
 Parts, in order of worth: `tests` (results equal those of the CPU), `kernel` (mamba-ssm's Triton scan against
 ssd_scan), `training`, `inference`, `hotspots` (where the time goes), `loader` (images a second by workers),
-`compile` (what torch.compile gains) and, with --train, `train` (U2ENet on scenes rendered meanwhile). Each has a
-process and a time limit of its own; gpu_check.md, gpu_check.json and gpu_check.log in the output folder hold at
-every moment what has been measured. The status is 1 if a part failed or was stopped. No network is needed; the
-README says which packages to bring.
+`compile` (what torch.compile gains) and, with --train, `train` (U2ENet on scenes rendered meanwhile). Each
+has a process and a time limit of its own; gpu_check.md, gpu_check.json and gpu_check.log in the output folder
+hold at every moment what has been measured. The status is 1 if a part failed or was stopped. No network is
+needed; the README says which packages to bring.
 """
 
 from __future__ import annotations

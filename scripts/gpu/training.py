@@ -41,13 +41,9 @@ CASES = (
 def run(task: Task) -> None:
     smoke = task.context.smoke
     clock = Clock(1 if smoke else 8, warmup=0 if smoke else 3)
-    what = (
-        "tiny"
-        if smoke
-        else "U2ENet 384x1280 with 10 sentences an image, DiffusionDet3D R50 544x960, graphs of TrajAD"
-    )
-    task.part.table(f"Training: forward, backward and optimizer, batches from memory; {what}; float32 as PyTorch "
-                    "has it, with TF32 in convolutions", *HEADER)  # fmt: skip
+    full = "U2ENet 384x1280 with 10 sentences an image, DiffusionDet3D R50 544x960, TrajAD 256x256"
+    whole = "forward, backward and optimizer, batches from memory; float32 has TF32 in convolutions"
+    task.part.table(f"Training: {'tiny' if smoke else full}; {whole}", *HEADER)
     for name, precision, sizes, how in CASES[:3] if smoke else CASES:
         if smoke and name != "TrajAD":
             precision = "float32"  # processors that emulate bfloat16 would take minutes

@@ -32,8 +32,8 @@ def device() -> str:
 
 @pytest.fixture(autouse=True)
 def _comparable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Float32 is float32 (no TF32), kernels are chosen without trials, and mamba-ssm's, which are tuned at their
-    first use for minutes, are left out."""
+    """Float32 is float32 (no TF32), kernels are chosen without trials, and mamba-ssm's, which are tuned at
+    their first use for minutes, are left out."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)

@@ -175,7 +175,7 @@ def losses_and_gradients(
 @pytest.mark.parametrize("name", [*NAMES, "sparse_rcnn", "detr"])
 def test_losses_and_gradients(device, name, tmp_path, monkeypatch):
     """Losses agree to 0.1 %. Rounding flips some ReLUs on the way down to the first layers, whose gradients
-    then differ by per cents: weights that are 2e-5 of themselves off change them by 5 % on one device, too."""
+    then differ by per cents: weights that are 2e-5 of themselves off change them by 5 % on one device."""
     draw_on_the_cpu(monkeypatch)
     if name in NAMES:
         options = ["MODEL.EFFICIENT_AD.BRANCH.DROPOUT", "0.0"] if name == "TrajAD" else []
