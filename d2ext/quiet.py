@@ -20,6 +20,7 @@ FILTERS: tuple[tuple[str, type[Warning]], ...] = (
     ("torch.meshgrid", UserWarning),  # detectron2.modeling
     ("`broadcast_buffers` is deprecated", FutureWarning),  # its successor is not in older torch versions
     ("Mismatch dtype between input and weight", UserWarning),  # RMSNorm under bfloat16 autocast
+    ("Image size (", RuntimeWarning),  # Pillow's limit of pixels; read_image has one of its own
     ("'pin_memory' argument is set as true but no accelerator", UserWarning),  # data loaders without a GPU
 )
 

@@ -25,8 +25,8 @@ THERE = (
 MODULES = (
     "d2ext", "d2ext.engine", "d2ext.projects.u2enet", "d2ext.projects.diffusion_det3d",
     "d2ext.projects.trajad", "d2ext.data.synthroad.generate", "detectron2.model_zoo", "diffusers",
-    "fvcore.nn", "hydra", "einops", "gpu.checks", "gpu.kernel", "gpu.training", "gpu.inference", "gpu.hotspots",
-    "gpu.loader", "gpu.compiled", "gpu.train", "mamba_ssm.ops.triton.ssd_combined",
+    "fvcore.nn", "hydra", "einops", "gpu.checks", "gpu.kernel", "gpu.training", "gpu.inference",
+    "gpu.hotspots", "gpu.loader", "gpu.compiled", "gpu.train", "mamba_ssm.ops.triton.ssd_combined",
 )  # fmt: skip
 
 
