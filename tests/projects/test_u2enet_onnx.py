@@ -120,7 +120,7 @@ def test_demo_needs_no_checkpoint_and_writes_the_same(shipped, demo, tmp_path, c
     frame = shared_dir / "data/mono3drefer"
     common = ["--input", frame / "images/000008.png", "--calib", frame / "calib/000008.txt", "--single"]
     common += ["--text", SHORT[0], "--output", tmp_path / "out.png", "--json"]
-    chosen = ["--config-file", CONFIG, "--opts", "MODEL.WEIGHTS", WEIGHTS, "MODEL.DEVICE", "cpu"]
+    chosen = ["--config-file", CONFIG, "--opts", "MODEL.WEIGHTS", WEIGHTS, *FLOAT32]
     assert demo(*common, tmp_path / "torch.json", *chosen) == 0
     printed = capsys.readouterr().out
     assert demo(*common, tmp_path / "onnx.json", "--runtime", "onnx", "--onnx", shipped.folder) == 0
