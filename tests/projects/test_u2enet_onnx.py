@@ -239,7 +239,11 @@ def test_missing_runtime_says_how_to_install_it(folder, monkeypatch):
     "arguments",
     [["--runtime", "onnx"], ["--onnx", "x"], ["--runtime", "onnx", "--onnx", "x", "--config-file", "c"], []],
 )
-def test_demo_takes_one_model(demo, arguments, capsys):
+def test_demo_takes_one_model(demo, arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("x").mkdir()
+    for name in ("i.png", "c.txt", "c"):
+        Path(name).write_text("")
     given = ["--input", "i.png", "--calib", "c.txt", "--text", "t", "--output", "o.png"]
     assert demo(*arguments, *given) == 2
     assert "expected --" in capsys.readouterr().err
