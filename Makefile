@@ -9,9 +9,9 @@ export VENV PYTHON DETECTRON2
 
 help:
 	@echo "make setup      create $(VENV) and install everything"
-	@echo "make demo       evaluate the shipped checkpoint, draw a picture, train for a minute"
-	@echo "make test       fast tests"
-	@echo "make test-slow  training runs and other slow tests"
+	@echo "make demo       evaluate the shipped checkpoint, draw a picture, train for two minutes"
+	@echo "make test       fast tests; ARGS are pytest's: make test ARGS=\"-k resume -x\""
+	@echo "make test-slow  training runs and other slow tests; ARGS as well"
 	@echo "make fuzz       20,000 wrong files for each reader"
 	@echo "make lint       ruff and mypy"
 	@echo "make bench      time the model and its parts"
@@ -19,14 +19,22 @@ help:
 setup:
 	@bash scripts/setup.sh
 
-demo: setup
-	$(BIN)/python scripts/demo.py
+demo:
+	@began=$$(date +%s); \
+	echo "demo: within 10 minutes: set-up (about 3, seconds when done before), then a model that finds what" \
+		"sentences mean is tested (1 to 2), drawn from (under 1) and trained (2)"; \
+	bash scripts/setup.sh && $(BIN)/python scripts/demo.py --began $$began
 
-test: setup
-	$(BIN)/python -m pytest -q
+# Tests run in as many processes as there are cores; ARGS="-n 0 ..." in this one.
+test:
+	@echo "make test: all fast tests, about 4 minutes on two cores, after a set-up of 4 minutes the first time"
+	@bash scripts/setup.sh
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile $(ARGS)
 
-test-slow: setup
-	$(BIN)/python -m pytest -q -m slow
+test-slow:
+	@echo "make test-slow: trainings and full-size models, much longer than make test; ARGS=\"-k name\" chooses"
+	@bash scripts/setup.sh
+	$(BIN)/python -m pytest -q -m slow $(ARGS)
 
 fuzz: setup
 	D2EXT_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -q tests/fuzz

@@ -184,7 +184,7 @@ def _train_loader(
     batch_size = cfg.SOLVER.IMS_PER_BATCH
     stream = TrainingStream(datasets, weights, mapper, batch_size, seed)
     batches = ShardedBatches(batch_size, start_iter, comm.get_rank(), comm.get_world_size())
-    return _loader(stream, cfg.DATALOADER.NUM_WORKERS, batch_sampler=batches)
+    return _loader(stream, cfg, batch_sampler=batches)
 
 
 def _training_records(cfg: CfgNode, name: str, mapper: DetectionMapper, classes: Set[int]) -> DatasetFromList:
@@ -222,8 +222,13 @@ def build_grounding_test_loader(cfg: CfgNode, dataset_name: str, batch_size: int
 
 def build_anomaly_test_loader(cfg: CfgNode, dataset_name: str, batch_size: int = 1) -> DataLoader:
     """The same for anomaly detection: every image, and every graph of a recording."""
-    records = _graphs(cfg, DatasetCatalog.get(dataset_name))
+    records = evaluated_records(cfg, DatasetCatalog.get(dataset_name))
     return _test_loader(cfg, records, AnomalyMapper(cfg, False), batch_size)
+
+
+def evaluated_records(cfg: CfgNode, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is evaluated of the records of a dataset for anomaly detection, as the mapper takes it."""
+    return _graphs(cfg, records)
 
 
 def build_normal_loader(cfg: CfgNode, held_out: bool) -> DataLoader:
@@ -259,7 +264,7 @@ def _test_loader(cfg: CfgNode, records: list[dict[str, Any]], mapper: Mapper, ba
         mapper = SkippingMapper(mapper)
     dataset = MappedRecords(records, mapper)
     sampler = InferenceSampler(len(records))
-    return _loader(dataset, cfg.DATALOADER.NUM_WORKERS, sampler=sampler, batch_size=batch_size)
+    return _loader(dataset, cfg, sampler=sampler, batch_size=batch_size)
 
 
 class MappedRecords(Dataset):
@@ -296,12 +301,14 @@ def shuffle_sentences(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "sentences": moved}
 
 
-def _loader(dataset: Dataset, num_workers: int, **kwargs: Any) -> DataLoader:
+def _loader(dataset: Dataset, cfg: CfgNode, **kwargs: Any) -> DataLoader:
+    on_gpu = torch.device(cfg.MODEL.DEVICE).type == "cuda" and torch.cuda.is_available()
     loader = SkippingLoader if skip_broken() else DataLoader
     return loader(
         dataset,
-        num_workers=num_workers,
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=trivial_batch_collator,
         generator=torch.Generator(),  # leaves the global random state to the model
+        pin_memory=on_gpu,  # images are then copied while the GPU computes
         **kwargs,
     )

@@ -92,7 +92,7 @@ def _load(name: str, kind: str, root: Path, split: str) -> list[dict[str, Any]]:
         hint = "set DETECTRON2_DATASETS to the folder that holds the datasets"
         for generator in _GENERATORS:
             if name.startswith(f"{generator}_"):
-                hint += f", or make it: python -m d2ext.data.{generator} --root DIR"
+                hint += f", or make it: python -m d2ext.data.{generator} --root DIR --seed 0"
         raise FileNotFoundError(f"dataset {name!r}: no folder {root.absolute()}; {hint}")
     check_complete(root, _GENERATORS)
     collecting = gc.isenabled()

@@ -11,11 +11,12 @@ from d2ext.engine.checkpoint import (
 from d2ext.engine.comparison import Column, markdown_table, metrics_file, run_once
 from d2ext.engine.config import add_engine_config, load_config
 from d2ext.engine.hooks import StepSeed, Validation, WeightAverage
-from d2ext.engine.launch import default_main, default_setup, one_line_errors
+from d2ext.engine.launch import default_main, default_setup, one_line_errors, set_tf32
 from d2ext.engine.optimizer import build_optimizer
+from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
 from d2ext.engine.project import ImagePredictor, train_or_evaluate
 from d2ext.engine.report import write_report
-from d2ext.engine.trainer import BaseTrainer, create_ddp_model, inference_autocast
+from d2ext.engine.trainer import BaseTrainer, create_ddp_model
 
 __all__ = [
     "BaseTrainer",
@@ -31,6 +32,7 @@ __all__ = [
     "default_main",
     "default_setup",
     "inference_autocast",
+    "inference_dtype",
     "load_backbone",
     "load_config",
     "load_weights",
@@ -40,7 +42,9 @@ __all__ = [
     "read_checkpoint",
     "run_once",
     "save_safetensors",
+    "set_tf32",
     "train_or_evaluate",
+    "training_dtype",
     "write_report",
     "write_safetensors",
 ]

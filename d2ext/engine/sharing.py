@@ -11,13 +11,14 @@ from typing import Any
 import yaml
 
 from d2ext.engine.checkpoint import check_state, read_checkpoint, write_safetensors
+from d2ext.engine.config import WEIGHTS_KEYS
 from d2ext.files import atomic_folder, atomic_write, write_bytes
 from d2ext.reading import one_line, open_file, read_json
 from d2ext.yaml_config import read_yaml
 
 WEIGHTS, CONFIG, CARD = FILES = ("model.safetensors", "config.yaml", "README.md")
 #: Keys of a config that belong to the machine it was trained on; a shared one leaves them at their defaults.
-LOCAL_KEYS = ("OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.DEVICE")
+LOCAL_KEYS = ("OUTPUT_DIR", "MODEL.DEVICE", *(key for key in WEIGHTS_KEYS if key != "MODEL.TEXT.NAME"))
 
 
 def write_model(checkpoint: Path, config: Path, metrics: Sequence[Path], folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,24 +13,15 @@ from tqdm import tqdm
 
 from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.trajectories import SpaceTimeRenderer, Tracks
-from d2ext.engine import load_config
+from d2ext.engine import inference_dtype, load_config
 from d2ext.layers import linear_attention
 from d2ext.modeling import optimize_for_inference
 from d2ext.projects.trajad import StreamingPredictor, TrajADPredictor, add_trajad_config
 
-from .report import Clock, machine, milliseconds, new_plot, write_table
+from .report import Clock, dtype_name, machine, milliseconds, new_plot, write_table
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs/TrajAD/trajad_synthtraffic.yaml"
 BRANCHES = ("autoencoder", "softmax", "linear", "gated_linear")
 HEADS, DIM = 4, 16  # of the attention that is timed alone: the branch's
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config-file", default=str(CONFIG))
-    parser.add_argument("--widths", nargs="+", type=int, default=[256, 512, 1024], help="columns")
-    parser.add_argument("--tokens", nargs="+", type=int, default=[1024, 4096, 16384, 65536])
-    parser.add_argument("--softmax-tokens", type=int, default=65536, help="most tokens of softmax attention")
-    parser.add_argument("--steps", nargs="+", type=int, default=[4, 16, 64, 256], help="new columns")
 
 
 @torch.no_grad()
@@ -41,9 +31,10 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
     _streaming(args, clock)
 
 
-def predictor(config_file: str, branch: str, width: int) -> TrajADPredictor:
+def predictor(config_file: str, dtype: str, branch: str, width: int) -> TrajADPredictor:
     """A model of random weights."""
     options = ["MODEL.EFFICIENT_AD.BRANCH.NAME", branch, "INPUT.GRAPH.WIDTH", str(width)]
+    options += ["TEST.DTYPE", dtype]
     cfg = load_config(add_trajad_config, config_file, options)
     return TrajADPredictor(cfg, optimize_for_inference(build_model(cfg).eval()))
 
@@ -67,7 +58,7 @@ def _graphs(args: argparse.Namespace, clock: Clock) -> None:
     """One graph by branch and length."""
     rows, results = [], {}
     for width in tqdm(args.widths, desc="graphs", disable=None):
-        models = [predictor(args.config_file, branch, width) for branch in BRANCHES]
+        models = [predictor(args.config_file, args.dtype, branch, width) for branch in BRANCHES]
         spec = graph_spec(models[0].cfg)
         renderer = SpaceTimeRenderer(traffic(width * spec.seconds_per_pixel), spec)
         image = renderer.render(0, width).image
@@ -75,8 +66,9 @@ def _graphs(args: argparse.Namespace, clock: Clock) -> None:
         draw, *times = clock.alternate(partial(renderer.render, 0, width), *calls)
         results[width] = times
         rows.append([f"{image.shape[0]} x {width}", *map(milliseconds, (draw, *times))])
+    title = f"{machine(clock)}; {dtype_name(inference_dtype(models[0].cfg))}"
     header = ("graph", "drawing ms", *(f"{branch} ms" for branch in BRANCHES))
-    write_table(args.output / "trajad_graphs.md", machine(clock), header, rows)
+    write_table(args.output / "trajad_graphs.md", title, header, rows)
     figure, (ax,) = new_plot("TrajAD, one graph", "columns", "ms")
     for k, branch in enumerate(BRANCHES):
         ax.plot(args.widths, [1000 * results[w][k] for w in args.widths], "o-", label=branch)
@@ -113,7 +105,7 @@ def _attention(args: argparse.Namespace, clock: Clock) -> None:
 
 def _streaming(args: argparse.Namespace, clock: Clock) -> None:
     """A step of the stream against the predictor on the whole graph."""
-    batch = predictor(args.config_file, "linear", 256)
+    batch = predictor(args.config_file, args.dtype, "linear", 256)
     spec, width = graph_spec(batch.cfg), batch.cfg.INPUT.GRAPH.WIDTH
     turns = clock.repeats + 2
     rows = []
@@ -133,6 +125,7 @@ def _streaming(args: argparse.Namespace, clock: Clock) -> None:
         new, whole = clock.alternate(one, lambda r=renderer: batch(r.render(0, width).image))
         cells = [milliseconds(new), milliseconds(new / step), milliseconds(whole), f"{new / whole:.2f}"]
         rows.append([str(step), *cells])
-    title = f"{machine(clock)}; window of {width} columns, linear attention"
+    dtype = dtype_name(inference_dtype(batch.cfg))
+    title = f"{machine(clock)}; window of {width} columns, linear attention, {dtype}"
     header = ("new columns", "ms a step", "ms a new column", "whole graph ms", "step / whole graph")
     write_table(args.output / "trajad_streaming.md", title, header, rows)

@@ -29,6 +29,7 @@ from d2ext.structures import Camera
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs/U2ENet/u2enet_tiny_synthroad.yaml"
 WEIGHTS = ROOT / "projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors"
+FLOAT32 = ["MODEL.DEVICE", "cpu", "TEST.DTYPE", "float32"]  # what the graphs compute in
 SHORT = ["All white cars within 60 meters.", "The pedestrian.", "All trucks."]
 LONG = [
     "The object that I mean is the car, painted in a dark colour, about 23.5 meters away from me, which is "
@@ -63,7 +64,7 @@ class Pair:
 
 
 def config(path: Path, *options):
-    return load_config(add_u2enet_config, str(path), ["MODEL.DEVICE", "cpu", *options])
+    return load_config(add_u2enet_config, str(path), [*FLOAT32, *options])
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +120,7 @@ def test_demo_needs_no_checkpoint_and_writes_the_same(shipped, demo, tmp_path, c
     frame = shared_dir / "data/mono3drefer"
     common = ["--input", frame / "images/000008.png", "--calib", frame / "calib/000008.txt", "--single"]
     common += ["--text", SHORT[0], "--output", tmp_path / "out.png", "--json"]
-    chosen = ["--config-file", CONFIG, "--opts", "MODEL.WEIGHTS", WEIGHTS, "MODEL.DEVICE", "cpu"]
+    chosen = ["--config-file", CONFIG, "--opts", "MODEL.WEIGHTS", WEIGHTS, *FLOAT32]
     assert demo(*common, tmp_path / "torch.json", *chosen) == 0
     printed = capsys.readouterr().out
     assert demo(*common, tmp_path / "onnx.json", "--runtime", "onnx", "--onnx", shipped.folder) == 0
@@ -238,7 +239,11 @@ def test_missing_runtime_says_how_to_install_it(folder, monkeypatch):
     "arguments",
     [["--runtime", "onnx"], ["--onnx", "x"], ["--runtime", "onnx", "--onnx", "x", "--config-file", "c"], []],
 )
-def test_demo_takes_one_model(demo, arguments, capsys):
+def test_demo_takes_one_model(demo, arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("x").mkdir()
+    for name in ("i.png", "c.txt", "c"):
+        Path(name).write_text("")
     given = ["--input", "i.png", "--calib", "c.txt", "--text", "t", "--output", "o.png"]
     assert demo(*arguments, *given) == 2
     assert "expected --" in capsys.readouterr().err

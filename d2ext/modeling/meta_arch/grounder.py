@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -165,13 +166,17 @@ class Grounder(GroundingInference, nn.Module):
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
         # Channels last is the faster layout on every device, and what the fusion's products read.
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
-        maps = []
-        for name in self.in_features:
-            f = features[name]
-            stride = self.backbone.output_shape()[name].stride
-            views = viewing_maps(P, plane, sizes, stride, *f.shape[-2:])
+        strides = [self.backbone.output_shape()[name].stride for name in self.in_features]
+        shapes = [tuple(features[name].shape[-2:]) for name in self.in_features]
+        cells = [cell_middles(s, h, w, P.device) for s, (h, w) in zip(strides, shapes, strict=True)]
+        views = viewing_features(P, plane, sizes, torch.cat(cells))
+        maps: list[Tensor] = []
+        start = 0
+        for name, stride, shape, uv in zip(self.in_features, strides, shapes, cells, strict=True):
+            f, seen = features[name], views[:, :, start : start + len(uv)].unflatten(2, shape)
+            start += len(uv)
             # Normalised features lose a cell's own colour, which is what sentences name first.
-            beside = torch.cat([views, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
+            beside = torch.cat([seen, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
             maps.append(torch.cat([f, beside.contiguous(memory_format=torch.channels_last)], 1))
         height, width = maps[-1].shape[-2:]
         rows = torch.arange(height, device=P.device) * self.stride < sizes[:, :1]
@@ -212,7 +217,7 @@ def build_text_encoder(cfg) -> TextEncoder:
     )
 
 
-def sentence_owners(texts: Sequence[Sequence[str]]) -> Tensor:
+def sentence_owners(texts: Sequence[Sequence[Any]]) -> Tensor:
     """Index (S,) of each sentence's image, from the sentences of every image."""
     return torch.arange(len(texts)).repeat_interleave(torch.tensor([len(t) for t in texts]))
 
@@ -221,24 +226,22 @@ def grounding_targets(P: Tensor, instances: list[Instances], meant: list[list[Te
     """Every pair of a sentence and an object of its image, and whether the one means the other.
 
     Args:
-        P: (S, 3, 4) projections of the network's input, one per sentence.
+        P: (S, 3, 4) projections of the network's input, one per sentence, on the host, as the labels are.
         instances: the labels of each image.
         meant: per image and sentence the indices (long) of its targets; S sentences in all.
     """
-    owners: list[Tensor] = []
-    rows: list[Tensor] = []
-    yes: list[Tensor] = []
-    first = 0
-    for labels, sentences in zip(instances, meant, strict=True):
-        count = len(labels)
-        for targets in sentences:
-            owners.append(torch.full((count,), len(owners)))
-            rows.append(torch.arange(first, first + count))
-            yes.append(torch.zeros(count, dtype=torch.bool).index_fill(0, targets, True))
-        first += count
-    exists = torch.tensor([bool(y.any()) for y in yes], device=P.device)
-    owner, means = torch.cat(owners).to(P.device), torch.cat(yes).to(P.device)
-    objects = object_targets(instances)[torch.cat(rows)].to(P.device)
+    image = sentence_owners(meant)
+    counts = torch.tensor([len(labels) for labels in instances])
+    pairs = counts[image]  # of each sentence
+    start = pairs.cumsum(0) - pairs
+    owner = torch.arange(len(image)).repeat_interleave(pairs)
+    row = torch.arange(len(owner)) - (start - (counts.cumsum(0) - counts)[image])[owner]
+    targets = [t for sentences in meant for t in sentences]
+    lengths = torch.tensor([len(t) for t in targets])
+    means = torch.zeros(len(owner), dtype=torch.bool)
+    means[torch.cat(targets) + start.repeat_interleave(lengths)] = True
+    exists = lengths > 0
+    objects = object_targets(instances)[row]
     anchor, depth = project_points(P[owner], objects.center)
     middle = (objects.box2d[:, :2] + objects.box2d[:, 2:]) / 2
     anchor = torch.where((objects.has_3d & (depth > 0.5))[:, None], anchor, middle)
@@ -266,25 +269,29 @@ def detail_channels(cfg, backbone: Backbone) -> int:
     return shape.channels * (finest // shape.stride) ** 2
 
 
-def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: int, width: int) -> Tensor:
-    """Where each cell looks: what a network needs to turn pixels into metres for any camera.
+def cell_middles(stride: int, height: int, width: int, device: torch.device) -> Tensor:
+    """(height * width, 2) pixels in the middle of the cells of a map, row by row."""
+    u = (torch.arange(width, device=device) + 0.5) * stride - 0.5
+    v = (torch.arange(height, device=device) + 0.5) * stride - 0.5
+    return torch.stack(torch.meshgrid(u, v, indexing="xy"), -1).flatten(0, 1)
+
+
+def viewing_features(P: Tensor, plane: Tensor, sizes: Tensor, uv: Tensor) -> Tensor:
+    """Where pixels look: what a network needs to turn pixels into metres for any camera.
 
     Args:
         P: (B, 3, 4). plane: (B, 4), NaN rows for none. sizes: (B, 2) height and width of each image in
-            pixels.
+            pixels. uv: (L, 2) pixels.
 
     Returns:
-        (B, 4, height, width): slope of the viewing ray in x and y, 10 m over the depth of the ground there
-        (0 above the horizon or without a plane), and the column from -1 to 1 across the image.
+        (B, 4, L): slope of the viewing ray in x and y, 10 m over the depth of the ground there (0 above the
+        horizon or without a plane), and the column from -1 to 1 across the image.
     """
-    u = (torch.arange(width, device=P.device) + 0.5) * stride - 0.5
-    v = (torch.arange(height, device=P.device) + 0.5) * stride - 0.5
-    uv = torch.stack(torch.meshgrid(u, v, indexing="xy"), -1).flatten(0, 1).to(P.dtype)
+    uv = uv.to(P.dtype)
     origin, direction = viewing_rays(P[:, None], uv[None])
     inverse = -(direction * plane[:, None, :3]).sum(-1) / (
         (origin * plane[:, None, :3]).sum(-1) + plane[:, None, 3]
     )
     ground = (10 * inverse).clamp(0, 4).nan_to_num(0.0)
     column = (2 * (uv[None, :, 0] + 0.5) / sizes[:, 1:] - 1).expand_as(ground)
-    maps = torch.stack([direction[..., 0], direction[..., 1], ground, column], 1)
-    return maps.unflatten(2, (height, width))
+    return torch.stack([direction[..., 0], direction[..., 1], ground, column], 1)

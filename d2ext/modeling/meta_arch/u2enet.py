@@ -12,6 +12,8 @@ from torch import Tensor
 from d2ext.modeling.grounding_head import Grounded
 from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
 from d2ext.modeling.meta_arch.grounder import Grounder, grounding_targets, sentence_owners
+from d2ext.modeling.records import projections
+from d2ext.structures import transfer
 
 
 @META_ARCH_REGISTRY.register()
@@ -42,12 +44,14 @@ class U2ENet(Grounder):
             [*x["sentence_targets"], *(torch.arange(len(x["instances"])) for _ in prompt)]
             for x in batched_inputs
         ]
-        owner = sentence_owners(texts).to(self.device)
+        of_image = sentence_owners(texts)
+        (owner,) = transfer([of_image], self.device)
         images = self.encode_images(batched_inputs)
         levels, vectors, mask = self.encode_sentences([s for t in texts for s in t])
         views = self.views(images, owner)
         read = self.head(self.fusion(images.maps, levels, mask, owner), vectors, views.valid)
-        return self.head.losses(read, vectors, views, grounding_targets(views.P, instances, meant))
+        targets = grounding_targets(projections(batched_inputs)[of_image], instances, meant)
+        return self.head.losses(read, vectors, views, targets)
 
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
         images = super().image_branch(pixels, P, plane, sizes)

@@ -18,10 +18,9 @@ class Detection3DTrainer(BaseTrainer):
     """:class:`~d2ext.engine.BaseTrainer` with the loaders and the evaluator of 3D detection, and ImageNet
     weights for Detectron2's ResNets."""
 
-    def __init__(self, cfg: CfgNode) -> None:
-        for name in (*cfg.DATASETS.VAL, *cfg.DATASETS.TEST):
-            self.build_evaluator(cfg, name)  # whatever it cannot work with shows before training starts
-        super().__init__(cfg)
+    def prepare_data(self) -> None:
+        for name in (*self.cfg.DATASETS.VAL, *self.cfg.DATASETS.TEST):
+            self.build_evaluator(self.cfg, name)  # whatever it cannot work with shows before training starts
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
