@@ -103,7 +103,7 @@ def test_a_normal_recording_has_no_regions(demo, capsys):
     "arguments, status, message",
     [
         (("--input", "no.csv", "--output", "out.png"), 2, "argument --input: no.csv: no such file"),
-        (("--input", "no.png", "--output", "out.png"), 1, "no.png: image file cannot be decoded"),
+        (("--input", "no.png", "--output", "out.png"), 1, "no.png: expected an image file"),
         (("--input", "far.csv", "--output", "nowhere/out.png"), 2, "nowhere/out.png: no folder nowhere"),
         (("--input", "far.csv", "--output", "out.txt"), 1, "out.txt: expected a picture name"),
         (("--input", "late.csv", "--output", "out.png"), 1, "late.csv:4: the time goes backwards"),
