@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Checks that a folder of gpu_wheels.sh holds what d2ext and gpu_check.py import and the GPU machine lacks.
 
 scripts/gpu/imports.py DIR

@@ -1,4 +1,4 @@
-"""scripts/gpu_check.py: all parts at tiny size, and what is left when parts crash, hang or run out of time."""
+"""scripts/gpu_check.py: all parts at tiny size, and what is left when parts crash or run out of time."""
 
 from __future__ import annotations
 
