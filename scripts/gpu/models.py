@@ -108,7 +108,7 @@ def _graph_rows(cfg: CfgNode) -> int:
 
 
 class Training:
-    """Training steps as the project's own trainer does them, on two batches that take turns, without a loader.
+    """Training steps as the project's own trainer does them, on two batches in turns, without a loader.
 
     Args:
         precision: one of ``PRECISIONS``.

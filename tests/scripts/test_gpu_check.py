@@ -136,4 +136,5 @@ def test_smoke(tmp_path):
     assert {"date", "command", "torch", "Python", "processor"} <= content["about"].keys()
     rows = {p["name"]: sum(len(t["rows"]) for t in p["tables"]) for p in content["parts"]}
     assert rows.pop("tests") >= 0 and all(rows.values())
+    assert "nan" not in (tmp_path / "gpu_check.md").read_text()
     assert (tmp_path / "u2enet_full_size.safetensors").stat().st_size > 1e6
