@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NoReturn, ParamSpec, TypeVar
 
 MAX_BYTES = 1 << 28  # of a file that is read at once
 MAX_MESSAGE = 299  # characters of an error
+_MAX_NAME = 255  # bytes, of a file on every usual disk
 _MAX_DIGITS = 18  # of a whole number in JSON: what every other program can hold
 
 _LONG_PATH = re.compile(r"(?:/[^/\s:]*){2,}((?:/[^/\s:]+){2})")
@@ -26,8 +27,11 @@ T = TypeVar("T")
 StrPath = str | os.PathLike[str]
 
 
-def open_file(path: StrPath) -> BinaryIO:
+def open_file(path: StrPath, kind: str = "file") -> BinaryIO:
     """A regular file, opened for reading.
+
+    Args:
+        kind: what the message calls it where there is none.
 
     Raises:
         FileNotFoundError: no such file.
@@ -37,7 +41,7 @@ def open_file(path: StrPath) -> BinaryIO:
         # Without O_NONBLOCK opening a pipe waits for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise FileNotFoundError(f"{_shown(path)}: no such file") from error
+        raise FileNotFoundError(f"{_shown(path)}: no such {kind}") from error
     except OSError as error:
         raise ValueError(f"{_shown(path)}: cannot be read ({error.strerror})") from error
     except ValueError as error:  # a zero byte, or half a character
@@ -50,13 +54,13 @@ def open_file(path: StrPath) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def read_bytes(path: StrPath) -> bytes:
+def read_bytes(path: StrPath, kind: str = "file") -> bytes:
     """The content of a file of at most ``MAX_BYTES``.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`open_file`; the file is larger, or the disk fails.
     """
-    with open_file(path) as file:
+    with open_file(path, kind) as file:
         size = os.fstat(file.fileno()).st_size
         if size > MAX_BYTES:
             raise ValueError(f"{_shown(path)}: expected at most {MAX_BYTES} bytes, got {size}")
@@ -66,13 +70,13 @@ def read_bytes(path: StrPath) -> bytes:
             raise ValueError(f"{_shown(path)}: cannot be read ({error.strerror})") from error
 
 
-def read_text(path: StrPath) -> str:
+def read_text(path: StrPath, kind: str = "file") -> str:
     """The text of a UTF-8 file, without a byte order mark.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`read_bytes`; not UTF-8 text.
     """
-    return decode(read_bytes(path), str(_shown(path)))
+    return decode(read_bytes(path, kind), _shown(path))
 
 
 def decode(data: bytes, where: str) -> str:
@@ -93,7 +97,7 @@ def read_json(path: StrPath) -> Any:
     Raises:
         FileNotFoundError, ValueError: as :func:`read_text` and :func:`parse_json`.
     """
-    return parse_json(read_bytes(path), str(_shown(path)))
+    return parse_json(read_bytes(path), _shown(path))
 
 
 def parse_json(data: bytes, where: str) -> Any:
@@ -169,6 +173,22 @@ def _shown(path: StrPath) -> str:
     """A path for a message: the end tells most."""
     text = str(path)
     return text if len(text) <= 200 else f"...{text[-197:]}"
+
+
+def path_below(folder: Path, text: str, where: str) -> Path:
+    """The path of a file that another file names relative to a folder.
+
+    Args:
+        where: the place that names it, for the message.
+
+    Raises:
+        ValueError: an address, an absolute path, one that leads out of the folder, or an impossible name.
+    """
+    parts = Path(text).parts
+    impossible = not text.isprintable() or any(len(os.fsencode(part)) > _MAX_NAME for part in parts)
+    if impossible or not parts or Path(text).is_absolute() or ".." in parts:
+        raise ValueError(f"{where}: expected a path below {_shown(folder)}, got {one_line(text, 60)}")
+    return folder / text
 
 
 def is_file(path: Path) -> bool:

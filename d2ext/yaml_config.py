@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 from detectron2.config import CfgNode
 
-from d2ext.reading import clear_errors, one_line, read_text
+from d2ext.reading import clear_errors, one_line, open_file, read_text
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_CHARACTERS = 1 << 18
 MAX_VALUES = 100_000
+MAX_BASE = 255  # characters of a path
 
 BASE_KEY = "_BASE_"
 TREE_NAME = "configs"  # of the folder at the top of a tree of configs
@@ -27,7 +29,7 @@ def read_yaml(path: str | Path) -> Any:
         FileNotFoundError, ValueError: no such file; not UTF-8 text; not plain YAML; one of more than
             ``MAX_CHARACTERS`` or, aliases written out, ``MAX_VALUES``.
     """
-    text = read_text(path)
+    text = read_text(path, "config file")
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"{path}: expected at most {MAX_CHARACTERS} characters, got {len(text)}")
     try:
@@ -62,17 +64,22 @@ def read_config(path: str | Path) -> dict[str, Any]:
         FileNotFoundError, ValueError: no such file; not a mapping of keys; a base that is an address, lies
             outside of the tree or leads back to itself.
     """
+    open_file(path, "config file").close()
     path = Path(path)
     return _read(path, _tree(path), ())
 
 
 def _tree(path: Path) -> Path:
-    folder = path.resolve().parent
+    folder = _real(path).parent
     return next((above for above in (folder, *folder.parents) if above.name == TREE_NAME), folder)
 
 
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # Path.resolve raises where links lead in a circle
+
+
 def _read(path: Path, tree: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
-    if path.resolve() in readers:
+    if _real(path) in readers:
         raise ValueError(f"{path}: {BASE_KEY} leads back to this file")
     content = read_yaml(path)
     _check_keys(content, str(path))
@@ -80,12 +87,12 @@ def _read(path: Path, tree: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for base in bases if isinstance(bases, list) else [bases]:
         where = f"{path}: {BASE_KEY}"
-        if not isinstance(base, str) or "://" in base:
+        if not isinstance(base, str) or "://" in base or len(base) > MAX_BASE or not base.isprintable():
             raise ValueError(f"{where}: expected a file beside this one, got {one_line(repr(base), 80)}")
         file = path.parent / base
-        if not any(map(file.resolve().is_relative_to, (tree, SHIPPED))):
+        if not any(map(_real(file).is_relative_to, (tree, SHIPPED))):
             raise ValueError(f"{where}: expected a file below {tree}, got {one_line(base, 80)}")
-        _merge(_read(file, tree, (*readers, path.resolve())), merged, str(file))
+        _merge(_read(file, tree, (*readers, _real(path))), merged, str(file))
     _merge(content, merged, str(path))
     return merged
 

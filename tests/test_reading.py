@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from d2ext.reading import clear_errors, one_line, parse_json, read_bytes, read_json, read_text
+from d2ext.reading import clear_errors, one_line, parse_json, path_below, read_bytes, read_json, read_text
 
 
 def test_special_files_neither_hang_nor_pass(tmp_path):
@@ -72,6 +72,16 @@ def test_what_is_no_json(tmp_path, data, message):
     with pytest.raises(ValueError, match=f"a.json.*{message}") as error:
         read_json(path)
     assert len(str(error.value)) < 300 and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["/etc/passwd", "../a", "a/../../b", "", "x" * 300, "é" * 200, "a\0b", "\ud800"]
+)
+def test_files_that_other_files_name_are_below_their_folder(tmp_path, text):
+    with pytest.raises(ValueError, match="f.json: item 0: expected a path below") as error:
+        path_below(tmp_path, text, "f.json: item 0")
+    assert len(str(error.value)) < 300 and str(error.value).isprintable()
+    assert path_below(tmp_path, "a/b ü.txt", "f.json") == tmp_path / "a/b ü.txt"
 
 
 def test_messages_are_one_line_and_keep_the_name_of_the_file():

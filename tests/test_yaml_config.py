@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,19 @@ def test_a_base_lies_in_the_tree_of_the_config(tmp_path):
     assert read_config(own)["MODEL"]["META_ARCHITECTURE"] == "U2ENet"
 
 
+@pytest.mark.parametrize("base", ["loop.yaml", "x" * 5000, "a\\0b", "\\uD800", "pipe.yaml", "."])
+def test_bases_that_are_no_files_are_one_line(tmp_path, base):
+    (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    path = write(tmp_path / "c.yaml", f'_BASE_: "{base}"')
+    with pytest.raises(ValueError) as error:
+        read_config(path)
+    assert len(str(error.value)) < 300 and tmp_path.name in str(error.value)
+    for name in ("loop.yaml", "pipe.yaml", ".", "a\0b"):
+        with pytest.raises(ValueError, match="cannot be read|got a pipe|got a folder|name of a file"):
+            read_config(tmp_path / name)
+
+
 def test_bases_that_lead_back_are_named(tmp_path):
     write(tmp_path / "b.yaml", "_BASE_: a.yaml")
     path = write(tmp_path / "a.yaml", "_BASE_: b.yaml")
@@ -93,7 +107,7 @@ def test_bases_that_lead_back_are_named(tmp_path):
         (b"NO_SUCH_KEY: 1", "Non-existent config key: NO_SUCH_KEY"),
         (b"INPUT: 3", "key INPUT: expected keys and values, got int"),
         (b"SOLVER: {EMA: {DECAY: {a: 1}}}", "key SOLVER.EMA.DECAY: expected a float, got dict"),
-        (b"_BASE_: none.yaml", "none.yaml: no such file"),
+        (b"_BASE_: none.yaml", "none.yaml: no such config file"),
     ],
 )
 def test_what_is_no_config_is_one_line(tmp_path, content, expected):

@@ -33,13 +33,13 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        open_file(path).close()  # a pipe would make the readers below wait
+        open_file(path, "checkpoint file").close()  # a pipe would make the readers below wait
         if path.suffix == ".safetensors":
             return {"model": safetensors.torch.load_file(path)}
         _check_stored(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise FileNotFoundError(f"{path}: no such checkpoint file") from None
+        raise
     except pickle.UnpicklingError as e:
         raise ValueError(
             f"{path}: refused, expected .safetensors or a torch.save file of tensors and plain containers"

@@ -57,7 +57,7 @@ def main(args: argparse.Namespace) -> None:
         if path is not None:
             check_picture_path(path)
     image = read_image(args.input)
-    camera = Camera(read_calib(args.calib), image.shape[:2])
+    camera = Camera(read_calib(args.calib, image.shape[:2]), image.shape[:2])
     plane = None if args.ground is None else torch.tensor(read_ground(args.ground))
     predictor = Detection3DPredictor(load_config(add_diffusion_det3d_config, args.config_file, args.opts))
     output = predictor.detect(image, camera, plane, return_steps=True)

@@ -69,7 +69,7 @@ def main(args: argparse.Namespace) -> None:
 
     check_picture_path(args.output)
     image = read_image(args.input)
-    camera = Camera(read_calib(args.calib), image.shape[:2])
+    camera = Camera(read_calib(args.calib, image.shape[:2]), image.shape[:2])
     plane = None if args.ground is None else torch.tensor(read_ground(args.ground))
     answers = load_predictor(args)(image, args.text, camera, plane, single_target=args.single or None)
     names = [category.name for category in CATEGORIES]

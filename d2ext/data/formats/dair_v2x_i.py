@@ -30,7 +30,7 @@ import numpy as np
 import torch
 
 from d2ext.data.image_io import read_image_size
-from d2ext.reading import clear_errors, one_line, read_json
+from d2ext.reading import clear_errors, path_below, read_json
 from d2ext.structures import check_ground, check_projection, check_view, ground_rotation
 
 from .kitti import parse_floats, parse_label, parse_region
@@ -120,10 +120,7 @@ def _infos(path: Path, broken: BrokenRows) -> dict[str, tuple[str, dict[str, Any
 
 
 def _path(root: Path, info: dict[str, Any], key: str, where: str) -> Path:
-    path = require(info, key, str, where)
-    if Path(path).is_absolute() or ".." in Path(path).parts:
-        raise ValueError(f"{where}: field {key!r}: expected a path below {root}, got {one_line(path, 60)}")
-    return root / path
+    return path_below(root, require(info, key, str, where), f"{where}: field {key!r}")
 
 
 @dataclass(frozen=True)

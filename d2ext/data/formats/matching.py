@@ -24,10 +24,10 @@ def find_object(annotation: dict[str, Any], among: Iterable[dict[str, Any]]) -> 
 
 
 def _distance(a: dict[str, Any], b: dict[str, Any]) -> float:
-    """Largest difference in units of its tolerance."""
-    parts = [_largest(a["bbox"], b["bbox"]) / BOX_TOLERANCE]
-    if a["has_3d"] != b["has_3d"]:
+    """Largest difference in units of its tolerance; infinite where the first looks tell that it is larger."""
+    if abs(a["bbox"][0] - b["bbox"][0]) > BOX_TOLERANCE or a["has_3d"] != b["has_3d"]:
         return math.inf
+    parts = [_largest(a["bbox"], b["bbox"]) / BOX_TOLERANCE]
     if a["has_3d"]:
         lengths = max(_largest(a[key], b[key]) for key in ("location", "dimensions"))
         turn = math.remainder(a["yaw"] - b["yaw"], 2 * math.pi)

@@ -63,7 +63,7 @@ def detectron2_name(name: str) -> str:
 def _read(path: str) -> dict[str, Tensor]:
     if Path(path).suffix != ".pkl":
         return read_checkpoint(path)["model"]
-    with open_file(path) as f:
+    with open_file(path, "weights file") as f:
         try:
             arrays = ArrayUnpickler(f, encoding="latin1").load()["model"]
             return {str(name): torch.from_numpy(np.array(value)) for name, value in arrays.items()}

@@ -28,7 +28,7 @@ from d2ext.evaluation.writers import write_json
 from d2ext.files import atomic_write, write_bytes
 from d2ext.projects.u2enet.evaluator import answer_rows
 from d2ext.projects.u2enet.predictor import U2ENetPredictor
-from d2ext.reading import one_line, parse_json, read_json
+from d2ext.reading import clear_errors, one_line, parse_json, read_json
 from d2ext.structures import Camera
 
 READ_AHEAD = 8  # images that are read while the model works
@@ -72,6 +72,7 @@ def parse_row(line: bytes, where: str) -> dict[str, Any]:
     return row
 
 
+@clear_errors
 def cut_list(path: Path, shard_size: int) -> list[Shard]:
     """The shards of a list; all of its lines are checked, and none is kept in memory.
 
