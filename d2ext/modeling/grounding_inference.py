@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import torch
 from detectron2.structures import Instances
-from torch import Tensor
+from torch import Tensor, nn
 
 from d2ext.modeling.grounding_head import Grounded
-from d2ext.modeling.records import predicted_instances, stack_images
+from d2ext.modeling.records import predicted_instances, size_groups, stack_images
 from d2ext.structures import bev_iou
 
 
@@ -46,6 +46,11 @@ class EncodedSentences(NamedTuple):
     levels: list[Tensor]
     vectors: Tensor
     mask: Tensor
+
+    def rows(self, start: int, end: int) -> EncodedSentences:
+        """Some of the sentences."""
+        levels = [level[start:end] for level in self.levels]
+        return EncodedSentences(levels, self.vectors[start:end], self.mask[start:end])
 
 
 class GroundingInference(ABC):
@@ -96,11 +101,22 @@ class GroundingInference(ABC):
         """Mapper dicts -> per image ``{"grounding": [Instances per sentence]}`` with pred_boxes (original
         pixels), pred_boxes3d, scores, pred_classes, pred_yaw (rad), best first; every image is encoded once.
         """
-        images = self.encode_images(batched_inputs)
-        return [{"grounding": self.answer(images.image(i), x)} for i, x in enumerate(batched_inputs)]
+        answers: dict[int, dict] = {}
+        for group in self.size_groups(batched_inputs):
+            images = self.encode_images([batched_inputs[i] for i in group])
+            for place, i in enumerate(group):
+                answers[i] = {"grounding": self.answer(images.image(place), batched_inputs[i])}
+        return [answers[i] for i in range(len(batched_inputs))]
+
+    def size_groups(self, batched_inputs: list[dict]) -> list[list[int]]:
+        """The mapper dicts, by index, that are encoded together (see
+        :func:`d2ext.modeling.records.size_groups`): norms and pooling count the padding of a map."""
+        model = self if isinstance(self, nn.Module) else None
+        sizes = [x["image"].shape[-2:] for x in batched_inputs]
+        return list(size_groups(sizes, self.size_divisibility, model).values())
 
     def encode_images(self, batched_inputs: list[dict]) -> EncodedImages:
-        """Mapper dicts -> the encoded images."""
+        """Mapper dicts of one of :meth:`size_groups` -> the encoded images."""
         size = self.size_divisibility
         return self.image_branch(*stack_images(batched_inputs, self.pixel_mean, self.pixel_std, size))
 
@@ -116,10 +132,9 @@ class GroundingInference(ABC):
         """The sentences, encoded together, ``sentence_chunk`` at a time."""
         if not record["sentences"]:
             return
-        levels, vectors, mask = self._encoded(tuple(record["sentences"]))
-        for start in range(0, len(mask), self.sentence_chunk):
-            part = slice(start, start + self.sentence_chunk)
-            yield EncodedSentences([level[part] for level in levels], vectors[part], mask[part])
+        encoded = self._encoded(tuple(record["sentences"]))
+        for start in range(0, len(encoded.mask), self.sentence_chunk):
+            yield encoded.rows(start, start + self.sentence_chunk)
 
     def _encoded(self, sentences: tuple[str, ...]) -> EncodedSentences:
         if self.kept is not None and self.kept[0] == sentences:

@@ -15,7 +15,7 @@ from d2ext.layers import RegionMaps
 from d2ext.modeling.box3d_head import Box3DHead, ObjectBoxes
 from d2ext.modeling.box_decoder import BoxDecoder, DecoderHead, DynamicInteraction
 from d2ext.modeling.frames import VIEW_DIM, Frames
-from d2ext.modeling.records import predicted_instances, stack_images
+from d2ext.modeling.records import predicted_instances, size_groups, stack_images
 from d2ext.modeling.set_criterion import SetCriterion
 from d2ext.modeling.set_matching import SetMatcher
 
@@ -118,12 +118,9 @@ class Detector3D(nn.Module):
         return Frames(self.encoder(maps, sizes), P, plane, sizes, batched_inputs)
 
     def _maps(self, pixels: Tensor, sizes: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Maps of padded images, fine to coarse. Images of one size go through the backbone together, without
-        the padding up to larger ones, which would change what is seen near their edge; their maps are then
-        continued by their edge."""
-        multiple = max(self.backbone.size_divisibility, 1)
-        shapes = [tuple(-(-n // multiple) * multiple for n in size) for size in sizes]
-        members = {shape: [i for i, s in enumerate(shapes) if s == shape] for shape in dict.fromkeys(shapes)}
+        """Maps of padded images, fine to coarse. Images of one size go through the backbone together (see
+        :func:`size_groups`); their maps are then continued by their edge."""
+        members = size_groups(sizes, self.backbone.size_divisibility, self)
         groups = [self._backbone(pixels[index, :, :h, :w]) for (h, w), index in members.items()]
         order = torch.tensor([i for index in members.values() for i in index], device=pixels.device).argsort()
         maps = []

@@ -16,7 +16,13 @@ from torch import Tensor
 from d2ext.data.categories import CATEGORIES
 from d2ext.modeling.box3d_head import ObjectBoxes
 from d2ext.modeling.box_text_matcher import BoxTextMatcher
-from d2ext.modeling.grounding_head import Grounded, GroundingTargets, HeadMaps, SentenceViews
+from d2ext.modeling.grounding_head import (
+    Grounded,
+    GroundingTargets,
+    HeadMaps,
+    HeadReading,
+    SentenceViews,
+)
 from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
 from d2ext.modeling.meta_arch.grounder import Grounder, detail_channels, grounding_targets, sentence_owners
 from d2ext.modeling.normalizer import loss_normalizer
@@ -64,15 +70,21 @@ class TwoStageGrounder(Grounder):
         return parts | {"matcher": matcher, "match_quality": t.MATCH_QUALITY}
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
-        instances = [x["instances"] for x in batched_inputs]
-        images = self.encode_images(batched_inputs)
-        read, nothing, views = self._detect(images)
-        everything = [[torch.arange(len(x))] for x in instances]
-        targets = grounding_targets(views.P, instances, everything)
-        losses = self.head.losses(read, nothing, views, targets)
-        with torch.no_grad():
-            found = self.head.decode(read, nothing, views, self.topk)
-        return losses | {"loss_match": self._match_loss(batched_inputs, images, found, targets)}
+        parts: list[HeadReading] = []
+        matching = []
+        for index in self.size_groups(batched_inputs):
+            group = [batched_inputs[i] for i in index]
+            instances = [x["instances"] for x in group]
+            images = self.encode_images(group)
+            read, nothing, views = self._detect(images)
+            everything = [[torch.arange(len(x))] for x in instances]
+            parts.append(HeadReading(read, nothing, views, grounding_targets(views.P, instances, everything)))
+            with torch.no_grad():
+                found = self.head.decode(read, nothing, views, self.topk)
+            matching.append(self._match_loss(group, images, found, parts[-1].targets))
+        sentences = sum(len(x["sentences"]) for x in batched_inputs)
+        count = loss_normalizer(torch.tensor(float(sentences), device=self.device))
+        return self.head.losses(parts) | {"loss_match": torch.stack(matching).sum() / count}
 
     def answer(self, image: EncodedImages, record: dict) -> list[Instances]:
         read, nothing, views = self._detect(image)
@@ -103,11 +115,9 @@ class TwoStageGrounder(Grounder):
     def _match_loss(
         self, batched_inputs: list[dict], images: EncodedImages, found: Grounded, labels: GroundingTargets
     ) -> Tensor:
-        """Binary cross-entropy of every box with every sentence of its image: sum over the boxes, mean over
-        the sentences of all processes; 0 without sentences."""
+        """Binary cross-entropy of every box with every sentence of its image, summed; 0 without sentences."""
         texts = [x["sentences"] for x in batched_inputs]
         sentences = [s for t in texts for s in t]
-        count = loss_normalizer(torch.tensor(float(len(sentences)), device=self.device))
         if not sentences:
             return images.P.new_zeros(())
         owner = sentence_owners(texts).to(self.device)
@@ -117,7 +127,7 @@ class TwoStageGrounder(Grounder):
         meant = torch.stack([torch.isin(o, t) for o, t in zip(objects[owner], targets, strict=True)])
         logits = self._match(boxes[owner], valid[owner], self.encode_sentences(sentences))
         loss = F.binary_cross_entropy_with_logits(logits, meant.float(), reduction="none")
-        return (loss * valid[owner]).sum() / count
+        return (loss * valid[owner]).sum()
 
     def _objects(self, boxes: ObjectBoxes, P: Tensor, labels: GroundingTargets) -> Tensor:
         """The labelled object, by its number in the image, that each of the boxes (B * N,) stands for, or -1:
