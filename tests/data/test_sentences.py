@@ -100,7 +100,7 @@ PEOPLE = {
     "car facing left, red": "car facing right, red",
     "the person walking from left to right": "the person walking from right to left",
     "the left and right trucks": "the right and left trucks",
-    "the left and right cars, red and blue respectively": "the right and left cars, red and blue respectively",
+    "the left and right cars, red and blue": "the right and left cars, red and blue",
     "cars in the LEFT LANE only": "cars in the RIGHT LANE only",
     "a bit further left than the bus": "a bit further right than the bus",
     "the man slightly right of center": "the man slightly left of center",
