@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from d2ext.modeling.grounding_head import Grounded
 from d2ext.modeling.records import predicted_instances, size_groups, stack_images
+from d2ext.modeling.text_encoder import SentenceTokenizer
 from d2ext.structures import bev_iou
 
 
@@ -69,6 +70,7 @@ class GroundingInference(ABC):
         keep_sentences: sentences that were just asked of another image are not encoded again, as for a camera
             that always looks for the same; not for use while the weights change.
         kept: the last sentences and what they were encoded to.
+        tokenizer: of the sentences.
     """
 
     device: torch.device
@@ -82,6 +84,7 @@ class GroundingInference(ABC):
     sentence_chunk: int
     keep_sentences: bool = False
     kept: tuple[tuple[str, ...], EncodedSentences] | None = None
+    tokenizer: SentenceTokenizer
 
     @abstractmethod
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:

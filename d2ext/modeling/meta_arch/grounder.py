@@ -18,7 +18,7 @@ from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences, 
 from d2ext.modeling.numbers import NUMBER_DIM
 from d2ext.modeling.records import object_targets
 from d2ext.modeling.semantic_fusion import HierarchicalFusion, SemanticFilter, SentencePooling
-from d2ext.modeling.text_encoder import TextEncoder, Tokens
+from d2ext.modeling.text_encoder import SentenceTokenizer, TextEncoder, Tokens
 from d2ext.structures.projection import project_points, viewing_rays
 
 
@@ -141,6 +141,10 @@ class Grounder(GroundingInference, nn.Module):
     @property
     def device(self) -> torch.device:  # type: ignore[override]
         return self.head.heatmap.weight.device
+
+    @property
+    def tokenizer(self) -> SentenceTokenizer:  # type: ignore[override]
+        return self.text_encoder.tokenizer
 
     def train(self, mode: bool = True) -> Grounder:
         super().train(mode)
