@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+import torch
 import yaml
 from detectron2.config import CfgNode, get_cfg
+from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY
+
+from d2ext.checks import Expected, check_values, declare, every, number, one_of, whole
 
 
 def add_engine_config(cfg: CfgNode) -> None:
@@ -63,6 +67,36 @@ def add_engine_config(cfg: CfgNode) -> None:
     cfg.TEST.PICTURES = 4
 
 
+def _is_device(name: str) -> bool:
+    return bool(torch.device(name))
+
+
+declare(
+    {
+        "MODEL.DEVICE": Expected("cpu, cuda, or cuda:N", _is_device),
+        "MODEL.META_ARCHITECTURE": Expected("the name of a model", lambda x: x in META_ARCH_REGISTRY),
+        "MODEL.BACKBONE.NAME": Expected("the name of a backbone", lambda x: x in BACKBONE_REGISTRY),
+        "MODEL.PIXEL_MEAN": every(number(), 3),
+        "MODEL.PIXEL_STD": every(number(above=0), 3),
+        "SOLVER.OPTIMIZER": one_of("AdamW", "SGD"),
+        "SOLVER.BASE_LR": number(0),
+        "SOLVER.BACKBONE_MULTIPLIER": number(0),
+        "SOLVER.TEXT_MULTIPLIER": number(0),
+        "SOLVER.CLIP_GRADIENTS.CLIP_TYPE": one_of("full_model", "value", "norm"),
+        "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": number(above=0),
+        "SOLVER.IMS_PER_BATCH": whole(1),
+        "SOLVER.MAX_ITER": whole(0),
+        "SOLVER.MAX_MINUTES": number(0),
+        "SOLVER.WARMUP_ITERS": whole(0),
+        "SOLVER.CHECKPOINT_PERIOD": whole(1),
+        "SOLVER.PATIENCE": whole(0),
+        "SOLVER.EMA.DECAY": Expected("a number of at least 0 and less than 1", lambda x: 0 <= x < 1),
+        "TEST.EVAL_PERIOD": whole(0),
+        "TEST.PICTURES": whole(0),
+    }
+)
+
+
 def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequence[str] = ()) -> CfgNode:
     """The frozen config of a project.
 
@@ -73,7 +107,8 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not YAML, a value of another type, or a key without a value.
+        ValueError: not YAML, a value of another type or one that its key cannot have (see
+            :mod:`d2ext.checks`), or a key without a value.
         KeyError: a key that does not exist.
     """
     cfg = get_cfg()
@@ -88,4 +123,5 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
         raise ValueError(f"{path}: not YAML: {' '.join(str(e).split())}") from e
     cfg.merge_from_list(list(options))
     cfg.freeze()
+    check_values(cfg)
     return cfg

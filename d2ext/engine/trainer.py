@@ -138,8 +138,15 @@ class BaseTrainer(DefaultTrainer):
     are of another kind.
 
     Attributes:
+        model_class: what ``MODEL.META_ARCHITECTURE`` must name.
+        test_kinds, train_kinds: kinds of datasets (``evaluator_type``) that can be evaluated, and trained on
+            where these are others.
         evaluated: the model that evaluation uses and checkpoints hold as "model": ``model`` or its average.
     """
+
+    model_class: type[nn.Module] = nn.Module
+    test_kinds: tuple[str, ...] = ()
+    train_kinds: tuple[str, ...] = ()
 
     def __init__(self, cfg: CfgNode) -> None:
         check_config(cfg)

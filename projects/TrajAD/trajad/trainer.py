@@ -18,6 +18,7 @@ from d2ext.data.build import build_anomaly_test_loader, build_anomaly_train_load
 from d2ext.engine import BaseTrainer, inference_autocast, load_weights, read_checkpoint
 from d2ext.engine.hooks import Checkpoint, Validation
 from d2ext.evaluation import AnomalyEvaluator
+from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
 from d2ext.structures import find_regions
 from d2ext.visualization import draw_anomalies
 
@@ -47,6 +48,9 @@ class TrajADTrainer(BaseTrainer):
     teacher's statistics; the held-out images, or ``DATASETS.NORMAL``, give the quantiles of the maps. A
     record that is labelled abnormal is an error in both. ``DATASETS.TEST`` is only evaluated.
     """
+
+    model_class = EfficientAD
+    test_kinds = ("trajectories", "mvtec_ad")
 
     def __init__(self, cfg: CfgNode) -> None:
         super().__init__(cfg)
