@@ -182,7 +182,7 @@ def _train_loader(
     batch_size = cfg.SOLVER.IMS_PER_BATCH
     stream = TrainingStream(datasets, weights, mapper, batch_size, seed)
     batches = ShardedBatches(batch_size, start_iter, comm.get_rank(), comm.get_world_size())
-    return _loader(stream, cfg.DATALOADER.NUM_WORKERS, batch_sampler=batches)
+    return _loader(stream, cfg, batch_sampler=batches)
 
 
 def _training_records(cfg: CfgNode, name: str, mapper: DetectionMapper, classes: Set[int]) -> DatasetFromList:
@@ -255,7 +255,7 @@ def _graphs(cfg: CfgNode, records: list[dict[str, Any]]) -> list[dict[str, Any]]
 def _test_loader(cfg: CfgNode, records: list[dict[str, Any]], mapper: Mapper, batch_size: int) -> DataLoader:
     dataset = MapDataset(DatasetFromList(records, copy=False), partial(mapper, rng=None))
     sampler = InferenceSampler(len(records))
-    return _loader(dataset, cfg.DATALOADER.NUM_WORKERS, sampler=sampler, batch_size=batch_size)
+    return _loader(dataset, cfg, sampler=sampler, batch_size=batch_size)
 
 
 def shuffle_sentences(record: dict[str, Any]) -> dict[str, Any]:
@@ -275,11 +275,13 @@ def shuffle_sentences(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "sentences": moved}
 
 
-def _loader(dataset: Dataset, num_workers: int, **kwargs: Any) -> DataLoader:
+def _loader(dataset: Dataset, cfg: CfgNode, **kwargs: Any) -> DataLoader:
+    on_gpu = torch.device(cfg.MODEL.DEVICE).type == "cuda" and torch.cuda.is_available()
     return DataLoader(
         dataset,
-        num_workers=num_workers,
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=trivial_batch_collator,
         generator=torch.Generator(),  # leaves the global random state to the model
+        pin_memory=on_gpu,  # images are then copied while the GPU computes
         **kwargs,
     )

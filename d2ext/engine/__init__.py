@@ -11,7 +11,7 @@ from d2ext.engine.checkpoint import (
 from d2ext.engine.comparison import Column, markdown_table, metrics_file, run_once
 from d2ext.engine.config import add_engine_config, load_config
 from d2ext.engine.hooks import StepSeed, Validation, WeightAverage
-from d2ext.engine.launch import default_main, default_setup, one_line_errors
+from d2ext.engine.launch import default_main, default_setup, one_line_errors, set_tf32
 from d2ext.engine.optimizer import build_optimizer
 from d2ext.engine.project import ImagePredictor, train_or_evaluate
 from d2ext.engine.report import write_report
@@ -40,6 +40,7 @@ __all__ = [
     "read_checkpoint",
     "run_once",
     "save_safetensors",
+    "set_tf32",
     "train_or_evaluate",
     "write_report",
     "write_safetensors",

@@ -46,6 +46,19 @@ def add_engine_config(cfg: CfgNode) -> None:
     # batch can leave a whole head without a loss.
     cfg.SOLVER.FIND_UNUSED_PARAMETERS = False
 
+    # Training runs the tensor functions of the model through torch.compile, which takes minutes at first and
+    # where shapes change. Refused on a machine that cannot compile.
+    cfg.SOLVER.COMPILE = False
+    # Iterations between two looks at the losses on a GPU, each of which waits until it has done all of its
+    # work; logged are the losses of every iteration all the same. A training whose loss is no longer finite
+    # ends at the next look, and there is one before every evaluation and checkpoint. On the CPU every
+    # iteration is looked at.
+    cfg.SOLVER.LOOK_PERIOD = 20
+    # How a GPU computes convolutions and products of float32, in the whole process: False in float32, as the
+    # CPU does; True in TF32, which is faster and has 10 bits of mantissa, so boxes may move by centimetres.
+    # Of little weight where SOLVER.AMP or TEST.DTYPE choose bfloat16 or float16.
+    cfg.TF32 = False
+
     # Exponential moving average of the weights and of floating-point buffers (BatchNorm's statistics), with
     # the decay min(DECAY, (1 + n) / (10 + n)) after n steps. Evaluation uses the average, and it is the
     # "model" of every checkpoint, so MODEL.WEIGHTS, export and sharing get it too; the weights that the

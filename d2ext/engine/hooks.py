@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import logging
 import math
@@ -14,8 +15,7 @@ import torch
 from detectron2.engine import HookBase, hooks
 from detectron2.evaluation.testing import flatten_results_dict
 from detectron2.utils import comm
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import nn
 
 from d2ext.engine.checkpoint import D2Checkpointer
 
@@ -61,31 +61,53 @@ class WeightAverage(HookBase):
         if not 0 <= decay < 1:
             raise ValueError(f"SOLVER.EMA.DECAY is {decay}, expected at least 0 and below 1")
 
-        def average(averages: list[Tensor], values: list[Tensor], count: Tensor) -> None:
-            if averages[0].is_floating_point():
-                n = int(count)
-                get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averages, values, count)
-            else:
-                torch._foreach_copy_(averages, values)
-
         self._trained = trained
-        self._average = AveragedModel(trained, multi_avg_fn=average, use_buffers=True)  # type: ignore[arg-type]
-        self._average.requires_grad_(False).eval()
-        self.model: nn.Module = self._average.module
+        self._decay = decay
+        self._count = 0  # on the host: torch's AveragedModel asks the device for it at every step
+        self.model = copy.deepcopy(trained).requires_grad_(False).eval()
 
     def before_train(self) -> None:
-        if self._average.n_averaged == 0:  # only the average has seen what was loaded
+        if self._count == 0:  # only the average has seen what was loaded
             self._trained.load_state_dict(self.model.state_dict())
 
+    @torch.no_grad()
     def after_step(self) -> None:
-        self._average.update_parameters(self._trained)
+        averages, values = (
+            {kind: [t.detach() for t in tensors if t.is_floating_point() is kind] for kind in (True, False)}
+            for tensors in ([*net.parameters(), *net.buffers()] for net in (self.model, self._trained))
+        )
+        n = self._count
+        share = 1 - min(self._decay, (1 + n) / (10 + n)) if n else 1.0
+        torch._foreach_lerp_(averages[True], values[True], share)
+        if averages[False]:
+            torch._foreach_copy_(averages[False], values[False])
+        self._count += 1
 
     def state_dict(self) -> dict[str, Any]:
-        return {"count": int(self._average.n_averaged), "trained": self._trained.state_dict()}
+        return {"count": self._count, "trained": self._trained.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._average.n_averaged.fill_(state_dict["count"])
+        self._count = state_dict["count"]
         self._trained.load_state_dict(state_dict["trained"])
+
+
+class LossLook(HookBase):
+    """Has the trainer look at the losses of past steps, before anything is made of them: averages are judged,
+    checkpoints written. A training that has diverged ends here.
+
+    Must run in every process, behind hooks that end the training.
+
+    Args:
+        periods: iterations between looks, those of what comes next among them; 0 is none.
+    """
+
+    def __init__(self, *periods: int) -> None:
+        self._periods = periods
+
+    def after_step(self) -> None:
+        done = self.trainer.iter + 1
+        if done >= self.trainer.max_iter or any(p > 0 and done % p == 0 for p in self._periods):
+            self.trainer._trainer.look()
 
 
 class Validation(HookBase):

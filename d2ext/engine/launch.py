@@ -63,6 +63,13 @@ def default_setup(cfg: CfgNode, args: argparse.Namespace) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK and not getattr(args, "eval_only", False)
+    set_tf32(cfg.TF32)
+
+
+def set_tf32(enabled: bool) -> None:
+    """Whether a GPU computes products and convolutions of float32 in TF32, in the whole process."""
+    torch.set_float32_matmul_precision("high" if enabled else "highest")
+    torch.backends.cudnn.allow_tf32 = enabled
 
 
 def default_main(main: Main, args: argparse.Namespace) -> None:

@@ -35,6 +35,13 @@ def build_param_groups(cfg: CfgNode, model: nn.Module) -> list[dict[str, Any]]:
     return [{"params": p, "lr": lr, "weight_decay": decay} for (lr, decay), p in groups.items()]
 
 
+def _keep_own_kernels(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint that was written on another kind of device does not choose the kernels."""
+    pairs = zip(state["param_groups"], optimizer.param_groups, strict=False)
+    groups = [saved | {key: own[key] for key in ("foreach", "fused")} for saved, own in pairs]
+    return state | {"param_groups": groups + state["param_groups"][len(groups) :]}
+
+
 def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer of ``cfg.SOLVER`` over the trainable parameters of ``model``.
 
@@ -47,7 +54,10 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         raise ValueError(f"{type(model).__name__} has no trainable parameter")
     optimizer: torch.optim.Optimizer
     if solver.OPTIMIZER == "AdamW":
-        optimizer = torch.optim.AdamW(groups, lr=solver.BASE_LR)
+        # One kernel for all parameters; on the CPU the results would differ by rounding.
+        fused = all(p.is_cuda for group in groups for p in group["params"]) or None
+        optimizer = torch.optim.AdamW(groups, lr=solver.BASE_LR, fused=fused)
+        optimizer.register_load_state_dict_pre_hook(_keep_own_kernels)
     elif solver.OPTIMIZER == "SGD":
         optimizer = torch.optim.SGD(groups, solver.BASE_LR, solver.MOMENTUM, nesterov=solver.NESTEROV)
     else:

@@ -16,7 +16,7 @@ from detectron2.utils import comm
 
 from d2ext.engine.checkpoint import D2Checkpointer
 from d2ext.engine.config import load_config
-from d2ext.engine.launch import default_setup
+from d2ext.engine.launch import default_setup, set_tf32
 from d2ext.engine.preflight import check_device, check_run
 from d2ext.engine.report import write_report
 from d2ext.engine.trainer import BaseTrainer, inference_autocast
@@ -68,6 +68,7 @@ class ImagePredictor(DefaultPredictor):
     def __init__(self, cfg: CfgNode, model: Model | None = None) -> None:
         # Not DefaultPredictor.__init__: its checkpointer runs pickled code and lets shapes differ.
         self.cfg = cfg.clone()
+        set_tf32(cfg.TF32)
         if model is None:
             if not cfg.MODEL.WEIGHTS:
                 raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")

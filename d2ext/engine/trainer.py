@@ -6,7 +6,7 @@ import logging
 import os
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,15 +17,17 @@ from detectron2.modeling import build_model
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage
 from fvcore.nn.precise_bn import get_bn_modules
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from d2ext.data.build import build_grounding_test_loader, build_grounding_train_loader
 from d2ext.engine.checkpoint import D2Checkpointer, load_backbone
-from d2ext.engine.hooks import Checkpoint, StepSeed, Validation, WeightAverage
+from d2ext.engine.hooks import Checkpoint, LossLook, StepSeed, Validation, WeightAverage
 from d2ext.engine.optimizer import build_optimizer
 from d2ext.engine.pictures import draw_answers
 from d2ext.engine.report import write_report
+from d2ext.modeling.fold import check_compiler, compile_parts
+from d2ext.structures import transfer
 
 
 def create_ddp_model(model: nn.Module, *, find_unused_parameters: bool = False) -> nn.Module:
@@ -88,7 +90,36 @@ def inference_autocast(cfg: CfgNode) -> torch.autocast:
     )
 
 
-class AutocastTrainer(SimpleTrainer):
+class PatientTrainer(SimpleTrainer):
+    """``SimpleTrainer`` that looks at the losses on a GPU when it is told to, not at every step: a look waits
+    until the GPU has done all of its work. On the CPU it looks at every step.
+
+    Raises FloatingPointError where a loss is not finite, when it looks; the steps since are lost.
+    """
+
+    def __init__(self, model: nn.Module, data_loader: Any, optimizer: torch.optim.Optimizer) -> None:
+        super().__init__(model, data_loader, optimizer)
+        self.device_type = next(model.parameters()).device.type
+        self.patient = self.device_type != "cpu"
+        self._unseen: list[tuple[dict[str, Tensor], float, int]] = []
+
+    def _write_metrics(
+        self, loss_dict: Mapping[str, Tensor], data_time: float, prefix: str = "", iter: int | None = None
+    ) -> None:
+        if not self.patient:
+            super()._write_metrics(loss_dict, data_time, prefix, iter)
+        else:
+            self._unseen.append(({k: v.detach() for k, v in loss_dict.items()}, data_time, self.iter))
+
+    def look(self) -> None:
+        """Write the losses of the steps since the last look."""
+        unseen, self._unseen = self._unseen, []
+        values = iter(transfer([v for losses, *_ in unseen for v in losses.values()], torch.device("cpu")))
+        for losses, data_time, iteration in unseen:
+            self.write_metrics({name: next(values) for name in losses}, data_time, iteration)
+
+
+class AutocastTrainer(PatientTrainer):
     """``SimpleTrainer`` whose forward pass runs in ``dtype`` under autocast, on the CPU or a GPU.
 
     float16 losses are scaled against underflow, which needs a GPU.
@@ -98,7 +129,6 @@ class AutocastTrainer(SimpleTrainer):
         self, model: nn.Module, data_loader: Any, optimizer: torch.optim.Optimizer, dtype: str
     ) -> None:
         super().__init__(model, data_loader, optimizer)
-        self.device_type = next(model.parameters()).device.type
         if dtype not in ("bfloat16", "float16") or (dtype, self.device_type) == ("float16", "cpu"):
             raise ValueError(
                 f"SOLVER.AMP.DTYPE is {dtype!r}, expected 'bfloat16', or 'float16' on a GPU "
@@ -117,6 +147,7 @@ class AutocastTrainer(SimpleTrainer):
         self.grad_scaler.scale(sum(losses.values())).backward()
         self.after_backward()
         self._write_metrics(losses, data_time)
+        self.grad_scaler.unscale_(self.optimizer)  # a fused optimizer would leave it until after clipping
         self.grad_scaler.step(self.optimizer)
         self.grad_scaler.update()
 
@@ -155,12 +186,15 @@ class BaseTrainer(DefaultTrainer):
         cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
         model = self.build_model(cfg)
         optimizer = self.build_optimizer(cfg, model)
+        if cfg.SOLVER.COMPILE:
+            check_compiler(torch.device(cfg.MODEL.DEVICE))
+            compile_parts(model)
         model = create_ddp_model(model, find_unused_parameters=cfg.SOLVER.FIND_UNUSED_PARAMETERS)
         # The loader is None until train().
         if cfg.SOLVER.AMP.ENABLED:
-            self._trainer: SimpleTrainer = AutocastTrainer(model, None, optimizer, cfg.SOLVER.AMP.DTYPE)
+            self._trainer: PatientTrainer = AutocastTrainer(model, None, optimizer, cfg.SOLVER.AMP.DTYPE)
         else:
-            self._trainer = SimpleTrainer(model, None, optimizer)
+            self._trainer = PatientTrainer(model, None, optimizer)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.average = None
         if cfg.SOLVER.EMA.ENABLED:  # after DDP has given every process the same weights
@@ -195,6 +229,7 @@ class BaseTrainer(DefaultTrainer):
             hooks.IterationTimer(),
             hooks.LRScheduler(),
             precise_bn,
+            LossLook(cfg.SOLVER.LOOK_PERIOD, cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD),
             self.average,
             self.validation,
             Checkpoint(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD) if main else None,

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from d2ext.structures import transfer
+
 
 class RegionMaps:
     """Maps of B images, laid out once so that any number of boxes is read from all of them in one go.
@@ -29,7 +31,7 @@ class RegionMaps:
         cells = shapes.prod(1)
         rows = cells * len(maps[0])
         levels = torch.stack([*shapes.unbind(1), cells, rows.cumsum(0) - rows, torch.tensor(strides)], 1)
-        self._levels = levels.to(self.table.device)
+        (self._levels,) = transfer([levels], self.table.device)
 
     def read(self, boxes: Tensor, size: int, samples: int = 2) -> Tensor:
         """Boxes as cells, each read from the map that fits its size (Lin et al., Feature Pyramid Networks,

@@ -141,7 +141,7 @@ class AttentionBranch(nn.Module):
         """images (B, 3, H, W) -> (B, out_channels, *out_size)."""
         x = self.encoder(images)
         batch, dim, height, width = x.shape
-        places = position_code(height, width, dim).to(x)
+        places = position_code(height, width, dim, x.device).to(x.dtype)
         # (B, dim, h, w) -> tokens (B, w * h, dim), column by column
         tokens = self.before(x.permute(0, 3, 2, 1).flatten(1, 2) + places)
         tokens = self.behind(self.bottleneck(tokens) + places)
@@ -186,13 +186,13 @@ class Block(nn.Module):
         return tokens + self.mlp(self.norm2(tokens))
 
 
-def position_code(height: int, width: int, dim: int) -> Tensor:
+def position_code(height: int, width: int, dim: int, device: torch.device | None = None) -> Tensor:
     """(width * height, dim) sines and cosines of the row and the column of each place, column by column."""
     count = dim // 4
-    rates = torch.exp(-math.log(POSITION_PERIOD) * torch.arange(count) / count)
+    rates = torch.exp(-math.log(POSITION_PERIOD) * torch.arange(count, device=device) / count)
     waves = []
     for length in (height, width):
-        angle = torch.arange(length)[:, None] * rates
+        angle = torch.arange(length, device=device)[:, None] * rates
         waves.append(torch.cat([angle.sin(), angle.cos()], 1))
     rows = waves[0][None].expand(width, -1, -1)
     columns = waves[1][:, None].expand(-1, height, -1)

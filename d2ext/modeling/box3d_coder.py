@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from d2ext.structures.projection import intersect_plane_depth
+from d2ext.structures.transfer import constant
 
 
 def encode_angle(alpha: Tensor, num_bins: int) -> tuple[Tensor, Tensor]:
@@ -40,7 +41,7 @@ def ground_log_depth(P: Tensor, base: Tensor, plane: Tensor, height: Tensor) -> 
         Log depth (N,), zero where there is none; (N,) whether the ray meets the plane at 0.5 m to 500 m.
     """
     known = ~plane.isnan().any(1)
-    plane = torch.where(known[:, None], plane, plane.new_tensor([0.0, -1.0, 0.0, 1.0]))
+    plane = torch.where(known[:, None], plane, constant((0.0, -1.0, 0.0, 1.0), plane))
     depth = intersect_plane_depth(P, base, plane) + plane[:, 2] * height / 2
     hit = known & (depth > 0.5) & (depth < 500.0)
     return torch.where(hit, depth, 1.0).log(), hit

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import generalized_box_iou_loss
 
 from d2ext.modeling.box3d_coder import decode_angle, encode_angle, fuse_log_depths, ground_log_depth
-from d2ext.modeling.losses import laplace_nll
+from d2ext.modeling.losses import generalized_iou_loss, laplace_nll
 from d2ext.modeling.normalizer import loss_normalizer
 from d2ext.structures.projection import project_points, unproject_points
+from d2ext.structures.transfer import constant, transfer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,7 +43,16 @@ class _Rows:
         return type(self)(*(v[index] if isinstance(v, Tensor) else v for v in vars(self).values()))
 
     def to(self, device: torch.device) -> Self:
-        return type(self)(*(v.to(device) if isinstance(v, Tensor) else v for v in vars(self).values()))
+        return self.move([self], device)[0]
+
+    @classmethod
+    def move(cls, parts: Sequence[Self], device: torch.device) -> list[Self]:
+        """Several on another device, in one copy; see :func:`d2ext.structures.transfer`."""
+        values = [v for part in parts for v in vars(part).values()]
+        moved = iter(transfer([v for v in values if isinstance(v, Tensor)], device))
+        values = [next(moved) if isinstance(v, Tensor) else v for v in values]
+        width = len(values) // max(len(parts), 1)
+        return [cls(*values[i * width : (i + 1) * width]) for i in range(len(parts))]
 
 
 @dataclass
@@ -182,7 +191,8 @@ class Box3DHead(nn.Module):
         told = raw["log_told_depth"][:, 0] + 3.0
         scales = raw["depth_log_scales"].clamp(-6, 3) - 1.0
         used = torch.ones_like(scales, dtype=torch.bool)
-        used[:, self.left_out] = False
+        for way in self.left_out:  # a list of them would be copied to the device
+            used[:, way] = False
         used[:, 2] &= hit
         used[:, 0] |= ~used.any(1)
         scales = scales.masked_fill(~used, float("inf"))
@@ -249,14 +259,15 @@ class Box3DHead(nn.Module):
         log_wh = (targets.box2d[:, 2:] - targets.box2d[:, :2]).clamp(min=1.0).log()
         predicted = self.box2d(raw, views)
         predicted_log_wh = (predicted[:, 2:] - predicted[:, :2]).log()
-        box = generalized_box_iou_loss(predicted, targets.box2d) + (predicted_log_wh - log_wh).abs().mean(1)
+        box = generalized_iou_loss(predicted, targets.box2d) + (predicted_log_wh - log_wh).abs().mean(1)
 
         uv, _ = project_points(views.P, targets.center)
         error = (raw["center_offset"] - (uv - views.uv) / views.unit) * (views.unit / center_unit)
         center = F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.1).sum(1)
 
         standing = ~views.plane.isnan().any(1)
-        up = torch.where(standing[:, None], views.plane[:, :3], views.plane.new_tensor([0.0, -1.0, 0.0]))
+        level = constant((0.0, -1.0, 0.0), views.plane)
+        up = torch.where(standing[:, None], views.plane[:, :3], level)
         uv, depth = project_points(views.P, targets.center - up * targets.hwl[:, :1] / 2)
         seen = standing & (depth > 0.5)
         error = (self._bases(raw, views, predicted) - uv.where(seen[:, None], 0.0)) / center_unit

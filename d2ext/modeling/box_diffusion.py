@@ -115,10 +115,10 @@ class BoxDiffusion:
         if steps > self.timesteps:
             raise ValueError(f"steps {steps}: expected at most MODEL.DIFFUSION.TIMESTEPS {self.timesteps}")
         scheduler = self._scheduler(self.sampler)
-        scheduler.set_timesteps(steps, device=noise.device)
+        scheduler.set_timesteps(steps)  # on the host, which looks at them
         signal, new = noise, torch.zeros_like(noise[..., :1], dtype=torch.bool)
-        for step, time in enumerate(scheduler.timesteps):
-            x0, keep = predict(signal, int(time))
+        for step, time in enumerate(scheduler.timesteps.tolist()):
+            x0, keep = predict(signal, time)
             if self.sampler == "dpm_solver++" and step:  # a box that has just begun has no past to build on
                 scheduler.model_outputs[-1] = torch.where(new, x0, scheduler.model_outputs[-1])
             signal = scheduler.step(x0, time, signal).prev_sample

@@ -9,7 +9,7 @@ from torchvision.ops import roi_align
 
 from d2ext.modeling.box3d_head import ObjectBoxes
 from d2ext.modeling.numbers import NUMBER_DIM, number_features
-from d2ext.structures import Boxes3D
+from d2ext.structures import Boxes3D, constant
 
 _FAR = 200.0  # metres; what an untrained detector puts farther away is read as this far
 _SPREAD = (20.0, 5.0, 50.0)  # metres right, down and forward over which the objects of a road scene lie
@@ -35,7 +35,7 @@ def box_geometry(boxes: ObjectBoxes, scores: Tensor, num_classes: int) -> Tensor
         [
             F.one_hot(boxes.classes, num_classes).to(center.dtype),
             torch.stack([scores, boxes.class_scores], 1),
-            center / center.new_tensor(_SPREAD),
+            center / constant(_SPREAD, center),
             log_size,
             angles.sin(),
             angles.cos(),

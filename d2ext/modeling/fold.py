@@ -12,7 +12,28 @@ from torch.fx.proxy import TraceError
 from d2ext.modeling.backbone.timm_ida import ConvNormAct, TimmBackbone
 
 #: Children of a model that ``torch.compile`` may take: tensors in, tensors out.
-COMPILED = ("backbone", "semantic_filter", "fusion", "head")
+COMPILED = ("backbone", "semantic_filter", "fusion", "head", "teacher", "student", "branch")
+
+
+def compile_parts(model: nn.Module) -> None:
+    """Have the tensor functions of a model compiled when they are first called, in place. What the model is
+    saved as does not change."""
+    for name, child in model.named_children():
+        if name in COMPILED:
+            child.compile()
+
+
+def check_compiler(device: torch.device) -> None:
+    """Compile a sum.
+
+    Raises:
+        ValueError: this machine cannot, for want of a C++ compiler (CPU) or Triton (GPU) as a rule.
+    """
+    try:
+        torch.compile(lambda x: x.sin() + 1)(torch.zeros(8, device=device))
+    except Exception as e:  # its errors have no common base
+        why = next((line for line in str(e).splitlines() if line.strip()), repr(e))[:150]
+        raise ValueError(f"SOLVER.COMPILE is True, expected False here: torch.compile fails ({why})") from e
 
 
 def optimize_for_inference(model: nn.Module, compiled: bool = False) -> nn.Module:
@@ -32,9 +53,7 @@ def optimize_for_inference(model: nn.Module, compiled: bool = False) -> nn.Modul
             if isinstance(child, ConvNormAct) or (isinstance(module, TimmBackbone) and name == "body"):
                 setattr(module, name, _folded(child))
     if compiled:
-        for name, child in model.named_children():
-            if name in COMPILED:
-                child.compile()
+        compile_parts(model)
     return model.to(memory_format=torch.channels_last)
 
 

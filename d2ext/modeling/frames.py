@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from d2ext.modeling.box3d_coder import ground_log_depth
 from d2ext.modeling.box3d_head import ObjectViews
 from d2ext.structures.projection import viewing_rays
+from d2ext.structures.transfer import constant
 
 #: Width of :func:`view_features`.
 VIEW_DIM = 6
@@ -35,7 +37,7 @@ class Frames:
     sizes: Tensor
     records: list[dict]
 
-    @property
+    @cached_property
     def extent(self) -> Tensor:
         """(B, 1, 4) width, height, width, height."""
         return self.sizes.flip(1).repeat(1, 2)[:, None].float()
@@ -47,8 +49,7 @@ class Frames:
 
     def to_relative(self, boxes: Tensor) -> Tensor:
         """The inverse of :meth:`to_pixels`."""
-        low, high = ((boxes + 0.5) / self.extent).split(2, -1)
-        return torch.cat([(low + high) / 2, high - low], -1)
+        return relative_boxes(boxes, self.extent)
 
     def clip(self, boxes: Tensor) -> Tensor:
         """The parts of boxes inside their image."""
@@ -61,6 +62,13 @@ class Frames:
         return ObjectViews.of_boxes(boxes.flatten(0, 1), P.flatten(0, 1), plane.flatten(0, 1))
 
 
+def relative_boxes(boxes: Tensor, extent: Tensor) -> Tensor:
+    """Boxes (..., 4) in pixels of images whose extent (..., 4) is width, height, width, height -> centre x,
+    y, width, height in image sizes."""
+    low, high = ((boxes + 0.5) / extent).split(2, -1)
+    return torch.cat([(low + high) / 2, high - low], -1)
+
+
 def view_features(views: ObjectViews) -> Tensor:
     """What turns a box's pixels into metres for any camera.
 
@@ -70,8 +78,8 @@ def view_features(views: ObjectViews) -> Tensor:
     """
     size = torch.as_tensor(views.unit)
     _, ray = viewing_rays(views.P, views.uv)
-    focal = views.P[:, [0, 1], [0, 1]]
-    foot = views.uv + size * size.new_tensor([0.0, 0.5])
+    focal = torch.stack([views.P[:, 0, 0], views.P[:, 1, 1]], 1)
+    foot = views.uv + size * constant((0.0, 0.5), size)
     log_depth, hit = ground_log_depth(views.P, foot, views.plane, torch.zeros_like(foot[:, 0]))
     ground = torch.where(hit, log_depth - 3.0, 0.0)
     return torch.cat([ray[:, :2], (size / focal).log() + 3.0, ground[:, None], hit[:, None].float()], 1)

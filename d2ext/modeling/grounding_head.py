@@ -15,6 +15,7 @@ from d2ext.modeling.box3d_head import Box3DHead, ObjectBoxes, ObjectTargets, Obj
 from d2ext.modeling.box_refinement import BoxRefinement
 from d2ext.modeling.losses import gaussian_heatmaps, heatmap_focal_loss, selection_loss
 from d2ext.modeling.normalizer import loss_normalizer
+from d2ext.structures import transfer
 
 
 @dataclass
@@ -42,7 +43,7 @@ class GroundingTargets:
     """T referred objects over S sentences: owner (T,) sentence index, anchor (T, 2) projected centre in input
     pixels (2D box centre without a 3D label), objects (T,), exists (S,) whether a sentence has targets; and
     the D pairs of a sentence and an object of its image that it does not mean: other_owner (D,),
-    other_anchor (D, 2)."""
+    other_anchor (D, 2). All on the host: what is known of them must not be asked of a GPU."""
 
     owner: Tensor
     anchor: Tensor
@@ -180,28 +181,31 @@ class GroundingHead(nn.Module):
         features, logits, existence = maps
         height, width = logits.shape[-2:]
         cells = _cells(targets.anchor, views.stride, width, height)
-        box = targets.objects.box2d
-        heat = gaussian_heatmaps(
-            cells, (box[:, 2:] - box[:, :2]) / views.stride, targets.owner, len(logits), height, width
-        )
+        others = _cells(targets.other_anchor, views.stride, width, height)
         index, near, weight = _with_neighbours(cells, width, height)
         counts = weight.new_tensor([len(targets.owner), len(logits)])
+        totals = torch.cat([counts, weight.sum()[None]])
+        objects = targets.objects[index].to(logits.device)
+        known = [cells, targets.objects.box2d, targets.owner, others, targets.other_owner, targets.exists]
+        known = transfer([*known, near, targets.owner[index], weight, totals], logits.device)
+        cells, box, of_target, others, of_other, exists, near, owner, weight, totals = known
+        heat = gaussian_heatmaps(
+            cells, (box[:, 2:] - box[:, :2]) / views.stride, of_target, len(logits), height, width
+        )
         sums = {"loss_heatmap": heatmap_focal_loss(logits, heat, views.valid).sum()}
         if existence is not None:
-            others = _cells(targets.other_anchor, views.stride, width, height)
             selection = selection_loss(
-                logits[targets.owner, cells[:, 1], cells[:, 0]],
-                targets.owner,
-                logits[targets.other_owner, others[:, 1], others[:, 0]],
-                targets.other_owner,
+                logits[of_target, cells[:, 1], cells[:, 0]],
+                of_target,
+                logits[of_other, others[:, 1], others[:, 0]],
+                of_other,
                 len(logits),
             )
-            exists = F.binary_cross_entropy_with_logits(existence, targets.exists.float(), reduction="none")
+            existing = F.binary_cross_entropy_with_logits(existence, exists.float(), reduction="none")
             sums["loss_select"] = selection.sum()
-            sums["loss_exist"] = exists.sum()
-        looks = self._boxes(features, sentence, views, targets.owner[index], near)
-        counts = torch.cat([counts, weight.sum()[None]])
-        return _Terms(counts, sums, looks, targets.objects[index], weight)
+            sums["loss_exist"] = existing.sum()
+        looks = self._boxes(features, sentence, views, owner, near)
+        return _Terms(totals, sums, looks, objects, weight)
 
     def decode(self, maps: HeadMaps, sentence: Tensor, views: SentenceViews, topk: int) -> Grounded:
         """At most ``topk`` peaks of every sentence with their boxes, best first inside a sentence.

@@ -10,10 +10,11 @@ import torch
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
+from d2ext.modeling.box3d_head import ObjectBoxes
 from d2ext.modeling.grounding_head import Grounded
 from d2ext.modeling.records import predicted_instances, size_groups, stack_images
 from d2ext.modeling.text_encoder import SentenceTokenizer
-from d2ext.structures import bev_iou
+from d2ext.structures import bev_iou, transfer
 
 
 class EncodedImages(NamedTuple):
@@ -96,20 +97,24 @@ class GroundingInference(ABC):
         """At least one sentence -> the encoded sentences."""
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
-        """Peaks of every sentence in one image (batch of one); only :meth:`answer` asks for them."""
+        """Peaks of every sentence in one image (batch of one); only :meth:`found` asks for them."""
         raise NotImplementedError
 
     @torch.no_grad()
     def inference(self, batched_inputs: list[dict]) -> list[dict]:
         """Mapper dicts -> per image ``{"grounding": [Instances per sentence]}`` with pred_boxes (original
-        pixels), pred_boxes3d, scores, pred_classes, pred_yaw (rad), best first; every image is encoded once.
+        pixels), pred_boxes3d, scores, pred_classes, pred_yaw (rad), best first, on the host; every image is
+        encoded once.
         """
-        answers: dict[int, dict] = {}
+        found: dict[int, list[Grounded]] = {}
         for group in self.size_groups(batched_inputs):
             images = self.encode_images([batched_inputs[i] for i in group])
-            for place, i in enumerate(group):
-                answers[i] = {"grounding": self.answer(images.image(place), batched_inputs[i])}
-        return [answers[i] for i in range(len(batched_inputs))]
+            found |= {i: self.found(images.image(n), batched_inputs[i]) for n, i in enumerate(group)}
+        # The device is given all of its work before the host waits for the first answer.
+        ordered = [found[i] for i in range(len(batched_inputs))]
+        chunks = iter(on_host([chunk for of_image in ordered for chunk in of_image]))
+        pairs = zip(ordered, batched_inputs, strict=True)
+        return [{"grounding": self.answers([next(chunks) for _ in f], x)} for f, x in pairs]
 
     def size_groups(self, batched_inputs: list[dict]) -> list[list[int]]:
         """The mapper dicts, by index, that are encoded together (see
@@ -123,12 +128,16 @@ class GroundingInference(ABC):
         size = self.size_divisibility
         return self.image_branch(*stack_images(batched_inputs, self.pixel_mean, self.pixel_std, size))
 
-    def answer(self, image: EncodedImages, record: dict) -> list[Instances]:
-        """Answers to the sentences of one encoded image (batch of one)."""
+    def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
+        """What is found for the sentences of one encoded image (batch of one), for each chunk of them."""
+        return [self.ground(image, sentences) for sentences in self.chunks(record)]
+
+    def answers(self, found: Sequence[Grounded], record: dict) -> list[Instances]:
+        """Answers to the sentences of an image, from what is found for each chunk of them."""
         out: list[Instances] = []
-        for sentences in self.chunks(record):
-            grounded = self.ground(image, sentences)
-            out += [self.select(grounded, grounded.owner == s, record) for s in range(len(sentences.mask))]
+        for chunk in found:
+            count = min(self.sentence_chunk, len(record["sentences"]) - len(out))
+            out += [self.select(chunk, chunk.owner == s, record) for s in range(count)]
         return out
 
     def chunks(self, record: dict) -> Iterator[EncodedSentences]:
@@ -162,3 +171,12 @@ class GroundingInference(ABC):
             overlap = bev_iou(result.pred_boxes3d, result.pred_boxes3d).triu(diagonal=1)
             result = result[(overlap <= self.duplicate_iou).all(0)]
         return result
+
+
+def on_host(found: Sequence[Grounded]) -> list[Grounded]:
+    """The same on the host, all in one copy."""
+    values = [v for g in found for v in (g.owner, g.scores, *vars(g.boxes).values())]
+    moved = transfer(values, torch.device("cpu"))
+    width = len(values) // max(len(found), 1)
+    rows = [moved[i * width : (i + 1) * width] for i in range(len(found))]
+    return [Grounded(owner, scores, ObjectBoxes(*boxes)) for owner, scores, *boxes in rows]

@@ -75,6 +75,23 @@ def selection_loss(
     return F.softplus(rival[target_owner] - target_logits)
 
 
+def generalized_iou_loss(boxes: Tensor, targets: Tensor) -> Tensor:
+    """1 - generalised IoU (Rezatofighi et al., CVPR 2019) of boxes (N, 4) with targets (N, 4): (N,).
+
+    As torchvision's ``generalized_box_iou_loss``, whose boolean indices make the host wait for a GPU.
+    """
+    eps = 1e-7
+
+    def area(low: Tensor, high: Tensor) -> Tensor:
+        return (high[:, 0] - low[:, 0]) * (high[:, 1] - low[:, 1])
+
+    low, high = torch.maximum(boxes[:, :2], targets[:, :2]), torch.minimum(boxes[:, 2:], targets[:, 2:])
+    shared = torch.where((high > low).all(1), area(low, high), 0.0)
+    union = area(boxes[:, :2], boxes[:, 2:]) + area(targets[:, :2], targets[:, 2:]) - shared
+    hull = area(torch.minimum(boxes[:, :2], targets[:, :2]), torch.maximum(boxes[:, 2:], targets[:, 2:]))
+    return 1 - (shared / (union + eps) - (hull - union) / (hull + eps))
+
+
 def laplace_nll(error: Tensor, log_scale: Tensor, beta: float = 0.5) -> Tensor:
     """Negative log likelihood of a Laplace distribution, |error| / scale + log scale, times scale^beta.
 

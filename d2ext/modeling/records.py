@@ -10,7 +10,7 @@ from detectron2.utils import comm
 from torch import Tensor, nn
 
 from d2ext.modeling.box3d_head import ObjectBoxes, ObjectTargets
-from d2ext.structures import Boxes3D
+from d2ext.structures import Boxes3D, constant, transfer
 
 
 def size_groups(
@@ -50,15 +50,24 @@ def stack_images(
         Normalised pixels (B, 3, H, W), P (B, 3, 4) of the images, plane (B, 4), rows of NaN where there is
         none, and sizes (B, 2) long, height and width of each image without its padding.
     """
-    device = mean.device
-    batch = ImageList.from_tensors(
-        [(x["image"].to(device).float() - mean) / std for x in records], divisibility
-    )
-    P = torch.stack([x["camera"].P for x in records]).to(device, torch.float32)
     none = torch.full((4,), float("nan"))
     planes = [none if x.get("ground_plane") is None else x["ground_plane"].float() for x in records]
-    sizes = torch.tensor(batch.image_sizes, device=device)
-    return batch.tensor, P, torch.stack(planes).to(device), sizes
+    sizes = torch.tensor([x["image"].shape[-2:] for x in records])
+    geometry = transfer([projections(records), torch.stack(planes), sizes], mean.device)
+    # As bytes, and each on its own: the loader has pinned them.
+    images = [x["image"].to(mean.device, non_blocking=True) for x in records]
+    raw = ImageList.from_tensors(images, divisibility).tensor
+    pixels = (raw.float() - mean) / std
+    if bool((sizes < torch.tensor(raw.shape[-2:])).any()):
+        rows, columns = (torch.arange(n, device=raw.device) for n in raw.shape[-2:])
+        inside = (rows < geometry[2][:, :1])[:, :, None] & (columns < geometry[2][:, 1:])[:, None]
+        pixels = pixels.masked_fill(~inside[:, None], 0.0)
+    return pixels, geometry[0], geometry[1], geometry[2]
+
+
+def projections(records: Sequence[dict]) -> Tensor:
+    """P (B, 3, 4) float32 of B mapper dicts, on the host."""
+    return torch.stack([x["camera"].P for x in records]).float()
 
 
 def object_targets(instances: Sequence[Instances]) -> ObjectTargets:
@@ -84,7 +93,7 @@ def predicted_instances(boxes: ObjectBoxes, scores: Tensor, record: dict) -> Ins
     """
     plane = record.get("box_plane")
     plane = None if plane is None else plane.to(scores.device, torch.float32)
-    down = boxes.center.new_tensor([0.0, 1.0, 0.0]) if plane is None else -plane[:3]
+    down = constant((0.0, 1.0, 0.0), boxes.center) if plane is None else -plane[:3]
     location = boxes.center + down * boxes.hwl[:, :1] / 2
     yaw = Boxes3D.yaw_from_alpha(boxes.alpha, location)
     size = (record["height"], record["width"])

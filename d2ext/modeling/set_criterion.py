@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 import torch
 from detectron2.structures import Instances
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import sigmoid_focal_loss
 
 from d2ext.modeling.box3d_head import Box3DHead, ObjectTargets, ObjectViews
 from d2ext.modeling.box_decoder import HeadOutput
 from d2ext.modeling.frames import Frames
 from d2ext.modeling.normalizer import loss_normalizer
-from d2ext.modeling.records import object_targets
+from d2ext.modeling.records import object_targets, projections
 from d2ext.modeling.set_matching import SetMatcher
+from d2ext.structures import transfer
 from d2ext.structures.projection import project_points
 
 
@@ -38,25 +40,23 @@ class SetCriterion:
         Args:
             box_head: which gives their meaning to raw predictions.
             outputs: of every head.
-            instances: the labels of each image, on the device of the predictions.
+            instances: the labels of each image, on the host.
         """
         raw = {name: torch.cat([o.raw[name] for o in outputs]) for name in outputs[0].raw}
         views = ObjectViews.cat([o.views for o in outputs])
-        objects = object_targets(instances).to(frames.P.device)
+        objects = object_targets(instances)
         boxes = box_head.box2d(raw, views)
-        owner = torch.arange(len(instances), device=boxes.device)
-        owner = owner.repeat_interleave(len(boxes) // len(outputs) // len(owner)).repeat(len(outputs))
-        mine = owner.new_tensor([len(x) for x in instances])
-        mine = torch.arange(len(mine), device=mine.device).repeat_interleave(mine)
-        centers = views.uv + raw["center_offset"] * views.unit
-        predicted = (raw["classes"], boxes, centers)
-        rows, columns = self._match(predicted, owner, objects, mine, frames, len(outputs))
+        predicted = (raw["classes"], boxes, views.uv + raw["center_offset"] * views.unit)
+        counts = [len(x) for x in instances]
+        rows, columns = self._match(predicted, objects, counts, frames, len(outputs))
 
-        positive = loss_normalizer(torch.tensor(float(len(rows)), device=boxes.device))
+        targets = objects[columns].to(boxes.device)
+        images = rows // (len(boxes) // len(outputs) // len(counts)) % len(counts)
+        rows, images, total = transfer([rows, images, torch.tensor(float(len(rows)))], boxes.device)
+        positive = loss_normalizer(total)
         labels = torch.zeros_like(raw["classes"])
-        labels[rows, objects.classes[columns]] = 1.0
-        targets = objects[columns]
-        distance = (boxes[rows] - targets.box2d).abs() / frames.extent[owner[rows], 0]
+        labels[rows, targets.classes] = 1.0
+        distance = (boxes[rows] - targets.box2d).abs() / frames.extent[images, 0]
         losses = {
             "loss_class": sigmoid_focal_loss(raw["classes"], labels, 0.25, 2.0, "sum") / positive,
             "loss_l1": distance.sum() / positive,
@@ -72,22 +72,16 @@ class SetCriterion:
     def _match(
         self,
         predicted: tuple[Tensor, Tensor, Tensor],
-        owner: Tensor,
         objects: ObjectTargets,
-        mine: Tensor,
+        counts: list[int],
         frames: Frames,
         num_heads: int,
     ) -> tuple[Tensor, Tensor]:
-        """Rows of the predictions, those of the images ``owner`` (R,), and for each the row that it is to be
-        of the objects, those of the images ``mine`` (G,)."""
-        uv, _ = project_points(frames.P[mine], objects.center)
-        labelled = (objects.classes, objects.box2d, uv.masked_fill(~objects.has_3d[:, None], torch.nan))
-        rows, columns = [owner[:0]], [owner[:0]]
-        for image, extent in enumerate(frames.extent[:, 0]):
-            boxes, goals = (owner == image).nonzero()[:, 0], (mine == image).nonzero()[:, 0]
-            if len(goals):
-                found, given = [x[boxes] for x in predicted], [x[goals] for x in labelled]
-                row, column = self.matcher(found, given, extent, num_heads)
-                rows.append(boxes[row])
-                columns.append(goals[column])
-        return torch.cat(rows), torch.cat(columns)
+        """Rows of the predictions and for each the row of the objects, ``counts`` of them in each image, that
+        it is to be. The objects are on the host, and so is the result."""
+        P = projections(frames.records).repeat_interleave(torch.tensor(counts), 0)
+        uv, _ = project_points(P, objects.center)
+        uv = uv.masked_fill(~objects.has_3d[:, None], torch.nan)
+        labelled = [pad_sequence(x.split(counts), True) for x in (objects.classes, objects.box2d, uv)]
+        found = [x.view(num_heads, len(counts), -1, x.shape[-1]) for x in predicted]
+        return self.matcher(found, transfer(labelled, frames.P.device), counts, frames.extent[:, 0])

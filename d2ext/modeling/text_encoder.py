@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from d2ext.modeling.numbers import NUMBER_DIM, number_features, number_values
 from d2ext.modeling.text_cache import TextFeatureStore
+from d2ext.structures import transfer
 
 PACKAGE_PREFIX = "d2ext://"
 PIECE = 2.5  # letters of a piece of a word
@@ -158,6 +159,7 @@ class TextEncoder(nn.Module):
         self._cache_size = cache_size
         self._cache_dir = cache_dir
         self._store: TextFeatureStore | None = None
+        self._whole_masks: bool | None = None
         if frozen:
             self.encoder.requires_grad_(False).eval()
 
@@ -184,19 +186,32 @@ class TextEncoder(nn.Module):
         if not self.frozen:
             return self._encode(*self.tokenize(sentences))
         rows = self._cached(sentences)
-        lengths = torch.tensor([len(r) for r in rows], device=self.device)
-        features = nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        features = nn.functional.pad(features, (0, 0, 0, -features.shape[1] % LENGTH_STEP))
-        return features, torch.arange(features.shape[1], device=self.device) < lengths[:, None]
+        lengths = torch.tensor([len(r) for r in rows])
+        mask = torch.arange(-(-int(lengths.max()) // LENGTH_STEP) * LENGTH_STEP) < lengths[:, None]
+        # One gather of all rows in a row: to pad them one by one costs a GPU as many launches.
+        index = (mask.flatten().cumsum(0) * mask.flatten()).view(mask.shape)
+        mask, index = transfer([mask, index], self.device)
+        table = torch.cat([rows[0].new_zeros(1, rows[0].shape[1]), *rows])
+        return table[index], mask
 
     def encode(self, tokens: Tokens) -> Tensor:
         """Tokens -> features (S, L, dim), zero on padding."""
-        features = self.encoder(input_ids=tokens.ids, attention_mask=tokens.mask.long()).last_hidden_state
+        mask = self._mask(tokens.mask)
+        features = self.encoder(input_ids=tokens.ids, attention_mask=mask).last_hidden_state
         features = torch.cat([features, number_features(tokens.numbers).to(features.dtype)], -1)
         return features * tokens.mask[..., None]
 
+    def _mask(self, mask: Tensor) -> Tensor:
+        """What the encoder is given for mask (S, L). Of one with two dimensions Transformers asks whether
+        anything is padding, for which the host must wait for a GPU."""
+        if mask.device.type == "cpu" or torch.compiler.is_compiling():
+            return mask.long()
+        if self._whole_masks is None:
+            self._whole_masks = _takes_whole_masks(self.encoder)
+        return whole_mask(mask) if self._whole_masks else mask.long()
+
     def _encode(self, ids: list[list[int]], numbers: list[np.ndarray]) -> tuple[Tensor, Tensor]:
-        tokens = Tokens(*(t.to(self.device) for t in self.tokenizer.pad(ids, numbers)))
+        tokens = Tokens(*transfer(self.tokenizer.pad(ids, numbers), self.device))
         return self.encode(tokens), tokens.mask
 
     def _cached(self, sentences: Sequence[str]) -> list[Tensor]:
@@ -211,8 +226,9 @@ class TextEncoder(nn.Module):
             new = {s: row for s, row in new.items() if s not in stored}
         if new:
             with torch.no_grad(), torch.autocast(self.device.type, enabled=False):
-                features, mask = self._encode(*map(list, zip(*new.values(), strict=True)))
-            computed = {s: f[m] for s, f, m in zip(new, features, mask, strict=True)}
+                ids, numbers = map(list, zip(*new.values(), strict=True))
+                features, _ = self._encode(ids, numbers)
+            computed = {s: f[: len(row)].clone() for s, row, f in zip(new, ids, features, strict=True)}
             if self._store is not None:
                 self._store.add(computed)
             known |= computed
@@ -296,6 +312,31 @@ def _token_encoder(model: Any) -> Any:
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
     return model
+
+
+def whole_mask(mask: Tensor) -> Tensor:
+    """mask (S, L), True on tokens -> (S, 1, L, L), which token looks at which."""
+    return mask[:, None, None].expand(-1, -1, mask.shape[1], -1)
+
+
+@torch.no_grad()
+def _takes_whole_masks(encoder: nn.Module) -> bool:
+    """Whether an encoder takes :func:`whole_mask` for what it means; one that also looks ahead only, adds
+    positions to its mask, or is of an older Transformers, does not."""
+    device, training = next(encoder.parameters()).device, encoder.training
+    mask = torch.tensor([[True, True, True, True], [True, True, False, False]], device=device)
+    ids = torch.arange(4, 8, device=device).expand(2, -1)
+    try:
+        encoder.eval()
+        a, b = (
+            encoder(input_ids=ids, attention_mask=m).last_hidden_state[mask].float()
+            for m in (mask.long(), whole_mask(mask))
+        )
+        return torch.allclose(a, b, rtol=1e-2, atol=1e-2)
+    except (IndexError, RuntimeError, TypeError, ValueError):
+        return False
+    finally:
+        encoder.train(training)
 
 
 def _longest(encoder: nn.Module) -> int:

@@ -6,6 +6,7 @@ from .ground import flip_plane, ground_rotation, height_above_plane, normalize_p
 from .plausible import check_ground, check_projection, check_view
 from .regions import Region, find_regions, label_regions
 from .rotated_iou import bev_iou, iou3d, rectangle_intersection
+from .transfer import constant, transfer
 
 __all__ = [
     "BOX_EDGES",
@@ -18,6 +19,7 @@ __all__ = [
     "check_ground",
     "check_projection",
     "check_view",
+    "constant",
     "find_regions",
     "flip_plane",
     "ground_rotation",
@@ -26,6 +28,7 @@ __all__ = [
     "label_regions",
     "normalize_plane",
     "rectangle_intersection",
+    "transfer",
     "wrap_angle",
     "yaw_rotation",
 ]

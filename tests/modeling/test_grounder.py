@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from d2ext.modeling.meta_arch.grounder import viewing_maps
-from d2ext.modeling.records import original_boxes
+from d2ext.modeling.meta_arch.grounder import grounding_targets, viewing_maps
+from d2ext.modeling.records import original_boxes, stack_images
 from d2ext.structures import Camera
 
 
@@ -34,3 +34,41 @@ def test_boxes_go_back_to_the_original_pixels():
     before, after = camera.project(points)[0], small.project(points)[0]
     got = original_boxes(after.flatten()[None], small.image_size, camera.image_size)
     assert torch.allclose(got.tensor, before.flatten()[None], atol=1e-3)
+
+
+def test_targets_are_all_pairs_of_a_sentence_and_an_object_of_its_image(make_record):
+    records = [make_record(0, 64, 96, None), make_record(1, 64, 96, None), make_record(2, 64, 96, None)]
+    instances = [records[0]["instances"], records[1]["instances"][:0], records[2]["instances"][:3]]
+    none = torch.zeros(0, dtype=torch.long)
+    meant = [[torch.tensor([4, 1]), none], [none], [torch.tensor([0]), torch.tensor([2, 0])]]
+    owners = [0, 0, 1, 2, 2]
+    P = torch.stack([records[i]["camera"].P for i in owners])
+    got = grounding_targets(P, instances, meant)
+    yes, no = [], []
+    for sentence, (image, targets) in enumerate(zip(owners, [t for of in meant for t in of], strict=True)):
+        for i in range(len(instances[image])):
+            labels, camera = instances[image], records[image]["camera"]
+            uv, depth = camera.project(labels.gt_boxes3d.center[i])
+            if not labels.gt_has_3d[i]:
+                x1, y1, x2, y2 = labels.gt_boxes.tensor[i].tolist()
+                uv = torch.tensor([(x1 + x2) / 2, (y1 + y2) / 2])
+            pair = (sentence, *uv.tolist(), int(labels.gt_classes[i]), *labels.gt_boxes3d.center[i].tolist())
+            (yes if i in targets.tolist() else no).append(pair)
+    columns = [got.owner[:, None], got.anchor, got.objects.classes[:, None], got.objects.center]
+    assert torch.allclose(torch.cat(columns, 1), torch.tensor(yes), atol=1e-3)
+    columns = [got.other_owner[:, None], got.other_anchor]
+    assert torch.allclose(torch.cat(columns, 1), torch.tensor([p[:3] for p in no]), atol=1e-3)
+    assert got.exists.tolist() == [True, False, False, True, True]
+
+
+def test_padding_of_a_batch_is_zero_and_images_are_normalised(make_record):
+    records = [make_record(0, 64, 96, None), make_record(1, 32, 64, None)]
+    mean, std = torch.tensor([100.0, 110, 120]).view(3, 1, 1), torch.tensor([50.0, 60, 70]).view(3, 1, 1)
+    pixels, P, plane, sizes = stack_images(records, mean, std, 32)
+    assert sizes.tolist() == [[64, 96], [32, 64]] and plane.isnan().all()
+    assert torch.equal(P, torch.stack([r["camera"].P for r in records]))
+    for picture, record in zip(pixels, records, strict=True):
+        expected = torch.zeros(3, 64, 96)
+        height, width = record["image"].shape[1:]
+        expected[:, :height, :width] = (record["image"].float() - mean) / std
+        assert torch.equal(picture, expected)

@@ -5,9 +5,10 @@ import itertools
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import generalized_box_iou, sigmoid_focal_loss
 
-from d2ext.modeling.set_matching import OUTSIDE, SetMatcher, dynamic_k, focal_cost, hungarian
+from d2ext.modeling.set_matching import OUTSIDE, SetMatcher, dynamic_k, focal_cost, hungarian, share_rest
 
 COSTS = {"class": 2.0, "l1": 5.0, "giou": 2.0, "center": 3.0}
 EXTENT = torch.tensor([160.0, 96.0, 160.0, 96.0])
@@ -47,22 +48,27 @@ def naive_dynamic_k(cost, iou) -> set[tuple[int, int]]:
     return pairs | {(free[r], alone[c]) for r, c in rest}
 
 
+def pairs_of_dynamic_k(cost, iou) -> list[tuple[int, int]]:
+    return [tuple(p) for p in share_rest(dynamic_k(cost, iou)[None], cost[None])[0].nonzero().tolist()]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_dynamic_k_equals_naive_loops(seed):
     g = torch.Generator().manual_seed(seed)
     cost, iou = torch.rand(8, 4, generator=g), torch.rand(8, 4, generator=g)
     if seed % 2:  # objects that all want the same boxes
         cost += torch.rand(8, 1, generator=g) * 10
-    pairs = [tuple(p) for p in torch.stack(dynamic_k(cost, iou), 1).tolist()]
+    pairs = pairs_of_dynamic_k(cost, iou)
     assert len(pairs) == len(set(pairs)) and set(pairs) == naive_dynamic_k(cost, iou)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(50, 20), (10, 10), (5, 20)])
 def test_a_box_learns_one_object_and_no_object_goes_without_while_a_box_is_free(rows, columns):
     g = torch.Generator().manual_seed(0)
-    row, column = dynamic_k(torch.rand(rows, columns, generator=g), torch.rand(rows, columns, generator=g))
-    assert len(row.unique()) == len(row)
-    assert len(column.unique()) == columns or len(row) == rows
+    pairs = pairs_of_dynamic_k(torch.rand(rows, columns, generator=g), torch.rand(rows, columns, generator=g))
+    row, column = zip(*pairs, strict=True)
+    assert len(set(row)) == len(row)
+    assert len(set(column)) == columns or len(row) == rows
 
 
 def test_class_cost_is_the_change_of_the_focal_loss():
@@ -95,25 +101,43 @@ def test_costs_of_a_pair_are_those_of_its_parts(method):
 
 
 @pytest.mark.parametrize("method", ["hungarian", "dynamic_k"])
-def test_heads_are_matched_one_by_one(method):
+def test_every_head_and_image_is_matched_as_if_alone(method):
+    """Three heads, images of 2, 0 and 5 objects: padding and neighbours change nothing."""
     g = torch.Generator().manual_seed(2)
-    heads = [
-        (torch.randn(8, 4, generator=g), random_boxes(8, g), torch.rand(8, 2, generator=g)) for _ in "abc"
+    heads, counts, boxes = 3, [2, 0, 5], 8
+    shape = (heads, len(counts), boxes)
+    predicted = (
+        torch.randn(*shape, 4, generator=g),
+        random_boxes(72, g).view(*shape, 4),
+        torch.rand(*shape, 2, generator=g) * 90,
+    )
+    labels = [
+        (torch.randint(4, (n,), generator=g), random_boxes(n, g), torch.rand(n, 2, generator=g))
+        for n in counts
     ]
-    labels = (torch.tensor([0, 3]), random_boxes(2, g), torch.rand(2, 2, generator=g))
+    padded = [pad_sequence(x, True, 1) for x in zip(*labels, strict=True)]
+    extent = torch.stack([EXTENT, EXTENT / 2, EXTENT * 2])
     matcher = SetMatcher(method, COSTS)
-    rows, columns = matcher([torch.cat(x) for x in zip(*heads, strict=True)], labels, EXTENT, 3)
-    alone = [matcher(h, labels, EXTENT, 1) for h in heads]
-    assert torch.equal(rows, torch.cat([r + 8 * i for i, (r, _) in enumerate(alone)]))
-    assert torch.equal(columns, torch.cat([c for _, c in alone]))
+    together = matcher(predicted, padded, counts, extent)
+    alone = set()
+    for head, image in itertools.product(range(heads), range(len(counts))):
+        of_one = [x[head, image][None, None] for x in predicted]
+        label = [x[None] for x in labels[image]]
+        rows, columns = matcher(of_one, label, counts[image : image + 1], extent[image : image + 1])
+        first = (head * len(counts) + image) * boxes
+        alone |= {
+            (first + r, sum(counts[:image]) + c) for r, c in zip(rows.tolist(), columns.tolist(), strict=True)
+        }
+    assert set(zip(*(x.tolist() for x in together), strict=True)) == alone
+    assert {c for _, c in alone} == set(range(7))
 
 
 @pytest.mark.parametrize("method", ["hungarian", "dynamic_k"])
 def test_predictions_that_are_no_numbers_still_get_their_share(method):
-    g = torch.Generator().manual_seed(3)
-    broken = (torch.full((8, 4), torch.nan), torch.full((8, 4), torch.nan), torch.full((8, 2), torch.nan))
-    labels = (torch.tensor([0, 3]), random_boxes(2, g), torch.rand(2, 2, generator=g))
-    _, columns = SetMatcher(method, COSTS)(broken, labels, EXTENT, 1)
+    broken = [torch.full((1, 1, 8, n), torch.nan) for n in (4, 4, 2)]
+    boxes = random_boxes(2, torch.Generator().manual_seed(3))
+    labels = [torch.tensor([[0, 3]]), boxes[None], torch.rand(1, 2, 2)]
+    _, columns = SetMatcher(method, COSTS)(broken, labels, [2], EXTENT[None])
     assert set(columns.tolist()) == {0, 1}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from pretend_device import listed, move, pretend_device
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from d2ext.modeling import TextEncoder
@@ -139,6 +140,21 @@ def test_one_feature_a_token_and_padding_does_not_leak(encoder: TextEncoder) -> 
     for i, sentence in enumerate(SENTENCES):
         alone, own = encoder([sentence])
         torch.testing.assert_close(features[i, mask[i]], alone[0, own[0]], atol=1e-5, rtol=1e-5)
+
+
+def test_a_device_gives_the_same_features_and_is_not_waited_for(folder: Path, kind: str) -> None:
+    """Encoders whose mask means more than which tokens are padding, CLIP's and T5's, may wait."""
+    torch.manual_seed(0)
+    encoder = TextEncoder(str(folder), pretrained=False).eval()
+    expected, mask = encoder(SENTENCES)
+    with pretend_device() as waits, torch.no_grad():
+        move(encoder)
+        encoder(SENTENCES)  # finds out which masks the encoder takes
+        waits.clear()
+        features, _ = encoder(SENTENCES)
+        if kind not in ("clip", "t5"):
+            assert not waits, listed(waits)
+        torch.testing.assert_close(features.cpu(), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_tokens_of_a_number_carry_its_value_and_no_others(encoder: TextEncoder, kind: str) -> None:

@@ -18,7 +18,9 @@ from d2ext.modeling.frames import VIEW_DIM, Frames
 from d2ext.modeling.records import predicted_instances, size_groups, stack_images
 from d2ext.modeling.set_criterion import SetCriterion
 from d2ext.modeling.set_matching import SetMatcher
+from d2ext.structures import transfer
 
+HOST = torch.device("cpu")
 CLASS_BIAS = -4.6  # logit of 0.01: at first hardly a box holds an object
 
 
@@ -72,7 +74,7 @@ class Detector3D(nn.Module):
             with torch.no_grad():
                 return self.detect(self.encode(batched_inputs))
         frames = self.encode(batched_inputs)
-        instances = [x["instances"].to(self.device) for x in batched_inputs]
+        instances = [x["instances"] for x in batched_inputs]  # stay on the host, which asks much of them
         outputs = self.decoder(frames, *self.training_boxes(frames, instances))
         return self.criterion(self.decoder.box_head, outputs, frames, instances)
 
@@ -99,7 +101,7 @@ class Detector3D(nn.Module):
         Returns:
             For each image ``instances``, see :func:`d2ext.modeling.records.predicted_instances`, best first;
             with ``return_steps`` also ``boxes``, the 2D boxes (N, 4) in original pixels before each step, and
-            ``steps``, the Instances found in each.
+            ``steps``, the Instances found in each. All on the host.
 
         Raises:
             ValueError: a number that this model cannot change.
@@ -121,8 +123,11 @@ class Detector3D(nn.Module):
         """Maps of padded images, fine to coarse. Images of one size go through the backbone together (see
         :func:`size_groups`); their maps are then continued by their edge."""
         members = size_groups(sizes, self.backbone.size_divisibility, self)
-        groups = [self._backbone(pixels[index, :, :h, :w]) for (h, w), index in members.items()]
-        order = torch.tensor([i for index in members.values() for i in index], device=pixels.device).argsort()
+        if len(members) == 1:
+            return self._backbone(pixels)
+        rows = [torch.tensor(index) for index in members.values()]
+        *rows, order = transfer([*rows, torch.cat(rows).argsort()], pixels.device)
+        groups = [self._backbone(pixels[i, :, :h, :w]) for (h, w), i in zip(members, rows, strict=True)]
         maps = []
         for level in zip(*groups, strict=True):
             height, width = (max(m.shape[d] for m in level) for d in (2, 3))
@@ -135,7 +140,7 @@ class Detector3D(nn.Module):
         return [features[name].float() for name in self.in_features]
 
     def select(self, found: Sequence[ObjectBoxes], frames: Frames) -> list[Instances]:
-        """The B * N boxes of one step or several -> the detections in each image, best first."""
+        """The B * N boxes of one step or several, on the host -> the detections in each image, best first."""
         count = len(found[0].classes) // len(frames.records)
         out = []
         for i, record in enumerate(frames.records):

@@ -9,15 +9,15 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Instances
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import batched_nms
 
 from d2ext.modeling.box3d_head import ObjectBoxes
 from d2ext.modeling.box_decoder import sine_embedding
 from d2ext.modeling.box_diffusion import BoxDiffusion
-from d2ext.modeling.frames import Frames
-from d2ext.modeling.meta_arch.detector3d import Detector3D, region_parts
+from d2ext.modeling.frames import Frames, relative_boxes
+from d2ext.modeling.meta_arch.detector3d import HOST, Detector3D, region_parts
 from d2ext.modeling.records import original_boxes
+from d2ext.structures import transfer
 
 
 @META_ARCH_REGISTRY.register()
@@ -77,10 +77,11 @@ class DiffusionDet3D(Detector3D):
         }
 
     def training_boxes(self, frames: Frames, instances: list[Instances]) -> tuple[Tensor, ...]:
-        boxes = frames.to_relative(pad_sequence([x.gt_boxes.tensor for x in instances], batch_first=True))
-        signals = self.diffusion.to_signal(boxes)
-        labelled = [s[: len(x)] for s, x in zip(signals, instances, strict=True)]
-        signal = self.diffusion.pad(labelled, self.num_boxes)
+        labelled = []
+        for labels, record in zip(instances, frames.records, strict=True):
+            extent = torch.tensor([*record["image"].shape[:-3:-1]] * 2)
+            labelled.append(self.diffusion.to_signal(relative_boxes(labels.gt_boxes.tensor, extent)))
+        (signal,) = transfer([self.diffusion.pad(labelled, self.num_boxes)], self.device)
         time = torch.randint(self.diffusion.timesteps, (len(signal),), device=self.device)
         return self._start(frames, self.diffusion.add_noise(signal, torch.randn_like(signal), time), time)
 
@@ -108,9 +109,8 @@ class DiffusionDet3D(Detector3D):
             raise ValueError(f"num_boxes {count}, steps {steps}: expected at least 1")
         if noise is not None and noise.shape != (images, count, 4):
             raise ValueError(f"noise: expected shape {(images, count, 4)}, got {tuple(noise.shape)}")
-        drawn = torch.randn(steps, count, 4, generator=torch.Generator().manual_seed(self.seed)).to(
-            self.device
-        )
+        drawn = torch.randn(steps, count, 4, generator=torch.Generator().manual_seed(self.seed))
+        (drawn,) = transfer([drawn], self.device)
         if noise is None:
             noise = drawn[0].expand(images, -1, -1)
         before: list[Tensor] = []
@@ -126,11 +126,13 @@ class DiffusionDet3D(Detector3D):
             return self.diffusion.to_signal(boxes), (objects.class_scores >= least).view(images, -1)
 
         self.diffusion.sample(noise, drawn[1:], predict)
+        found = ObjectBoxes.move(found if self.ensemble or return_steps else found[-1:], HOST)
         outputs: list[dict] = [
             {"instances": x} for x in self.select(found if self.ensemble else found[-1:], encoded)
         ]
         if return_steps:
             each = [self.select([f], encoded) for f in found]
+            before = transfer(before, HOST)
             for i, (output, record) in enumerate(zip(outputs, encoded.records, strict=True)):
                 sizes = record["camera"].image_size, (record["height"], record["width"])
                 output["boxes"] = [original_boxes(b[i], *sizes).tensor for b in before]

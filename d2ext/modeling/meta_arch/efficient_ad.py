@@ -106,7 +106,9 @@ class EfficientAD(nn.Module):
         """Losses in training, else what is found in each image; inputs as from ``AnomalyMapper``."""
         if self.training:
             return self.losses(batched_inputs)
-        return [self.inference(self.images([x])) for x in batched_inputs]
+        found = [self.maps(self.images([x])) for x in batched_inputs]
+        scores = torch.stack([maps["score"] for maps in found]).tolist()  # all work is under way by now
+        return [maps | {"score": score} for maps, score in zip(found, scores, strict=True)]
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         images = self.images(batched_inputs)
@@ -127,6 +129,11 @@ class EfficientAD(nn.Module):
 
     def inference(self, images: Tensor, patches: Tensor | None = None) -> dict[str, Any]:
         """What is found in one image (1, 3, H, W), whose ``patches`` may be described already."""
+        maps = self.maps(images, patches)
+        return maps | {"score": float(maps["score"])}
+
+    def maps(self, images: Tensor, patches: Tensor | None = None) -> dict[str, Tensor]:
+        """The same, the score as a tensor ()."""
         local, whole = (
             NORMALIZED[1] * ((x - q[0]) / (q[1] - q[0]))
             for x, q in zip(
@@ -136,7 +143,7 @@ class EfficientAD(nn.Module):
         combined = (local + whole) / 2
         return {
             "anomaly_map": combined,
-            "score": float(combined.max()),
+            "score": combined.max(),
             "local_map": local,
             "global_map": whole,
         }
@@ -206,7 +213,8 @@ class EfficientAD(nn.Module):
 
     def images(self, batched_inputs: list[dict], key: str = "image") -> Tensor:
         """(B, 3, H, W) normalised images of one size, out of mapper dicts."""
-        images = torch.stack([x[key] for x in batched_inputs]).to(self.device)
+        # As bytes, and each on its own: the loader has pinned them.
+        images = torch.stack([x[key].to(self.device, non_blocking=True) for x in batched_inputs])
         images = (images - self.pixel_mean) / self.pixel_std
         # Convolutions on the CPU and in half precision are faster so.
         return images.contiguous(memory_format=torch.channels_last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -216,7 +217,7 @@ def build_text_encoder(cfg) -> TextEncoder:
     )
 
 
-def sentence_owners(texts: Sequence[Sequence[str]]) -> Tensor:
+def sentence_owners(texts: Sequence[Sequence[Any]]) -> Tensor:
     """Index (S,) of each sentence's image, from the sentences of every image."""
     return torch.arange(len(texts)).repeat_interleave(torch.tensor([len(t) for t in texts]))
 
@@ -225,24 +226,22 @@ def grounding_targets(P: Tensor, instances: list[Instances], meant: list[list[Te
     """Every pair of a sentence and an object of its image, and whether the one means the other.
 
     Args:
-        P: (S, 3, 4) projections of the network's input, one per sentence.
+        P: (S, 3, 4) projections of the network's input, one per sentence, on the host, as the labels are.
         instances: the labels of each image.
         meant: per image and sentence the indices (long) of its targets; S sentences in all.
     """
-    owners: list[Tensor] = []
-    rows: list[Tensor] = []
-    yes: list[Tensor] = []
-    first = 0
-    for labels, sentences in zip(instances, meant, strict=True):
-        count = len(labels)
-        for targets in sentences:
-            owners.append(torch.full((count,), len(owners)))
-            rows.append(torch.arange(first, first + count))
-            yes.append(torch.zeros(count, dtype=torch.bool).index_fill(0, targets, True))
-        first += count
-    exists = torch.tensor([bool(y.any()) for y in yes], device=P.device)
-    owner, means = torch.cat(owners).to(P.device), torch.cat(yes).to(P.device)
-    objects = object_targets(instances)[torch.cat(rows)].to(P.device)
+    image = sentence_owners(meant)
+    counts = torch.tensor([len(labels) for labels in instances])
+    pairs = counts[image]  # of each sentence
+    start = pairs.cumsum(0) - pairs
+    owner = torch.arange(len(image)).repeat_interleave(pairs)
+    row = torch.arange(len(owner)) - (start - (counts.cumsum(0) - counts)[image])[owner]
+    targets = [t for sentences in meant for t in sentences]
+    lengths = torch.tensor([len(t) for t in targets])
+    means = torch.zeros(len(owner), dtype=torch.bool)
+    means[torch.cat(targets) + start.repeat_interleave(lengths)] = True
+    exists = lengths > 0
+    objects = object_targets(instances)[row]
     anchor, depth = project_points(P[owner], objects.center)
     middle = (objects.box2d[:, :2] + objects.box2d[:, 2:]) / 2
     anchor = torch.where((objects.has_3d & (depth > 0.5))[:, None], anchor, middle)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from d2ext.modeling.box_decoder import LearnedBoxes
 from d2ext.modeling.frames import Frames
-from d2ext.modeling.meta_arch.detector3d import Detector3D, region_parts
+from d2ext.modeling.meta_arch.detector3d import HOST, Detector3D, region_parts
 from d2ext.modeling.records import original_boxes
 
 
@@ -46,10 +46,11 @@ class LearnedBoxDetector(Detector3D):
                 f"num_boxes={num_boxes}, steps={steps}" + ("" if noise is None else " and noise")
             )
         boxes, objects = self.proposals(encoded)
-        found = self.select([self.decoder.decode(self.decoder(encoded, boxes, objects)[-1])], encoded)
+        decoded = self.decoder.decode(self.decoder(encoded, boxes, objects)[-1])
+        found = self.select([decoded.to(HOST)], encoded)
         outputs: list[dict] = [{"instances": x} for x in found]
         if return_steps:
-            for output, start, record in zip(outputs, boxes, encoded.records, strict=True):
+            for output, start, record in zip(outputs, boxes.to(HOST), encoded.records, strict=True):
                 size = (record["height"], record["width"])
                 start = original_boxes(start, record["camera"].image_size, size).tensor
                 output |= {"boxes": [start], "steps": [output["instances"]]}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
-from detectron2.modeling.matcher import Matcher
-from detectron2.structures import Boxes, Instances, pairwise_iou
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from d2ext.data.categories import CATEGORIES
 from d2ext.modeling.box3d_head import ObjectBoxes
+from d2ext.modeling.box_overlap import pairwise_overlaps
 from d2ext.modeling.box_text_matcher import BoxTextMatcher
 from d2ext.modeling.grounding_head import (
     Grounded,
@@ -26,7 +25,9 @@ from d2ext.modeling.grounding_head import (
 from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
 from d2ext.modeling.meta_arch.grounder import Grounder, detail_channels, grounding_targets, sentence_owners
 from d2ext.modeling.normalizer import loss_normalizer
+from d2ext.modeling.records import projections
 from d2ext.modeling.semantic_fusion import CELL_CHANNELS
+from d2ext.structures import transfer
 from d2ext.structures.projection import project_points
 
 
@@ -50,7 +51,7 @@ class TwoStageGrounder(Grounder):
     def __init__(self, *, matcher: BoxTextMatcher, match_quality: float, **parts: Any) -> None:
         super().__init__(**parts)
         self.matcher = matcher
-        self.object_matcher = Matcher([match_quality], [0, 1])
+        self.match_quality = match_quality
 
     @classmethod
     def from_config(cls, cfg) -> dict:
@@ -78,23 +79,28 @@ class TwoStageGrounder(Grounder):
             images = self.encode_images(group)
             read, nothing, views = self._detect(images)
             everything = [[torch.arange(len(x))] for x in instances]
-            parts.append(HeadReading(read, nothing, views, grounding_targets(views.P, instances, everything)))
+            targets = grounding_targets(projections(group), instances, everything)
+            parts.append(HeadReading(read, nothing, views, targets))
             with torch.no_grad():
                 found = self.head.decode(read, nothing, views, self.topk)
-            matching.append(self._match_loss(group, images, found, parts[-1].targets))
+            matching.append(self._match_loss(group, images, found, targets))
         sentences = sum(len(x["sentences"]) for x in batched_inputs)
-        count = loss_normalizer(torch.tensor(float(sentences), device=self.device))
-        return self.head.losses(parts) | {"loss_match": torch.stack(matching).sum() / count}
+        (total,) = transfer([torch.tensor(float(sentences))], self.device)
+        match = torch.stack(matching).sum() / loss_normalizer(total)
+        return self.head.losses(parts) | {"loss_match": match}
 
-    def answer(self, image: EncodedImages, record: dict) -> list[Instances]:
+    def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
         read, nothing, views = self._detect(image)
         found = self.head.decode(read, nothing, views, self.topk)
         boxes, valid = self._encode_boxes(image, found)
-        out: list[Instances] = []
+        out: list[Grounded] = []
         for sentences in self.chunks(record):
-            owner = torch.zeros(len(sentences.mask), dtype=torch.long, device=self.device)
-            logits = self._match(boxes[owner], valid[owner], sentences)
-            out += [self.select(replace(found, scores=s), valid[0], record) for s in logits.sigmoid()]
+            count = len(sentences.mask)
+            logits = self._match(boxes.expand(count, -1, -1), valid.expand(count, -1), sentences)
+            # A place without a box is no sentence's.
+            owner = torch.arange(count, device=self.device)[:, None].where(valid, -1)
+            each = [v.repeat(count, *[1] * (v.ndim - 1)) for v in vars(found.boxes).values()]
+            out.append(Grounded(owner.flatten(), logits.sigmoid().flatten(), ObjectBoxes(*each)))
         return out
 
     def _detect(self, images: EncodedImages) -> tuple[HeadMaps, Tensor, SentenceViews]:
@@ -118,13 +124,15 @@ class TwoStageGrounder(Grounder):
         """Binary cross-entropy of every box with every sentence of its image, summed; 0 without sentences."""
         texts = [x["sentences"] for x in batched_inputs]
         sentences = [s for t in texts for s in t]
+        targets = [t for x in batched_inputs for t in x["sentence_targets"]] + [
+            torch.zeros(0, dtype=torch.long)
+        ]
+        owner, padded = transfer([sentence_owners(texts), pad_sequence(targets, True, -2)], self.device)
         if not sentences:
             return images.P.new_zeros(())
-        owner = sentence_owners(texts).to(self.device)
         boxes, valid = self._encode_boxes(images, found)
-        objects = self._objects(found.boxes, images.P, labels)
-        targets = [t.to(self.device) for x in batched_inputs for t in x["sentence_targets"]]
-        meant = torch.stack([torch.isin(o, t) for o, t in zip(objects[owner], targets, strict=True)])
+        objects = self._objects(found.boxes, images.P, labels)[owner]
+        meant = (objects[:, :, None] == padded[:-1, None]).any(2)
         logits = self._match(boxes[owner], valid[owner], self.encode_sentences(sentences))
         loss = F.binary_cross_entropy_with_logits(logits, meant.float(), reduction="none")
         return (loss * valid[owner]).sum()
@@ -132,13 +140,16 @@ class TwoStageGrounder(Grounder):
     def _objects(self, boxes: ObjectBoxes, P: Tensor, labels: GroundingTargets) -> Tensor:
         """The labelled object, by its number in the image, that each of the boxes (B * N,) stands for, or -1:
         (B, N). ``labels`` holds all objects of the B images, P (B, 3, 4) their projections."""
+        counts = labels.owner.bincount(minlength=len(P))
+        rows = torch.cat([labels.objects.box2d, labels.anchor], 1).split(counts.tolist())
+        objects, counts = transfer([pad_sequence(list(rows), True), counts], P.device)
         box2d = boxes.box2d.view(len(P), -1, 4)
+        if not objects.shape[1]:
+            return torch.full(box2d.shape[:2], -1, device=P.device)
         uv, _ = project_points(P[:, None], boxes.center.view(len(P), -1, 3))
-        rows = []
-        for image in range(len(P)):
-            mine = labels.owner == image
-            overlap = pairwise_iou(Boxes(labels.objects.box2d[mine]), Boxes(box2d[image]))
-            distance = (labels.anchor[mine][:, None] - uv[image]).norm(dim=2) / self.stride
-            index, known = self.object_matcher(torch.maximum(overlap, 1 / (1 + distance)))
-            rows.append(torch.where(known == 1, index, -1))
-        return torch.stack(rows)
+        overlap, _ = pairwise_overlaps(box2d, objects[..., :4])
+        distance = (uv[:, :, None] - objects[:, None, :, 4:]).norm(dim=3) / self.stride
+        quality = torch.maximum(overlap.nan_to_num(0.0), 1 / (1 + distance))
+        known = torch.arange(objects.shape[1], device=P.device) < counts[:, None]
+        best, index = quality.masked_fill(~known[:, None], -1.0).max(2)
+        return torch.where(best >= self.match_quality, index, -1)

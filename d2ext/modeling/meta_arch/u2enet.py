@@ -12,6 +12,8 @@ from torch import Tensor
 from d2ext.modeling.grounding_head import Grounded, HeadReading
 from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
 from d2ext.modeling.meta_arch.grounder import Grounder, grounding_targets, sentence_owners
+from d2ext.modeling.records import projections
+from d2ext.structures import transfer
 
 
 @META_ARCH_REGISTRY.register()
@@ -41,21 +43,22 @@ class U2ENet(Grounder):
         sentences = self.encode_sentences([s for group in texts for t in group for s in t])
         parts, start = [], 0
         for group, text in zip(groups, texts, strict=True):
-            owner = sentence_owners(text).to(self.device)
+            owner = sentence_owners(text)
             parts.append(self._read(group, owner, sentences.rows(start, start + len(owner))))
             start += len(owner)
         return self.head.losses(parts)
 
-    def _read(self, group: list[dict], owner: Tensor, sentences: EncodedSentences) -> HeadReading:
+    def _read(self, group: list[dict], of_image: Tensor, sentences: EncodedSentences) -> HeadReading:
         """What the head reads in images of one size for all of their sentences, and what it should find."""
         meant = [list(x["sentence_targets"]) for x in group]
         if self.detection_prompt:
             meant = [[*m, torch.arange(len(x["instances"]))] for m, x in zip(meant, group, strict=True)]
+        (owner,) = transfer([of_image], self.device)
         images = self.encode_images(group)
         levels, vectors, mask = sentences
         views = self.views(images, owner)
         maps = self.head(self.fusion(images.maps, levels, mask, owner), vectors, views.valid)
-        targets = grounding_targets(views.P, [x["instances"] for x in group], meant)
+        targets = grounding_targets(projections(group)[of_image], [x["instances"] for x in group], meant)
         return HeadReading(maps, vectors, views, targets)
 
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
