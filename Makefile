@@ -10,8 +10,8 @@ export VENV PYTHON DETECTRON2
 help:
 	@echo "make setup      create $(VENV) and install everything"
 	@echo "make demo       evaluate the shipped checkpoint, draw a picture, train for a minute"
-	@echo "make test       fast tests"
-	@echo "make test-slow  training runs and other slow tests"
+	@echo "make test       fast tests; ARGS are pytest's: make test ARGS=\"-k resume -x\""
+	@echo "make test-slow  training runs and other slow tests; ARGS as well"
 	@echo "make lint       ruff and mypy"
 	@echo "make bench      time the model and its parts"
 
@@ -21,11 +21,16 @@ setup:
 demo: setup
 	$(BIN)/python scripts/demo.py
 
-test: setup
-	$(BIN)/python -m pytest -q
+# Tests run in as many processes as there are cores; ARGS="-n 0 ..." in this one.
+test:
+	@echo "make test: all fast tests, about 4 minutes on two cores, after a set-up of 4 minutes the first time"
+	@bash scripts/setup.sh
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile $(ARGS)
 
-test-slow: setup
-	$(BIN)/python -m pytest -q -m slow
+test-slow:
+	@echo "make test-slow: trainings and full-size models, much longer than make test; ARGS=\"-k name\" chooses"
+	@bash scripts/setup.sh
+	$(BIN)/python -m pytest -q -m slow $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

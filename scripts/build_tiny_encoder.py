@@ -2,9 +2,10 @@
 """Make the small text encoder that ships with d2ext: a WordPiece tokenizer and a two-layer BERT
 configuration.
 
-scripts/build_tiny_encoder.py --root datasets/en/synthroad datasets/zh/synthroad --output my_encoder
-scripts/build_tiny_encoder.py --root datasets/zh/synthroad --extend d2ext/resources/text/tiny \\
-    --output d2ext/resources/text/tiny
+    .venv/bin/python scripts/build_tiny_encoder.py --root datasets/en/synthroad datasets/zh/synthroad \\
+        --output my_encoder
+    .venv/bin/python scripts/build_tiny_encoder.py --root datasets/zh/synthroad \\
+        --extend d2ext/resources/text/tiny --output d2ext/resources/text/tiny
 
 It has no weights: MODEL.TEXT.PRETRAINED False trains it with the model. Digits are tokens of their own, so
 that numbers compose; words that SynthRoad does not use fall apart into pieces, down to single characters. A
@@ -17,9 +18,15 @@ from __future__ import annotations
 import argparse
 import json
 import string
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
+from d2ext_cli import CommandParser, existing_folder, integer, output_folder, run_command
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 MAX_TOKENS = 160
@@ -36,6 +43,8 @@ def sentences(root: Path) -> list[str]:
 
 
 def build_tokenizer(texts: list[str], vocab_size: int) -> Tokenizer:
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -54,6 +63,8 @@ def build_tokenizer(texts: list[str], vocab_size: int) -> Tokenizer:
 
 def extend_tokenizer(tokenizer: Tokenizer, texts: list[str]) -> None:
     """Give every character that the tokenizer splits off but does not know an id after all others."""
+    from tokenizers import models
+
     vocabulary = tokenizer.get_vocab(with_added_tokens=False)
     split = tokenizer.pre_tokenizer.pre_tokenize_str
     words = {word for text in texts for word, _ in split(tokenizer.normalizer.normalize_str(text))}
@@ -62,23 +73,27 @@ def extend_tokenizer(tokenizer: Tokenizer, texts: list[str]) -> None:
     tokenizer.model = models.WordPiece(vocabulary, unk_token="[UNK]")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
     parser.add_argument(
         "--root",
-        type=Path,
+        type=existing_folder,
         nargs="+",
         required=True,
         help="SynthRoad folders whose training sentences are used",
     )
     parser.add_argument(
-        "--extend", type=Path, help="folder of a tokenizer that keeps its ids and gets new ones"
+        "--extend",
+        type=existing_folder,
+        help="folder of a tokenizer that keeps its ids and gets new ones",
     )
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--vocab-size", type=int, default=1500)
-    args = parser.parse_args()
+    parser.add_argument("--output", type=output_folder, required=True, help="folder to write")
+    parser.add_argument("--vocab-size", type=integer(1), default=1500)
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    from tokenizers import Tokenizer
 
     texts = [text for root in args.root for text in sentences(root)]
     if args.extend:
@@ -107,4 +122,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(build_parser(), main)

@@ -1,32 +1,34 @@
 #!/usr/bin/env python3
 """Turn a training checkpoint into a small weights file to share: half precision, no optimizer state.
 
-scripts/export_weights.py output/u2enet_tiny_synthroad/model_final.pth --output u2enet.safetensors
+    .venv/bin/python scripts/export_weights.py output/u2enet_tiny_synthroad/model_final.pth \\
+        --output u2enet.safetensors
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-import d2ext  # noqa: F401  (first: silences import-time warnings)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
+from d2ext_cli import CommandParser, existing_file, output_file, run_command
 
-# isort: split
-from d2ext.engine import one_line_errors, read_checkpoint, write_safetensors
+
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    parser.add_argument("checkpoint", type=existing_file, help="model_final.pth of a run")
+    parser.add_argument("--output", type=output_file, required=True, help=".safetensors file to write")
+    return parser
 
 
 def main(args: argparse.Namespace) -> None:
+    from d2ext.engine import read_checkpoint, write_safetensors
+
     state = read_checkpoint(args.checkpoint)["model"]
     write_safetensors(state, args.output, {"source": args.checkpoint.name}, half=True)
     print(f"{args.output}: {args.output.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--output", type=Path, required=True)
-    arguments = parser.parse_args()
-    with one_line_errors():
-        main(arguments)
+    run_command(build_parser(), main)

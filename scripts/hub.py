@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Share a trained model: weights as safetensors, the whole config, and a model card; and fetch one.
 
-scripts/hub.py push RUN/model_final.pth --config RUN/config.yaml --to OWNER/NAME [--metrics FILE ...]
-scripts/hub.py pull OWNER/NAME --to FOLDER
+    .venv/bin/python scripts/hub.py push RUN/model_final.pth --config RUN/config.yaml --to OWNER/NAME
+    .venv/bin/python scripts/hub.py pull OWNER/NAME --to FOLDER
 
 OWNER/NAME is a repository on the Hugging Face hub (push needs a login: `hf auth login`). A path that starts
 with `.` or `/` is a folder on this machine instead. A pulled model runs with
 
-train_net.py --config-file FOLDER/config.yaml --eval-only MODEL.WEIGHTS FOLDER/model.safetensors
+    .venv/bin/python projects/U2ENet/train_net.py --config-file FOLDER/config.yaml --eval-only \\
+        MODEL.WEIGHTS FOLDER/model.safetensors
 """
 
 from __future__ import annotations
@@ -15,16 +16,12 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
-import d2ext  # noqa: F401  (first: silences import-time warnings)
-
-# isort: split
-import yaml
-
-from d2ext.engine import one_line_errors, read_checkpoint, write_safetensors
-from d2ext.files import write_bytes
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
+from d2ext_cli import CommandParser, existing_file, output_folder, run_command
 
 FILES = ("model.safetensors", "config.yaml", "README.md")
 # Keys of a config that belong to the machine it was trained on; a shared one leaves them at their defaults.
@@ -41,8 +38,11 @@ def write_model(checkpoint: Path, config: Path, metrics: list[Path], folder: Pat
     Raises:
         FileNotFoundError, ValueError: an input is missing or not what it should be.
     """
-    if not config.is_file():
-        raise FileNotFoundError(f"{config}: no such config file")
+    import yaml
+
+    from d2ext.engine import read_checkpoint, write_safetensors
+    from d2ext.files import write_bytes
+
     content = yaml.safe_load(config.read_text())
     if not isinstance(content, dict) or "META_ARCHITECTURE" not in content.get("MODEL", {}):
         raise ValueError(
@@ -54,6 +54,7 @@ def write_model(checkpoint: Path, config: Path, metrics: list[Path], folder: Pat
         for parent in parents:
             node = node[parent]
         node.pop(last, None)
+    print(f"reading {checkpoint}")
     card = model_card(content["MODEL"]["META_ARCHITECTURE"], content.get("DATASETS", {}), metrics)
     state = read_checkpoint(checkpoint)["model"]
     folder.mkdir(parents=True, exist_ok=True)
@@ -88,6 +89,7 @@ def push(args: argparse.Namespace) -> None:
 
         with tempfile.TemporaryDirectory() as folder:
             write_model(args.checkpoint, args.config, args.metrics, Path(folder))
+            print(f"uploading {', '.join(FILES)} to {args.to}")
             api = HfApi()
             api.create_repo(args.to, exist_ok=True)
             api.upload_folder(repo_id=args.to, folder_path=folder, allow_patterns=list(FILES))
@@ -100,6 +102,7 @@ def pull(args: argparse.Namespace) -> None:
     else:
         from huggingface_hub import snapshot_download
 
+        print(f"fetching {', '.join(FILES)} from {args.source}")
         source = Path(snapshot_download(args.source, allow_patterns=list(FILES)))
     for name in FILES:
         if not (source / name).is_file():
@@ -110,25 +113,27 @@ def pull(args: argparse.Namespace) -> None:
     print(f"pulled {', '.join(FILES)} to {args.to}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    commands = parser.add_subparsers(required=True)
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    commands = parser.add_subparsers(required=True, dest="command")
     up = commands.add_parser("push", help="write or upload a model")
-    up.add_argument("checkpoint", type=Path, help="model_final.pth or .safetensors")
-    up.add_argument("--config", type=Path, required=True, help="config.yaml of the run")
-    up.add_argument("--metrics", type=Path, nargs="*", default=[], help="metrics.json files for the card")
+    up.add_argument("checkpoint", type=existing_file, help="model_final.pth or .safetensors")
+    up.add_argument("--config", type=existing_file, required=True, help="config.yaml of the run")
+    up.add_argument(
+        "--metrics", type=existing_file, nargs="*", default=[], help="metrics.json files for the card"
+    )
     up.add_argument("--to", required=True, help="OWNER/NAME, or a folder that starts with . or /")
     up.set_defaults(run=push)
     down = commands.add_parser("pull", help="fetch a model")
     down.add_argument("source", help="OWNER/NAME, or a folder that starts with . or /")
-    down.add_argument("--to", type=Path, required=True, help="folder to write to")
+    down.add_argument("--to", type=output_folder, required=True, help="folder to write to")
     down.set_defaults(run=pull)
-    args = parser.parse_args()
-    with one_line_errors():
-        args.run(args)
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    args.run(args)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(build_parser(), main)

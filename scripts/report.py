@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write report.html about a run into its folder: settings, curves, tables and the worst mistakes.
 
-scripts/report.py output/u2enet_tiny_synthroad
+    .venv/bin/python scripts/report.py output/u2enet_tiny_synthroad
 
 Training and --eval-only write it themselves. Pictures of mistakes need the datasets (DETECTRON2_DATASETS).
 """
@@ -9,18 +9,25 @@ Training and --eval-only write it themselves. Pictures of mistakes need the data
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-import d2ext  # noqa: F401  (first: registers datasets, silences import-time warnings)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
+from d2ext_cli import CommandParser, existing_folder, run_command
 
-# isort: split
-from d2ext.engine import one_line_errors, write_report
+
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    parser.add_argument("folder", type=existing_folder, help="OUTPUT_DIR of the run")
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    from d2ext.engine import write_report
+
+    print(f"reading {args.folder} and drawing its worst mistakes")
+    print(f"wrote {write_report(args.folder)}")
+
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path, help="OUTPUT_DIR of the run")
-    arguments = parser.parse_args()
-    with one_line_errors():
-        print(f"wrote {write_report(arguments.folder)}")
+    run_command(build_parser(), main)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Run a training script on many GPUs and machines through SLURM, or on this machine in the same way.
 
-scripts/submit.py --nodes 2 --gpus 8 --partition gpu --time 1440 -- \\
-    projects/U2ENet/train_net.py --config-file configs/U2ENet/u2enet_dla34_mono3drefer.yaml [KEY VALUE ...]
+    .venv/bin/python scripts/submit.py --nodes 2 --gpus 8 --partition gpu --time 1440 -- \\
+        projects/U2ENet/train_net.py --config-file configs/U2ENet/u2enet_dla34_mono3drefer.yaml
 
 Everything after `--` is the command as it would be run by hand. One process is started for each GPU. A job
 that runs out of its time or is preempted is queued again and goes on with `--resume` from its last
@@ -19,13 +19,13 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import d2ext  # noqa: F401  (first: silences import-time warnings)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
+from d2ext_cli import CommandParser, integer, run_command
 
-# isort: split
-import submitit
-
-from d2ext.engine import one_line_errors
+if TYPE_CHECKING:
+    import submitit
 
 
 class Training:
@@ -41,6 +41,8 @@ class Training:
         self.resume = resume
 
     def __call__(self) -> None:
+        import submitit
+
         submitit.helpers.TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
         script, *arguments = self.command
         # SLURM itself starts a job again after a machine has failed.
@@ -51,6 +53,8 @@ class Training:
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         """What submitit queues when the time is over; the training has written its own checkpoints."""
+        import submitit
+
         return submitit.helpers.DelayedSubmission(Training(self.command, resume=True))
 
 
@@ -58,17 +62,12 @@ def submit(args: argparse.Namespace) -> submitit.Job:
     """Queue the job that ``args`` describe.
 
     Raises:
-        ValueError, FileNotFoundError: no command, no such script, no SLURM, or a request that cannot be met.
+        ValueError: no SLURM, or a request that cannot be met.
     """
-    if not args.command:
-        raise ValueError("no command: expected `-- projects/NAME/train_net.py ...`")
-    if not Path(args.command[0]).is_file():
-        raise FileNotFoundError(f"{args.command[0]}: no such training script")
+    import submitit
+
     if args.executor == "slurm" and not shutil.which("srun"):
         raise ValueError("no SLURM on this machine (no srun); expected --executor local here")
-    extra = dict(item.split("=", 1) for item in args.slurm if "=" in item)
-    if len(extra) != len(args.slurm):
-        raise ValueError(f"--slurm {' '.join(args.slurm)}: expected different KEY=VALUE")
     limit = {f"{args.executor}_max_num_timeout": args.requeues}
     executor = submitit.AutoExecutor(args.folder, cluster=args.executor, **limit)
     executor.update_parameters(
@@ -80,7 +79,7 @@ def submit(args: argparse.Namespace) -> submitit.Job:
         timeout_min=args.time,
         stderr_to_stdout=True,
         slurm_partition=args.partition,
-        slurm_additional_parameters=extra or None,
+        slurm_additional_parameters=slurm_options(args) or None,
     )
     return executor.submit(Training(args.command))
 
@@ -101,22 +100,36 @@ def follow(job: submitit.Job) -> bool:
     return all(task.paths.result_pickle.is_file() and task.exception() is None for task in tasks)
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def slurm_options(args: argparse.Namespace) -> dict[str, str]:
+    """The options of --slurm by their names."""
+    return dict(item.split("=", 1) for item in args.slurm if "=" in item)
+
+
+def check_command(args: argparse.Namespace) -> None:
+    """Take the `--` away; there must be a script after it."""
+    args.command = args.command[1:] if args.command[:1] == ["--"] else args.command
+    if not args.command:
+        raise ValueError("no command: expected `-- projects/NAME/train_net.py ...`")
+    if not Path(args.command[0]).is_file():
+        raise ValueError(f"{args.command[0]}: no such training script")
+    if len(slurm_options(args)) != len(args.slurm):
+        raise ValueError(f"--slurm {' '.join(args.slurm)}: expected different KEY=VALUE")
+
+
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
     parser.add_argument("--executor", choices=("slurm", "local"), default="slurm")
-    parser.add_argument("--nodes", type=int, default=1, help="machines")
-    parser.add_argument("--gpus", type=int, default=0, help="GPUs of each machine")
+    parser.add_argument("--nodes", type=integer(1), default=1, help="machines")
+    parser.add_argument("--gpus", type=integer(0), default=0, help="GPUs of each machine")
     parser.add_argument(
-        "--processes", type=int, help="of each machine; by default one a GPU, without GPUs one"
+        "--processes", type=integer(1), help="of each machine; by default one a GPU, without GPUs one"
     )
-    parser.add_argument("--cpus", type=int, help="CPU cores of each process")
+    parser.add_argument("--cpus", type=integer(1), help="CPU cores of each process")
     parser.add_argument(
-        "--time", type=int, default=1440, help="minutes until the job is stopped and queued again"
+        "--time", type=integer(1), default=1440, help="minutes until the job is stopped and queued again"
     )
     parser.add_argument(
-        "--requeues", type=int, default=20, help="most times that it is queued again for time"
+        "--requeues", type=integer(0), default=20, help="most times that it is queued again for time"
     )
     parser.add_argument("--partition", help="SLURM partition")
     parser.add_argument("--slurm", nargs="+", default=[], metavar="KEY=VALUE", help="more sbatch options")
@@ -125,19 +138,16 @@ def parse_args() -> argparse.Namespace:
         "--folder", default="output/jobs/%j", help="for job files and logs; %%j is the job's id"
     )
     parser.add_argument("command", nargs=argparse.REMAINDER, help="-- script and its arguments")
-    args = parser.parse_args()
-    args.command = args.command[1:] if args.command[:1] == ["--"] else args.command
-    return args
+    parser.add_check(check_command)
+    return parser
 
 
-def main() -> None:
-    args = parse_args()
-    with one_line_errors():
-        job = submit(args)
-        print(f"job {job.job_id}, log {job.task(0).paths.stdout}", flush=True)
-        if args.executor == "local" and not follow(job):
-            raise ValueError(f"job {job.job_id} failed, see {job.task(0).paths.stdout}")
+def main(args: argparse.Namespace) -> None:
+    job = submit(args)
+    print(f"job {job.job_id}, log {job.task(0).paths.stdout}", flush=True)
+    if args.executor == "local" and not follow(job):
+        raise ValueError(f"job {job.job_id} failed, see {job.task(0).paths.stdout}")
 
 
 if __name__ == "__main__":
-    main()
+    run_command(build_parser(), main)

@@ -181,18 +181,31 @@ class AnomalyMapper:
         """
         keys = ("file_name", "image_id", "first_column")
         output: dict[str, Any] = {key: dataset_dict[key] for key in keys if key in dataset_dict}
-        if "first_column" not in dataset_dict:
-            image = resize(read_image(dataset_dict["file_name"]), self.size)
-            labels = {} if self.is_train else self._image_labels(dataset_dict)
-        else:
-            renderer = _renderer(dataset_dict["file_name"], dataset_dict["road_file"], self.spec)
-            graph = renderer.render(dataset_dict["first_column"], self.width)
-            image = graph.image
-            labels = {} if self.is_train else _graph_labels(graph, dataset_dict)
-        output |= {"image": to_tensor(image, self.image_format)} | labels
+        subject = self.read(dataset_dict)
+        image = subject.image if isinstance(subject, SpaceTimeGraph) else subject
+        output["image"] = to_tensor(image, self.image_format)
+        if not self.is_train:
+            output |= self.labels(subject, dataset_dict)
         if self.is_train:
             output |= self._augmented(image, rng)
         return output
+
+    def read(self, record: dict[str, Any]) -> np.ndarray | SpaceTimeGraph:
+        """The image (H, W, 3) uint8 BGR, or the graph, of a record of :func:`graph_records`.
+
+        Raises:
+            FileNotFoundError, ValueError: a file is missing or cannot be read.
+        """
+        if "first_column" not in record:
+            return resize(read_image(record["file_name"]), self.size)
+        renderer = _renderer(record["file_name"], record["road_file"], self.spec)
+        return renderer.render(record["first_column"], self.width)
+
+    def labels(self, subject: np.ndarray | SpaceTimeGraph, record: dict[str, Any]) -> dict[str, Any]:
+        """``mask``, ``label`` and ``kind`` of what :meth:`read` gave."""
+        if isinstance(subject, SpaceTimeGraph):
+            return _graph_labels(subject, record)
+        return self._image_labels(record)
 
     def _augmented(self, image: np.ndarray, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
         if rng is None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from d2ext.files import write_bytes
 
@@ -72,20 +71,13 @@ def _run_jobs(make: Callable[[Job], Result], jobs: Sequence[Job], workers: int) 
         yield from pool.imap(make, jobs, chunksize=4)
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """Reports bad arguments in one line, with exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
-
-
-def run_command(parser: argparse.ArgumentParser, root: str, generate: Callable[[], bool]) -> int:
+def run_command(root: str | Path, generate: Callable[[], bool]) -> int:
     """Run a generator, which returns False where all is there already; returns the exit code (2: bad settings
     or a folder that is in use)."""
     try:
         written = generate()
     except (ValueError, OSError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"{root}: " + ("written" if written else "already there"))
     return 0

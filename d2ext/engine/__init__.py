@@ -13,9 +13,10 @@ from d2ext.engine.config import add_engine_config, load_config
 from d2ext.engine.hooks import StepSeed, Validation, WeightAverage
 from d2ext.engine.launch import default_main, default_setup, one_line_errors, set_tf32
 from d2ext.engine.optimizer import build_optimizer
+from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
 from d2ext.engine.project import ImagePredictor, train_or_evaluate
 from d2ext.engine.report import write_report
-from d2ext.engine.trainer import BaseTrainer, create_ddp_model, inference_autocast
+from d2ext.engine.trainer import BaseTrainer, create_ddp_model
 
 __all__ = [
     "BaseTrainer",
@@ -31,6 +32,7 @@ __all__ = [
     "default_main",
     "default_setup",
     "inference_autocast",
+    "inference_dtype",
     "load_backbone",
     "load_config",
     "load_weights",
@@ -42,6 +44,7 @@ __all__ = [
     "save_safetensors",
     "set_tf32",
     "train_or_evaluate",
+    "training_dtype",
     "write_report",
     "write_safetensors",
 ]

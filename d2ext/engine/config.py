@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import torch
 import yaml
@@ -11,6 +13,8 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY
 
 from d2ext.checks import Expected, check_values, declare, every, number, one_of, whole
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def add_engine_config(cfg: CfgNode) -> None:
@@ -35,11 +39,14 @@ def add_engine_config(cfg: CfgNode) -> None:
     # all parameters is clipped to SOLVER.CLIP_GRADIENTS.CLIP_VALUE.
     cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE = "full_model"
 
-    # Type of SOLVER.AMP.ENABLED training: "bfloat16" (CPU and GPU) or "float16" (GPU, with loss scaling).
+    # Training under autocast in SOLVER.AMP.DTYPE. None or auto: where the device has instructions for it,
+    # else in float32. True or False whatever the device: emulated bfloat16 can be ten times slower.
+    cfg.SOLVER.AMP.ENABLED = None
+    # "bfloat16" (CPU and GPU) or "float16" (GPU, with loss scaling).
     cfg.SOLVER.AMP.DTYPE = "bfloat16"
     # Type of convolutions and matrix products in evaluation and prediction: "float32", "bfloat16" (CPU and
-    # GPU) or "float16" (GPU).
-    cfg.TEST.DTYPE = "float32"
+    # GPU) or "float16" (GPU); "auto": bfloat16 where the device has instructions for it, else float32.
+    cfg.TEST.DTYPE = "auto"
     # Predictors run the tensor functions of the model through torch.compile; see optimize_for_inference.
     cfg.TEST.COMPILE = False
     # Training on several processes: look for parameters that took no part in a step (slower). Needed when a
@@ -76,6 +83,9 @@ def add_engine_config(cfg: CfgNode) -> None:
     cfg.SOLVER.BEST_METRIC = ""
     # Training ends after so many evaluations in a row that did not improve SOLVER.BEST_METRIC; 0: never.
     cfg.SOLVER.PATIENCE = 0
+    # Training ends after so many minutes of this run, in order: what follows the last iteration is done then.
+    # The learning rate goes by SOLVER.MAX_ITER all the same. 0: no limit.
+    cfg.SOLVER.MAX_MINUTES = 0.0
     # Images of each evaluated dataset whose answers are drawn into TensorBoard at every evaluation.
     cfg.TEST.PICTURES = 4
 
@@ -100,6 +110,7 @@ declare(
         "SOLVER.IMS_PER_BATCH": whole(1),
         "SOLVER.MAX_ITER": whole(0),
         "SOLVER.MAX_MINUTES": number(0),
+        "SOLVER.LOOK_PERIOD": whole(1),
         "SOLVER.WARMUP_ITERS": whole(0),
         "SOLVER.CHECKPOINT_PERIOD": whole(1),
         "SOLVER.PATIENCE": whole(0),
@@ -107,6 +118,17 @@ declare(
         "TEST.EVAL_PERIOD": whole(0),
         "TEST.PICTURES": whole(0),
     }
+)
+
+#: Keys that name files or folders of weights. A relative path is looked for in the working folder and then in
+#: this repository, so that a config finds the weights that are shipped with it from anywhere.
+WEIGHTS_KEYS = (
+    "MODEL.WEIGHTS",
+    "MODEL.BACKBONE.WEIGHTS",
+    "MODEL.RESNETS.WEIGHTS",
+    "MODEL.TIMM.WEIGHTS",
+    "MODEL.TEXT.NAME",
+    "MODEL.EFFICIENT_AD.TEACHER",
 )
 
 
@@ -117,6 +139,8 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
         add_keys: adds the project's keys to Detectron2's defaults.
         path: YAML file.
         options: keys and values that override it, one after the other.
+
+    Paths of ``WEIGHTS_KEYS`` that exist are absolute in the result, so that its dump can be read anywhere.
 
     Raises:
         FileNotFoundError: no such file.
@@ -134,7 +158,37 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
         cfg.merge_from_file(path)
     except yaml.YAMLError as e:
         raise ValueError(f"{path}: not YAML: {' '.join(str(e).split())}") from e
-    cfg.merge_from_list(list(options))
+    if "SOLVER.AMP.ENABLED" in options[::2]:
+        cfg.SOLVER.AMP.ENABLED = None  # it takes True, False and auto, whichever the file has
+    cfg.merge_from_list(_typed(cfg, options))
+    for key in WEIGHTS_KEYS:
+        _find_weights(cfg, key)
     cfg.freeze()
     check_values(cfg)
     return cfg
+
+
+def _holder(cfg: CfgNode, key: str) -> tuple[CfgNode, str]:
+    """The node that holds ``key`` (an empty one where there is none) and the last part of its name."""
+    *parents, last = key.split(".")
+    for parent in parents:
+        cfg = cfg.get(parent, CfgNode())
+    return cfg, last
+
+
+def _typed(cfg: CfgNode, options: Sequence[str]) -> list[str]:
+    """``options`` with a fraction where a key has one: yacs takes no whole number for it."""
+    typed = list(options)
+    for i, (key, value) in enumerate(zip(options[::2], options[1::2], strict=True)):
+        node, last = _holder(cfg, key)
+        if isinstance(node.get(last), float) and re.fullmatch(r"[+-]?\d+", str(value)):
+            typed[2 * i + 1] = f"{value}.0"
+    return typed
+
+
+def _find_weights(cfg: CfgNode, key: str) -> None:
+    node, last = _holder(cfg, key)
+    for folder in (Path.cwd(), REPOSITORY):
+        if node.get(last) and (folder / node[last]).exists():
+            node[last] = str((folder / node[last]).absolute())
+            return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -17,10 +18,13 @@ from detectron2.utils import comm
 from d2ext.engine.checkpoint import D2Checkpointer
 from d2ext.engine.config import load_config
 from d2ext.engine.launch import default_setup, set_tf32
+from d2ext.engine.precision import inference_autocast
 from d2ext.engine.preflight import check_device, check_run
 from d2ext.engine.report import write_report
-from d2ext.engine.trainer import BaseTrainer, inference_autocast
+from d2ext.engine.trainer import BaseTrainer
 from d2ext.modeling import optimize_for_inference
+
+logger = logging.getLogger(__name__)
 
 Model = Callable[[list[dict]], list[dict]]
 
@@ -43,7 +47,11 @@ def train_or_evaluate(
     default_setup(cfg, args)
     if args.eval_only:
         model = trainer_class.build_model(cfg)
-        D2Checkpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
+        checkpointer = D2Checkpointer(model, save_dir=cfg.OUTPUT_DIR)
+        weights = (checkpointer.find_whole_checkpoint() if args.resume else "") or cfg.MODEL.WEIGHTS
+        if not weights:
+            logger.warning("MODEL.WEIGHTS is empty: what is evaluated was never trained")
+        checkpointer.load(weights, [])
         results = trainer_class.test(cfg, model)
         if comm.is_main_process():
             write_report(cfg.OUTPUT_DIR)

@@ -15,7 +15,7 @@ from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer, TrainerBa
 from detectron2.evaluation import DatasetEvaluator, inference_on_dataset, verify_results
 from detectron2.modeling import build_model
 from detectron2.utils import comm
-from detectron2.utils.events import EventStorage
+from detectron2.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
 from fvcore.nn.precise_bn import get_bn_modules
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -24,8 +24,10 @@ from d2ext.data.build import build_grounding_test_loader, build_grounding_train_
 from d2ext.engine.checkpoint import D2Checkpointer, load_backbone
 from d2ext.engine.hooks import Checkpoint, LossLook, StepSeed, Validation, WeightAverage
 from d2ext.engine.optimizer import build_optimizer
-from d2ext.engine.pictures import draw_answers
+from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
+from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimeLimit
 from d2ext.engine.report import write_report
+from d2ext.gallery import open_gallery
 from d2ext.modeling.fold import check_compiler, compile_parts
 from d2ext.structures import transfer
 
@@ -64,6 +66,8 @@ def check_config(cfg: CfgNode) -> None:
         )
     if cfg.SOLVER.PATIENCE > 0 and not metric:
         raise ValueError("SOLVER.PATIENCE is set, expected a SOLVER.BEST_METRIC to watch")
+    if cfg.SOLVER.MAX_MINUTES < 0:
+        raise ValueError(f"SOLVER.MAX_MINUTES is {cfg.SOLVER.MAX_MINUTES}, expected at least 0")
     if cfg.TEST.PRECISE_BN.ENABLED and cfg.SOLVER.EMA.ENABLED:
         raise ValueError("TEST.PRECISE_BN and SOLVER.EMA are both enabled: expected one of them at most")
 
@@ -71,23 +75,6 @@ def check_config(cfg: CfgNode) -> None:
 def _report(trainer: TrainerBase) -> None:
     if trainer.iter >= trainer.max_iter:
         write_report(trainer.cfg.OUTPUT_DIR)
-
-
-def inference_autocast(cfg: CfgNode) -> torch.autocast:
-    """Context in which a model is evaluated: autocast to ``TEST.DTYPE``, none for float32.
-
-    Raises:
-        ValueError: ``TEST.DTYPE`` is of another kind.
-    """
-    dtype, device = cfg.TEST.DTYPE, torch.device(cfg.MODEL.DEVICE).type
-    if dtype not in ("float32", "bfloat16", "float16") or (dtype, device) == ("float16", "cpu"):
-        raise ValueError(
-            f"TEST.DTYPE is {dtype!r}, expected 'float32', 'bfloat16', or 'float16' on a GPU "
-            f"(MODEL.DEVICE is {device!r})"
-        )
-    return torch.autocast(
-        device, torch.bfloat16 if dtype == "float32" else getattr(torch, dtype), dtype != "float32"
-    )
 
 
 class PatientTrainer(SimpleTrainer):
@@ -126,16 +113,11 @@ class AutocastTrainer(PatientTrainer):
     """
 
     def __init__(
-        self, model: nn.Module, data_loader: Any, optimizer: torch.optim.Optimizer, dtype: str
+        self, model: nn.Module, data_loader: Any, optimizer: torch.optim.Optimizer, dtype: torch.dtype
     ) -> None:
         super().__init__(model, data_loader, optimizer)
-        if dtype not in ("bfloat16", "float16") or (dtype, self.device_type) == ("float16", "cpu"):
-            raise ValueError(
-                f"SOLVER.AMP.DTYPE is {dtype!r}, expected 'bfloat16', or 'float16' on a GPU "
-                f"(MODEL.DEVICE is {self.device_type!r})"
-            )
-        self.dtype = getattr(torch, dtype)
-        self.grad_scaler = torch.amp.GradScaler(self.device_type, enabled=dtype == "float16")
+        self.dtype = dtype
+        self.grad_scaler = torch.amp.GradScaler(self.device_type, enabled=dtype == torch.float16)
 
     def run_step(self) -> None:
         start = time.perf_counter()
@@ -156,7 +138,8 @@ class AutocastTrainer(PatientTrainer):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
-        self.grad_scaler.load_state_dict(state_dict.get("grad_scaler", {}))
+        if state_dict.get("grad_scaler"):  # not of a training in another type
+            self.grad_scaler.load_state_dict(state_dict["grad_scaler"])
 
 
 class BaseTrainer(DefaultTrainer):
@@ -164,9 +147,10 @@ class BaseTrainer(DefaultTrainer):
 
     Differences: :class:`~d2ext.engine.checkpoint.D2Checkpointer`; the generators are seeded at each step; the
     training loader is built when training starts, at the iteration it starts from; AdamW by module; autocast
-    in bfloat16; an average of the weights; validation sets apart from the test sets, the best checkpoint and
-    early stopping; ``report.html``. A subclass gives ``build_evaluator``, and other loaders where its data
-    are of another kind.
+    as :mod:`~d2ext.engine.precision` decides; an average of the weights; validation sets apart from the test
+    sets, the best checkpoint and early stopping; a limit of the time and progress from the first iteration
+    on; ``report.html``. A subclass gives ``build_evaluator``, what ``prepare_data`` has to do, and other
+    loaders where its data are of another kind.
 
     Attributes:
         model_class: what ``MODEL.META_ARCHITECTURE`` must name.
@@ -184,6 +168,8 @@ class BaseTrainer(DefaultTrainer):
         # Not DefaultTrainer.__init__: it builds the loader before a checkpoint is read; its DDP needs GPUs.
         TrainerBase.__init__(self)
         cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
+        dtype = training_dtype(cfg)
+        inference_dtype(cfg)  # a value that it cannot have shows now
         model = self.build_model(cfg)
         optimizer = self.build_optimizer(cfg, model)
         if cfg.SOLVER.COMPILE:
@@ -191,10 +177,10 @@ class BaseTrainer(DefaultTrainer):
             compile_parts(model)
         model = create_ddp_model(model, find_unused_parameters=cfg.SOLVER.FIND_UNUSED_PARAMETERS)
         # The loader is None until train().
-        if cfg.SOLVER.AMP.ENABLED:
-            self._trainer: PatientTrainer = AutocastTrainer(model, None, optimizer, cfg.SOLVER.AMP.DTYPE)
-        else:
+        if dtype == torch.float32:
             self._trainer = PatientTrainer(model, None, optimizer)
+        else:
+            self._trainer = AutocastTrainer(model, None, optimizer, dtype)
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.average = None
         if cfg.SOLVER.EMA.ENABLED:  # after DDP has given every process the same weights
@@ -215,6 +201,8 @@ class BaseTrainer(DefaultTrainer):
             precise_bn = hooks.PreciseBN(
                 cfg.TEST.EVAL_PERIOD, self.model, loader, cfg.TEST.PRECISE_BN.NUM_ITER
             )
+        minutes = cfg.SOLVER.MAX_MINUTES
+        self.time_limit = TimeLimit(minutes) if minutes > 0 else None
         self.validation = None
         if cfg.DATASETS.VAL:
             self.validation = Validation(
@@ -228,16 +216,23 @@ class BaseTrainer(DefaultTrainer):
             StepSeed(cfg.SEED) if cfg.SEED >= 0 else None,
             hooks.IterationTimer(),
             hooks.LRScheduler(),
+            self.time_limit,
             precise_bn,
             LossLook(cfg.SOLVER.LOOK_PERIOD, cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD),
             self.average,
             self.validation,
             Checkpoint(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD) if main else None,
             hooks.EvalHook(0 if self.validation else cfg.TEST.EVAL_PERIOD, self._evaluate_test),
-            hooks.PeriodicWriter(self.build_writers(), period=20) if main else None,
+            ProgressWriter(self.build_writers()) if main else None,
             hooks.CallbackHook(after_train=_report) if main else None,
         ]
         return [hook for hook in every if hook is not None]
+
+    def build_writers(self) -> list[EventWriter]:
+        folder = self.cfg.OUTPUT_DIR
+        os.makedirs(folder, exist_ok=True)
+        printer = ProgressPrinter(weakref.proxy(self), self.time_limit)
+        return [printer, JSONWriter(os.path.join(folder, "metrics.json")), TensorboardXWriter(folder)]
 
     def _validate(self) -> dict[str, Any]:
         cfg = self.cfg.clone()
@@ -256,15 +251,27 @@ class BaseTrainer(DefaultTrainer):
         """Results on ``cfg.DATASETS.TEST`` of what checkpoints hold; pictures go to the event storage."""
         share_buffers(self.evaluated)
         results = self.test(cfg, self.evaluated)
-        if comm.is_main_process():
+        if comm.is_main_process() and cfg.TEST.PICTURES > 0:
             for name in cfg.DATASETS.TEST:
-                for image_id, picture in draw_answers(cfg.OUTPUT_DIR, name, cfg.TEST.PICTURES):
-                    self.storage.put_image(f"{name}/{image_id}", picture[..., ::-1].transpose(2, 0, 1))
+                self._put_pictures(cfg, name)
         return results
+
+    def _put_pictures(self, cfg: CfgNode, name: str) -> None:
+        try:
+            gallery = open_gallery(cfg.OUTPUT_DIR, name, cfg)
+            for picture in gallery.spread(cfg.TEST.PICTURES) if gallery else ():
+                pixels = picture.pixels[..., ::-1].transpose(2, 0, 1)
+                self.storage.put_image(f"{name}/{picture.image_id}", pixels)
+        except FileNotFoundError as e:  # such as a map that another machine keeps for itself
+            logging.getLogger(__name__).warning(f"no pictures of {name}: {e}")
 
     def resume_or_load(self, resume: bool = True) -> None:
         """Resume from the last whole checkpoint of ``OUTPUT_DIR``, else load ``MODEL.WEIGHTS``."""
         self.checkpointer.resume_or_load(self.cfg.MODEL.WEIGHTS, resume=resume)
+
+    def prepare_data(self) -> None:
+        """Read the datasets for the first time, after the weights and before the training: a subclass finds
+        here what is wrong with them, and measures what it needs."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
@@ -278,6 +285,7 @@ class BaseTrainer(DefaultTrainer):
         Returns:
             the last results if ``TEST.EXPECTED_RESULTS`` asks for their verification, else None.
         """
+        self.prepare_data()
         self._trainer.reset_data_loader(lambda: self.build_train_loader(self.cfg, self.start_iter))
         logging.getLogger(__name__).info(f"Starting training from iteration {self.start_iter}")
         self.iter = self.start_iter

@@ -1,6 +1,6 @@
 """Evaluation: the published protocols of the datasets, and exact metrics beside them."""
 
-from .anomaly import AnomalyEvaluator
+from .anomaly import AnomalyEvaluator, read_map
 from .counts import MatchCounts
 from .detection3d import Detection3DEvaluator
 from .evaluator import Evaluator3D, Rows, Table, TableEvaluator, instance_rows, named_rows
@@ -13,27 +13,36 @@ from .grounding import (
     match_greedy,
     sentence_kinds,
 )
-from .mistakes import Answer, read_answers, worst_answers
+from .judged import JudgedImage, worst_images
+from .mistakes import Answer, box_plane, read_answers, worst_answers
+from .predictions import FIELDS, FIELDS_2D, check_boxes, check_number, read_predictions
 from .subsets import CAR_DISTANCES, ROADSIDE_DISTANCES, difficulty, distance_range, target_group
-from .tables import COUNT_COLUMNS, flatten_table, format_table, nest_table
+from .tables import COUNT_COLUMNS, OTHER_UNITS, flatten_table, format_table, nest_table
 from .writers import assign_objects, submission_flags, write_json, write_kitti, write_submission
 
 __all__ = [
     "CAR_DISTANCES",
     "COUNT_COLUMNS",
+    "FIELDS",
+    "FIELDS_2D",
+    "OTHER_UNITS",
     "ROADSIDE_DISTANCES",
     "THRESHOLDS",
     "AnomalyEvaluator",
     "Answer",
     "Detection3DEvaluator",
     "Evaluator3D",
+    "JudgedImage",
     "MatchCounts",
     "Rows",
     "SentenceResult",
     "Table",
     "TableEvaluator",
     "assign_objects",
+    "box_plane",
     "boxes_of",
+    "check_boxes",
+    "check_number",
     "compare_image",
     "difficulty",
     "distance_range",
@@ -45,10 +54,13 @@ __all__ = [
     "named_rows",
     "nest_table",
     "read_answers",
+    "read_map",
+    "read_predictions",
     "sentence_kinds",
     "submission_flags",
     "target_group",
     "worst_answers",
+    "worst_images",
     "write_json",
     "write_kitti",
     "write_submission",

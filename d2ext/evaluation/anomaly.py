@@ -9,6 +9,7 @@ connected region, then over the regions, up to 0.3. No thresholds have to be cho
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,8 @@ class AnomalyEvaluator(TableEvaluator):
         """
         Args:
             dataset_name: registered name.
-            output_dir: folder for ``predictions.json`` (the score of each image) and ``metrics.json``; None
-                writes nothing.
+            output_dir: folder for ``predictions.json`` (the score of each image), ``metrics.json`` and
+                ``maps/<image_id>.npy`` (float16); None writes nothing.
             draw: what is written as ``heat_maps/<image_id>.png`` while images are processed; None: nothing.
 
         Raises:
@@ -74,6 +75,8 @@ class AnomalyEvaluator(TableEvaluator):
                     "regions": [values[regions == i] for i in range(1, count + 1)],
                 }
             )
+            if self._output_dir is not None:
+                write_map(self._output_dir, record["image_id"], values)
             if self._draw is not None and self._output_dir is not None:
                 png = cv2.imencode(".png", self._draw(record, output))[1]
                 write_bytes(self._output_dir / "heat_maps" / f"{record['image_id']}.png", png.tobytes())
@@ -88,6 +91,34 @@ class AnomalyEvaluator(TableEvaluator):
     def predictions(self, rows: Rows) -> list[dict[str, Any]]:
         keys = ("image_id", "kind", "label", "score")
         return [{key: row[key] for key in keys} for _, row in sorted(rows.items())]
+
+
+def write_map(folder: Path, image_id: str, values: np.ndarray) -> None:
+    """Write an anomaly map (H, W) as ``maps/<image_id>.npy``, float16."""
+    file = io.BytesIO()
+    largest = np.finfo(np.float16).max
+    np.save(file, values.clip(-largest, largest).astype(np.float16), allow_pickle=False)
+    write_bytes(folder / "maps" / f"{image_id}.npy", file.getvalue())
+
+
+def read_map(folder: Path, image_id: str) -> np.ndarray:
+    """The map (H, W) float32 of an image, as :func:`write_map` left it.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file; not a map of finite numbers.
+    """
+    path = folder / "maps" / f"{image_id}.npy"
+    try:
+        values = np.lib.format.open_memmap(path, mode="r")  # nothing is allocated that the file has not
+    except FileNotFoundError as e:
+        raise FileNotFoundError(f"{path}: no such file") from e
+    except (ValueError, EOFError, OSError) as e:
+        raise ValueError(f"{path}: expected an array ({' '.join(str(e).split())[:80]})") from e
+    if values.dtype != np.float16 or values.ndim != 2:
+        raise ValueError(f"{path}: expected a (H, W) array of float16")
+    if not values.size or not np.isfinite(values).all():
+        raise ValueError(f"{path}: expected finite numbers")
+    return values.astype(np.float32)
 
 
 def figures(images: Collection[Mapping[str, Any]]) -> dict[str, float]:

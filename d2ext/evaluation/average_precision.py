@@ -63,6 +63,21 @@ class Curve:
         return 100.0 * float(self.orientation[1:].mean())
 
 
+@dataclass(frozen=True)
+class Matching:
+    """Which of L labels were found by which of P predictions.
+
+    Attributes:
+        counted: (L,) bool, the labels to find.
+        judged: (P,) bool, the predictions that are right or wrong; others are left out.
+        label: (P,) the counted label that a prediction found, -1 for none.
+    """
+
+    counted: np.ndarray
+    judged: np.ndarray
+    label: np.ndarray
+
+
 class Comparison:
     """Labels and predictions of a dataset under one measure of overlap, for any class and difficulty."""
 
@@ -133,24 +148,18 @@ class Comparison:
         total = tp + free[wrong].sum(axis=0)
         return Curve(_padded(tp, total), _padded(similarity, total), counted)
 
-    def exact_ap(self, kind: str, min_overlap: float, difficulty: Difficulty) -> float | None:
-        """AP at 40 recalls in per cent: every detection counts once, at its own score.
+    def exact_match(self, kind: str, min_overlap: float, difficulty: Difficulty) -> Matching:
+        """Every detection of a class counts once.
 
         By falling score each detection takes the free label that it overlaps most, one that counts before one
         that is ignored; it needs an overlap of at least ``min_overlap``. Detections on ignored labels are
         left out, and so are unmatched ones that are too small, outside the region, or more than half inside a
-        region without labels. The precision at a recall is the largest at that recall or a higher one.
-
-        Returns:
-            AP, None when no label counts.
+        region without labels. What a detection takes does not depend on detections with lower scores.
         """
         predictions = self.predictions
         truth = self.label_status(kind, difficulty)
         if self.metric != "bbox":
             truth[~self.labels.has_3d] = OTHER
-        counted = int((truth == COUNTED).sum())
-        if counted == 0:
-            return None
         own = predictions.kind == kind
         pairs = self.pairs[self.pairs.overlap >= min_overlap]
         pairs = pairs[own[pairs.prediction] & (truth[pairs.label] != OTHER)]
@@ -161,13 +170,27 @@ class Comparison:
         # Ranks stay within their image, so the images of the ranks are those of the predictions.
         taken = take_turns(predictions.image, rank, pairs.label, free)[:, 0]
         matched = pairs[taken]
-        hit = np.zeros(len(own), dtype=bool)
-        hit[matched.prediction[truth[matched.label] == COUNTED]] = True
+        label = np.full(len(own), -1)
+        hits = matched[truth[matched.label] == COUNTED]
+        label[hits.prediction] = hits.label
         left_out = (predictions.height2d < difficulty.min_height) | predictions.outside
         left_out[self.unjudged.prediction[self.unjudged.overlap > 0.5]] = True
         left_out[matched.prediction] = True
-        judged = own & (hit | ~left_out)
-        return 100.0 * interpolated_precision(predictions.score[judged], hit[judged], counted)
+        return Matching(truth == COUNTED, own & ((label >= 0) | ~left_out), label)
+
+    def exact_ap(self, kind: str, min_overlap: float, difficulty: Difficulty) -> float | None:
+        """AP at 40 recalls in per cent of :meth:`exact_match`, every detection at its own score.
+
+        The precision at a recall is the largest at that recall or a higher one.
+
+        Returns:
+            AP, None when no label counts.
+        """
+        match = self.exact_match(kind, min_overlap, difficulty)
+        if not match.counted.any():
+            return None
+        scores, hit = self.predictions.score[match.judged], match.label[match.judged] >= 0
+        return 100.0 * interpolated_precision(scores, hit, int(match.counted.sum()))
 
 
 def take_turns(image: np.ndarray, left: np.ndarray, right: np.ndarray, free: np.ndarray) -> np.ndarray:

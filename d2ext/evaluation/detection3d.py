@@ -11,9 +11,11 @@ import numpy as np
 
 from d2ext.data.image_io import read_image
 
-from .average_precision import ALL, KITTI_DIFFICULTIES, Comparison
+from .average_precision import ALL, KITTI_DIFFICULTIES, Comparison, Matching
 from .coco2d import coco_ap
 from .evaluator import Evaluator3D, Rows, Table, instance_rows
+from .judged import JudgedImage, judge_images
+from .mistakes import MISTAKE_IOU
 from .objects import REGION, ObjectTable
 from .rope3d import COARSE_CLASSES, rope_score, similarities
 from .writers import write_kitti
@@ -105,6 +107,30 @@ class Detection3DEvaluator(Evaluator3D):
             rows = instance_rows(output["instances"], record.get("box_plane"))
             self._rows.append({"image_id": record["image_id"], "predictions": rows})
 
+    def judge(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> list[JudgedImage]:
+        """What is right, false and missed in each image, as in ``exact`` at the hardest difficulty.
+
+        An object is found by a prediction of its class with a 3D IoU of at least ``MISTAKE_IOU``, as an
+        answer to a sentence is right from there on.
+
+        Args:
+            records: the dataset.
+            rows: image id -> {"predictions": rows}.
+        """
+        labels, predictions = self._objects(records, rows)
+        if self._kind == "rope3d":
+            labels, predictions = self._on_ground(records, labels, predictions)
+        comparison = Comparison(labels, predictions, "3d", self._protocol.neighbours)
+        matches = [
+            comparison.exact_match(kind, MISTAKE_IOU, KITTI_DIFFICULTIES[-1]) for kind in self._protocol.coco
+        ]
+        match = Matching(
+            np.any([m.counted for m in matches], axis=0),
+            np.any([m.judged for m in matches], axis=0),
+            np.max([m.label for m in matches], axis=0),
+        )
+        return judge_images(records, self._found(records, rows), labels, predictions, match)
+
     def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
         protocol = self._protocol
         labels, predictions = self._objects(records, rows)
@@ -116,11 +142,11 @@ class Detection3DEvaluator(Evaluator3D):
         }
         if self._kind == "kitti":
             return tables | {"exact": exact_table(level, protocol)}
-        planes = np.array([record["ground_plane"] for record in records], dtype=np.float64)
-        ground = self._compare_3d(*(t.on_ground(planes[t.image]) for t in (labels, predictions)))
+        ground = self._compare_3d(*self._on_ground(records, labels, predictions))
         tables["ground"] = kitti_table(ground, protocol)
         tables["exact"] = exact_table(flat | ground, protocol)
         inside = (labels[~labels.outside], predictions[~predictions.outside])
+        planes = ground_planes(records)
         for corrected, name in ((False, "published"), (True, "exact")):
             tables[f"{name}_similarity"] = similarity_table(
                 *inside, planes, protocol, tables[name], corrected
@@ -131,13 +157,22 @@ class Detection3DEvaluator(Evaluator3D):
         """Labels, with regions, and predictions; both with the classes of the protocol."""
         kinds = [*self._metadata.thing_classes, REGION]
         truth = [[*record["annotations"], *_regions(record, len(kinds) - 1)] for record in records]
-        found = [rows.get(record["image_id"], {}).get("predictions", []) for record in records]
+        found = self._found(records, rows)
         tables = [
             ObjectTable.from_rows(images, kinds).renamed(self._protocol.classes) for images in (truth, found)
         ]
         if self._region_masks is not None:
             tables = [self._masked(table, records) for table in tables]
         return tables[0], tables[1]
+
+    @staticmethod
+    def _found(records: Sequence[Mapping[str, Any]], rows: Rows) -> list[list[dict[str, Any]]]:
+        return [rows.get(record["image_id"], {}).get("predictions", []) for record in records]
+
+    @staticmethod
+    def _on_ground(records: Sequence[Mapping[str, Any]], *tables: ObjectTable) -> list[ObjectTable]:
+        planes = ground_planes(records)
+        return [table.on_ground(planes[table.image]) for table in tables]
 
     def _masked(self, table: ObjectTable, records: Sequence[Mapping[str, Any]]) -> ObjectTable:
         outside = np.zeros(len(table), dtype=bool)
@@ -165,9 +200,13 @@ class Detection3DEvaluator(Evaluator3D):
             names = [name.capitalize() for name in kinds]
         else:
             names = [self._protocol.classes.get(name, name) for name in kinds]
-        for record in self.records:
-            found = rows.get(record["image_id"], {}).get("predictions", [])
+        for record, found in zip(self.records, self._found(self.records, rows), strict=True):
             write_kitti(folder / "kitti" / f"{record['image_id']}.txt", found, names)
+
+
+def ground_planes(records: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """(images, 4) ground plane of each image."""
+    return np.array([record["ground_plane"] for record in records], dtype=np.float64)
 
 
 def kitti_table(comparisons: Mapping[str, Comparison], protocol: Protocol) -> Table:

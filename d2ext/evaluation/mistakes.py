@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from d2ext.data.formats.records import require
+
 from .grounding import THRESHOLDS, compare_image, match_greedy
+from .predictions import check_boxes, read_predictions
 from .subsets import CAR_DISTANCES
 
 Badness = tuple[float, float]
@@ -41,7 +43,12 @@ class Answer:
     @property
     def box_plane(self) -> Sequence[float] | None:
         """Plane that the boxes of the image stand on, None for the camera's x-z plane."""
-        return None if self.record.get("level_boxes") else self.record["ground_plane"]
+        return box_plane(self.record)
+
+
+def box_plane(record: Mapping[str, Any]) -> Sequence[float] | None:
+    """(4,) ground plane that the boxes of a dataset dict stand on, None for the camera's x-z plane."""
+    return None if record.get("level_boxes") else record["ground_plane"]
 
 
 def read_answers(path: str | Path, records: Iterable[Mapping[str, Any]]) -> list[dict[int, Answer]]:
@@ -52,22 +59,24 @@ def read_answers(path: str | Path, records: Iterable[Mapping[str, Any]]) -> list
         records: dataset dicts of the dataset that was predicted.
 
     Raises:
-        ValueError: the file is not of this kind.
+        FileNotFoundError, ValueError: no such file; it is not of this kind.
     """
-    try:
-        rows = {row["image_id"]: row["sentences"] for row in json.loads(Path(path).read_text())}
-        images = []
-        for record in records:
-            objects = {a["id"]: a for a in record["annotations"]}
-            targets = {s["id"]: [objects[i] for i in s["target_ids"] or ()] for s in record["sentences"]}
-            images.append(
-                {
-                    s["id"]: Answer(record, s["text"], s["predictions"], targets[s["id"]])
-                    for s in rows.get(record["image_id"], ())
-                }
-            )
-    except (ValueError, TypeError, KeyError) as e:
-        raise ValueError(f"{path}: not the predictions of this dataset ({type(e).__name__}: {e})") from e
+    rows = read_predictions(path)
+    images = []
+    for record in records:
+        if record["image_id"] not in rows:
+            continue
+        where = f"{path}: image {record['image_id']!r}"
+        objects = {a["id"]: a for a in record["annotations"]}
+        targets = {s["id"]: [objects[i] for i in s["target_ids"] or ()] for s in record["sentences"]}
+        answers = {}
+        for s in require(rows[record["image_id"]], "sentences", list, where):
+            number, text = require(s, "id", int, where), require(s, "text", str, where)
+            if number not in targets:
+                raise ValueError(f"{where}: expected sentences of the dataset, got the id {str(number)[:40]}")
+            found = check_boxes(s.get("predictions"), f"{where}, sentence {number}")
+            answers[number] = Answer(record, text, found, targets[number])
+        images.append(answers)
     return [answers for answers in images if answers]
 
 

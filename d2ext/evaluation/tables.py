@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 from tabulate import tabulate
 
-#: Columns that hold numbers of things, not per cent.
+#: Columns that hold numbers of things.
 COUNT_COLUMNS = ("sentences", "targets", "pairs", "TP", "FP", "FN")
+#: Columns that are not per cent.
+OTHER_UNITS = (*COUNT_COLUMNS, "threshold")
 
 
 def format_table(title: str, table: Mapping[str, Mapping[str, float]], style: str = "simple") -> str:

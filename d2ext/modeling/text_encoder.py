@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from d2ext.modeling.hub import cache_if_offline
 from d2ext.modeling.numbers import NUMBER_DIM, number_features, number_values
 from d2ext.modeling.text_cache import TextFeatureStore
 from d2ext.structures import transfer
@@ -271,8 +272,9 @@ def _load_tokenizer(name: str) -> tuple[Any, Any]:
     if os.sep in source and not os.path.isdir(source) and source.count("/") != 1:
         raise FileNotFoundError(f"MODEL.TEXT.NAME {name}: no such folder")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        config = AutoConfig.from_pretrained(source)
+        with cache_if_offline(not os.path.isdir(source)):
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            config = AutoConfig.from_pretrained(source)
         # Transformers makes a tokenizer without words of a lone config.json.
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise ValueError("a tokenizer without words")
@@ -295,8 +297,10 @@ def _load_encoder(name: str, config: Any, pretrained: bool) -> Any:
 
     if not pretrained:
         return _token_encoder(AutoModel.from_config(config))
+    source = resolve_encoder(name)
     try:
-        return _token_encoder(AutoModel.from_pretrained(resolve_encoder(name)))
+        with cache_if_offline(not os.path.isdir(source)):
+            return _token_encoder(AutoModel.from_pretrained(source))
     except (OSError, ValueError) as e:
         raise FileNotFoundError(
             f"MODEL.TEXT.NAME {name}: no weights there ({str(e).splitlines()[0]}); put model.safetensors "

@@ -16,6 +16,7 @@ from .draw3d import place_labels
 BACKGROUND = (34, 29, 27)
 TEXT = (190, 184, 180)
 GRID = (96, 90, 86)
+LABELLED = (255, 220, 90)  # outline of what is labelled abnormal: no colour of the heat map
 PANEL_SIDE = 640  # pixels that the longer side of a panel is enlarged to, about, in whole multiples
 STRIP = 256  # columns of a graph in one row of the picture
 DIMMED = 0.6  # brightness of the image below the heat map
@@ -48,6 +49,7 @@ def draw_anomalies(
     regions: Sequence[Region] = (),
     labels: Sequence[str] = (),
     title: str = "",
+    mask: np.ndarray | None = None,
 ) -> np.ndarray:
     """An image or graph, and beside it its heat map with the regions in boxes.
 
@@ -60,6 +62,7 @@ def draw_anomalies(
         regions: of the heat map.
         labels: a text for each region.
         title: a line above.
+        mask: (H, W) bool, what is labelled abnormal: outlined in both.
 
     Returns:
         uint8 BGR.
@@ -74,6 +77,9 @@ def draw_anomalies(
     for start in range(0, width, strip):
         columns = slice(start, start + strip)
         panels = [_enlarge(p[:, columns], strip, scale) for p in (pixels, heat)]
+        if mask is not None:
+            for panel in panels:
+                _outline(panel, mask[:, columns], scale)
         _draw_regions(panels[1], regions, labels, start, scale)
         if graph is not None:
             panels = [_with_axes(panel, graph, start, scale) for panel in panels]
@@ -96,6 +102,12 @@ def _enlarge(panel: np.ndarray, width: int, scale: int) -> np.ndarray:
     large = cv2.resize(panel, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
     out[:, : large.shape[1]] = large
     return out
+
+
+def _outline(panel: np.ndarray, mask: np.ndarray, scale: int) -> None:
+    large = cv2.resize(mask.astype(np.uint8), None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+    contours, _ = cv2.findContours(large, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(panel, contours, -1, LABELLED, 2, cv2.LINE_AA)
 
 
 def _draw_regions(

@@ -10,14 +10,16 @@ import numpy as np
 from detectron2.structures import Instances
 from torch import Tensor
 
-from d2ext.structures import Camera
+from d2ext.structures import Boxes3D, Camera
 
 from .bev import BACKGROUND, TEXT
-from .canvas import WHITE, color_of, draw_text, mix
+from .canvas import PALETTE, WHITE, color_of, draw_text, mix
 from .draw3d import draw_boxes3d
 from .grounding import draw_grounding
 
 GAP = 4  # pixels between the panels of a strip
+#: Colours of right and false predictions and of missed objects: green, orange red, sky blue.
+JUDGED = (PALETTE[2], PALETTE[4], PALETTE[1])
 
 
 def draw_detections(
@@ -43,6 +45,34 @@ def draw_detections(
     names = [class_names[k].replace("_", " ") for k in kinds]
     parts = [found[found.pred_classes == k] for k in kinds]
     return draw_grounding(image, names, parts, camera, ground_plane)
+
+
+def draw_judged(
+    image: np.ndarray,
+    right: Instances,
+    false: Instances,
+    missed: Instances,
+    truth: Boxes3D,
+    camera: Camera,
+    class_names: Sequence[str],
+    ground_plane: Any = None,
+) -> np.ndarray:
+    """Draw detections against labels, on the image and from above: a colour each for right and false ones and
+    for missed objects.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        right, false: with ``pred_boxes3d``, ``scores`` and ``pred_classes``.
+        missed: labels, with ``pred_boxes3d`` and ``pred_classes``.
+        truth: boxes of the labels, drawn in white.
+        camera, class_names, ground_plane: as in :func:`draw_detections`.
+
+    Returns:
+        uint8 BGR.
+    """
+    names, parts = ["right", "false", "missed"], [right, false, missed]
+    targets = [truth, truth[:0], truth[:0]]
+    return draw_grounding(image, names, parts, camera, ground_plane, targets, class_names, JUDGED)
 
 
 def draw_steps(

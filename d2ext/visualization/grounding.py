@@ -40,18 +40,20 @@ def draw_grounding(
     ground_plane: Any = None,
     ground_truth: Sequence[Boxes3D] | None = None,
     class_names: Sequence[str] | None = None,
+    colors: Sequence[Color] | None = None,
 ) -> np.ndarray:
     """Draw what was found for each sentence.
 
     Args:
         image: (H, W, 3) uint8 BGR.
         sentences: K texts.
-        predictions: for each sentence Instances with ``pred_boxes3d`` (Boxes3D) and ``scores``, and
-            ``pred_classes`` if ``class_names`` is given.
+        predictions: for each sentence Instances with ``pred_boxes3d`` (Boxes3D), with ``scores`` where the
+            boxes have any, and with ``pred_classes`` if ``class_names`` is given.
         camera: camera of ``image``.
         ground_plane: (4,) ground plane of a tilted camera, or None.
         ground_truth: for each sentence its targets, drawn in white.
         class_names: names of the classes, for the labels.
+        colors: BGR of each sentence, by default one after the other from the palette.
 
     Returns:
         uint8 BGR: the picture, below it the sentences with their results, on the right the view from above.
@@ -59,14 +61,16 @@ def draw_grounding(
     Raises:
         ValueError: the lists are of different lengths, or the image is not the camera's.
     """
-    for name, items in (("predictions", predictions), ("ground_truth", ground_truth)):
+    lists = (("predictions", predictions), ("ground_truth", ground_truth), ("colors", colors))
+    for name, items in lists:
         if items is not None and len(items) != len(sentences):
             raise ValueError(f"{name}: expected {len(sentences)}, one for each sentence, got {len(items)}")
     picture, camera = _fit(image, camera)
     owners = [k for k, found in enumerate(predictions) for _ in range(len(found))]
     boxes = _cat([found.pred_boxes3d for found in predictions])
     truth = None if ground_truth is None else _cat(ground_truth)
-    colors = [color_of(k) for k in owners]
+    sentence_colors = colors or [color_of(k) for k in range(len(sentences))]
+    box_colors = [sentence_colors[k] for k in owners]
     numbers = [str(k + 1) for k in owners]
     labels = numbers
     if class_names is not None and len(boxes) <= FULL_LABELS:
@@ -75,15 +79,15 @@ def draw_grounding(
 
     if truth is not None:
         picture = draw_boxes3d(picture, truth, camera, colors=[WHITE] * len(truth), dashed=True)
-    picture = draw_boxes3d(picture, _nest(boxes), camera, labels, colors)
-    results = [_result(found.scores.tolist(), found.pred_boxes3d) for found in predictions]
-    list_ = _draw_sentences(sentences, results, picture.shape[1], truth is not None)
+    picture = draw_boxes3d(picture, _nest(boxes), camera, labels, box_colors)
+    results = [_result(found) for found in predictions]
+    list_ = _draw_sentences(sentences, results, sentence_colors, picture.shape[1], truth is not None)
     column = np.concatenate((picture, list_))
     width = round(max(0.30 * column.shape[1], min(0.62 * column.shape[0], 0.42 * column.shape[1])))
     panel = draw_bev(
         boxes,
         numbers,
-        colors,
+        box_colors,
         (column.shape[0], width),
         ground=ground_plane,
         camera=camera,
@@ -123,17 +127,24 @@ def _nest(boxes: Boxes3D) -> Boxes3D:
     return Boxes3D(boxes.center, boxes.size * (1 + NESTING * earlier), boxes.rotation)
 
 
-def _result(scores: list[float], boxes: Boxes3D) -> str:
-    if not scores:
+def _result(found: Instances) -> str:
+    if not len(found):
         return "none"
-    distances = boxes.center.norm(dim=1).tolist()
-    if len(scores) <= 2:
-        return "   ".join(f"{d:.1f} m, score {s:.2f}" for d, s in zip(distances, scores, strict=True))
-    return f"{len(scores)} objects, {min(distances):.0f} to {max(distances):.0f} m"
+    distances = found.pred_boxes3d.center.norm(dim=1).tolist()
+    if len(found) > 2:
+        return f"{len(found)} objects, {min(distances):.0f} to {max(distances):.0f} m"
+    texts = [f"{d:.1f} m" for d in distances]
+    if found.has("scores"):
+        texts = [f"{text}, score {s:.2f}" for text, s in zip(texts, found.scores.tolist(), strict=True)]
+    return "   ".join(texts)
 
 
 def _draw_sentences(
-    sentences: Sequence[str], results: Sequence[str], width: int, with_ground_truth: bool
+    sentences: Sequence[str],
+    results: Sequence[str],
+    colors: Sequence[Color],
+    width: int,
+    with_ground_truth: bool,
 ) -> np.ndarray:
     """(height, width, 3): for each sentence its number in its colour, the wrapped text and the result."""
     size = max(13, round(width / 80))
@@ -149,7 +160,7 @@ def _draw_sentences(
 
     top = pad
     for k, (lines, result) in enumerate(zip(wrapped, results, strict=True)):
-        color = color_of(k)
+        color = colors[k]
         draw_chip(panel, str(k + 1), pad, top + (line - chip_size("1", size)[1]) / 2, size, color)
         for row, text in enumerate(lines):
             draw_text(

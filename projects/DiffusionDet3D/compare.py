@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains diffusion, Sparse R-CNN and DETR on SynthRoad, equally long, and prints what each reaches.
 
-projects/DiffusionDet3D/compare.py --iterations 2000 [--seeds 3] [KEY VALUE ...]
+    .venv/bin/python projects/DiffusionDet3D/compare.py --iterations 2000
 
 The trained diffusion model is also evaluated with several numbers of steps and of boxes. Every run is one
 call of train_net.py with its own folder under --output. Finished runs are not repeated and interrupted ones
@@ -11,14 +11,12 @@ go on, so the script can be stopped at any time and started again.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import d2ext  # noqa: F401  (first: silences import-time warnings)
-
-# isort: split
-from d2ext.engine import Column, markdown_table, metrics_file, run_once
-from d2ext.files import write_bytes
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
+from d2ext_cli import CommandParser, check_options, integer, output_folder, run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 TEST = "synthroad_rope3d_test"
@@ -26,19 +24,22 @@ MODELS = {"diffusion": "diffusion", "sparse_rcnn": "Sparse R-CNN", "detr": "DETR
 STEPS = (1, 2, 4, 8)
 BOXES = (25, 50, 100, 300)
 BOXES_TRAINED = 50  # as in the configs
+#: Columns of the tables: title, dataset, section and metric.
 COLUMNS = [
-    Column("car AP_BEV@0.5", TEST, "exact", "car bev@0.5/all"),
-    Column("car AP_3D@0.5", TEST, "exact", "car 3d@0.5/all"),
-    Column("big_vehicle AP_BEV@0.5", TEST, "exact", "big_vehicle bev@0.5/all"),
-    Column("big_vehicle AP_3D@0.5", TEST, "exact", "big_vehicle 3d@0.5/all"),
-    Column("published car AP_3D@0.5", TEST, "published", "car 3d@0.5/moderate"),
-    Column("2D AP", TEST, "bbox", "AP"),
-    Column("2D AP50", TEST, "bbox", "AP50"),
+    ("car AP_BEV@0.5", TEST, "exact", "car bev@0.5/all"),
+    ("car AP_3D@0.5", TEST, "exact", "car 3d@0.5/all"),
+    ("big_vehicle AP_BEV@0.5", TEST, "exact", "big_vehicle bev@0.5/all"),
+    ("big_vehicle AP_3D@0.5", TEST, "exact", "big_vehicle 3d@0.5/all"),
+    ("published car AP_3D@0.5", TEST, "published", "car 3d@0.5/moderate"),
+    ("2D AP", TEST, "bbox", "AP"),
+    ("2D AP50", TEST, "bbox", "AP50"),
 ]
 
 
 def train_net(model: str, arguments: Sequence[object], folder: Path) -> None:
     """A run of the tiny config of a model, where it has not been done."""
+    from d2ext.engine import metrics_file, run_once
+
     config = f"configs/DiffusionDet3D/{model}_tiny_synthroad.yaml"
     command = ["projects/DiffusionDet3D/train_net.py", "--config-file", config, *map(str, arguments)]
     run_once(command, folder, metrics_file(TEST), ROOT)
@@ -52,6 +53,8 @@ def tests_of(box_steps: int) -> dict[str, tuple[int, int]]:
 
 def tables(output: Path, seeds: range, box_steps: int) -> str:
     """The methods beside diffusion with several numbers of steps, and diffusion with several of boxes."""
+    from d2ext.engine import Column, markdown_table
+
     by_steps, by_boxes = {}, {}
     for name, (steps, boxes) in sorted(tests_of(box_steps).items(), key=lambda test: test[1]):
         folders = [output / name / str(seed) for seed in seeds]
@@ -61,31 +64,36 @@ def tables(output: Path, seeds: range, box_steps: int) -> str:
             by_boxes[str(boxes)] = folders
     for model in ("sparse_rcnn", "detr"):
         by_steps[MODELS[model]] = [output / model / str(seed) for seed in seeds]
+    columns = [Column(*column) for column in COLUMNS]
     title = f"boxes, diffusion with {box_steps} step{'s' * (box_steps > 1)}"
-    return markdown_table("method", by_steps, COLUMNS) + "\n\n" + markdown_table(title, by_boxes, COLUMNS)
+    return markdown_table("method", by_steps, columns) + "\n\n" + markdown_table(title, by_boxes, columns)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--iterations", type=int, default=2000, help="training iterations of a run")
-    parser.add_argument("--seeds", type=int, default=1, help="runs of every model")
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    parser.add_argument("--iterations", type=integer(1), default=2000, help="training iterations of a run")
+    parser.add_argument("--seeds", type=integer(1), default=1, help="runs of every model")
     parser.add_argument(
         "--box-steps", type=int, choices=STEPS, default=1, help="steps when the number of boxes varies"
     )
-    parser.add_argument("--output", type=Path, default=ROOT / "output/comparison")
+    parser.add_argument("--output", type=output_folder, default=ROOT / "output/comparison")
     parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="more options for every run")
-    args = parser.parse_args()
+    parser.add_check(lambda args: check_options(args.options))
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    from d2ext.files import write_bytes
+
     output, seeds = args.output.resolve(), range(args.seeds)
     for seed in seeds:
         for model in MODELS:
-            print(f"\n=== {model}, seed {seed}", flush=True)
+            print(f"\n=== {model}, seed {seed}")
             options = ["--resume", "SEED", seed, "SOLVER.MAX_ITER", args.iterations, *args.options]
             train_net(model, options, output / model / str(seed))
         weights = output / "diffusion" / str(seed) / "model_final.pth"
         for name, (steps, boxes) in tests_of(args.box_steps).items():
-            print(f"\n=== {name}, seed {seed}", flush=True)
+            print(f"\n=== {name}, seed {seed}")
             numbers = ["MODEL.DIFFUSION.STEPS", steps, "MODEL.DETECTION3D.NUM_BOXES", boxes]
             options = ["--eval-only", "MODEL.WEIGHTS", weights, "SEED", seed, *args.options, *numbers]
             train_net("diffusion", options, output / name / str(seed))
@@ -95,4 +103,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(build_parser(), main)

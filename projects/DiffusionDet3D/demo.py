@@ -1,49 +1,58 @@
 #!/usr/bin/env python3
 """Find the objects in one image, draw their 3D boxes and write them as JSON.
 
-projects/DiffusionDet3D/demo.py --config-file C --input IMG --calib FILE [--ground FILE] --output OUT.png
-    [--json OUT.json] [--strip STRIP.png] [--min-score S] [--opts MODEL.WEIGHTS file ...]
+    .venv/bin/python projects/DiffusionDet3D/demo.py \\
+        --config-file configs/DiffusionDet3D/diffusion_tiny_synthroad.yaml \\
+        --input image.jpg --calib calib.txt --ground denorm.txt --output out.png --json out.json \\
+        --opts MODEL.WEIGHTS projects/DiffusionDet3D/weights/diffusion_tiny_synthroad.safetensors
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-import d2ext  # noqa: F401  (first: registers datasets and models, silences import-time warnings)
-
-# isort: split
-import torch
-
-from d2ext.data.categories import thing_classes
-from d2ext.data.formats.kitti import read_calib, read_ground
-from d2ext.data.image_io import read_image
-from d2ext.engine import load_config, one_line_errors
-from d2ext.evaluation import named_rows, write_json
-from d2ext.projects.diffusion_det3d import Detection3DPredictor, add_diffusion_det3d_config
-from d2ext.structures import Camera
-from d2ext.visualization import check_picture_path, draw_detections, draw_steps, write_picture
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
+from d2ext_cli import (
+    CommandParser,
+    add_config_file,
+    add_image,
+    add_options,
+    number,
+    output_file,
+    run_command,
+)
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config-file", required=True, help="a file of configs/DiffusionDet3D")
-    parser.add_argument("--input", required=True, type=Path, help="image")
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    add_config_file(parser, "DiffusionDet3D")
+    add_image(parser)
+    parser.add_argument("--output", required=True, type=output_file, help="picture to write")
+    parser.add_argument("--json", type=output_file, help="boxes to write")
     parser.add_argument(
-        "--calib", required=True, type=Path, help="KITTI or Rope3D calibration with a P2 line"
+        "--strip", type=output_file, help="picture of the boxes at each denoising step to write"
     )
-    parser.add_argument("--ground", type=Path, help="ground plane: Rope3D denorm file or KITTI planes file")
-    parser.add_argument("--output", required=True, type=Path, help="picture to write")
-    parser.add_argument("--json", type=Path, help="boxes to write")
-    parser.add_argument("--strip", type=Path, help="picture of the boxes at each denoising step to write")
-    parser.add_argument("--min-score", type=float, default=0.3, help="least score of a drawn or written box")
-    parser.add_argument("--opts", nargs=argparse.REMAINDER, default=[], help="config keys and values")
-    return parser.parse_args()
+    parser.add_argument(
+        "--min-score", type=number(0, 1), default=0.3, help="least score of a drawn or written box"
+    )
+    add_options(parser)
+    return parser
 
 
 def main(args: argparse.Namespace) -> None:
+    import torch
+
+    from d2ext.data.categories import thing_classes
+    from d2ext.data.formats.kitti import read_calib, read_ground
+    from d2ext.data.image_io import read_image
+    from d2ext.engine import load_config
+    from d2ext.evaluation import named_rows, write_json
+    from d2ext.projects.diffusion_det3d import Detection3DPredictor, add_diffusion_det3d_config
+    from d2ext.structures import Camera
+    from d2ext.visualization import check_picture_path, draw_detections, draw_steps, write_picture
+
     for path in (args.output, args.strip):
         if path is not None:
             check_picture_path(path)
@@ -64,11 +73,5 @@ def main(args: argparse.Namespace) -> None:
     print("wrote " + ", ".join(str(p) for p in (args.output, args.json, args.strip) if p is not None))
 
 
-def command() -> None:
-    arguments = parse_args()
-    with one_line_errors():
-        main(arguments)
-
-
 if __name__ == "__main__":
-    command()
+    run_command(build_parser(), main)

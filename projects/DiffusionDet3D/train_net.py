@@ -1,26 +1,34 @@
 #!/usr/bin/env python3
 """Train or evaluate DiffusionDet3D, Sparse R-CNN or DETR, as the config says.
 
-projects/DiffusionDet3D/train_net.py --config-file configs/DiffusionDet3D/diffusion_tiny_synthroad.yaml
-[--eval-only] [--resume] [KEY VALUE ...]
+    .venv/bin/python projects/DiffusionDet3D/train_net.py \\
+        --config-file configs/DiffusionDet3D/diffusion_tiny_synthroad.yaml
+
+--eval-only evaluates MODEL.WEIGHTS, --resume goes on where a training stopped, and config keys and their
+values at the end of the line override the config.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
+from typing import Any
 
-import d2ext  # noqa: F401  (first: registers datasets and models, silences import-time warnings)
-
-# isort: split
-from detectron2.engine import default_argument_parser
-
-from d2ext.engine import default_main, train_or_evaluate
-from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
+from d2ext_cli import CommandParser, run_training, training_parser
 
 
-def main(args: argparse.Namespace):
+def build_parser() -> CommandParser:
+    return training_parser(__doc__, "DiffusionDet3D")
+
+
+def main(args: argparse.Namespace) -> Any:
+    from d2ext.engine import train_or_evaluate
+    from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config
+
     return train_or_evaluate(Detection3DTrainer, add_diffusion_det3d_config, args)
 
 
 if __name__ == "__main__":
-    default_main(main, default_argument_parser().parse_args())
+    run_training(build_parser(), main)

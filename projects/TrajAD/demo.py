@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Score an image or a recording, draw its heat map and write what was found as JSON.
 
-projects/TrajAD/demo.py --config-file C --input TRACKS.csv [--road road.json] [--columns highd]
-    --output OUT.png [--json OUT.json] [--opts MODEL.WEIGHTS file ...]
+    .venv/bin/python projects/TrajAD/demo.py --config-file configs/TrajAD/trajad_synthtraffic.yaml \\
+        --input tracks.csv --output out.png --json out.json \\
+        --opts MODEL.WEIGHTS projects/TrajAD/weights/trajad_synthtraffic.safetensors
 
 Of a recording (CSV) the JSON names the vehicles of each region, the most likely cause first, with times and
 positions, and the vehicles of the whole recording. Of an image, such as a graph that was drawn before, it has
@@ -12,54 +13,41 @@ the regions only.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
-from typing import Any
 
-import d2ext  # noqa: F401  (first: registers datasets and models, silences import-time warnings)
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
+from d2ext_cli import CommandParser, add_config_file, add_options, existing_file, output_file, run_command
 
-# isort: split
-import cv2
-import numpy as np
-
-from d2ext.data.image_io import read_image, resize
-from d2ext.data.trajectories import (
-    COLUMN_MAPS,
-    Extent,
-    SpaceTimeGraph,
-    Suspect,
-    read_road,
-    read_tracks,
-    region_extent,
-    suspects,
-)
-from d2ext.engine import load_config, one_line_errors
-from d2ext.evaluation import write_json
-from d2ext.files import write_bytes
-from d2ext.projects.trajad import TrajADPredictor, add_trajad_config
-from d2ext.structures import Region, find_regions
-from d2ext.visualization import draw_anomalies
-
+COLUMNS = ("dair_v2x_seq", "highd", "plain")  # of d2ext.data.trajectories.COLUMN_MAPS
 LABELLED = 3  # vehicles in the label of a region
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config-file", required=True, help="a file of configs/TrajAD")
-    parser.add_argument("--input", required=True, type=Path, help="recording (.csv), or an image")
-    parser.add_argument("--road", type=Path, help="road.json of a recording with x and y")
-    parser.add_argument("--columns", choices=COLUMN_MAPS, default="plain", help="names of the CSV's columns")
-    parser.add_argument("--output", required=True, type=Path, help="picture to write")
-    parser.add_argument("--json", type=Path, help="score, regions and vehicles to write")
-    parser.add_argument("--opts", nargs=argparse.REMAINDER, default=[], help="config keys and values")
-    return parser.parse_args()
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    add_config_file(parser, "TrajAD")
+    parser.add_argument("--input", required=True, type=existing_file, help="recording (.csv), or an image")
+    parser.add_argument("--road", type=existing_file, help="road.json of a recording with x and y")
+    parser.add_argument("--columns", choices=COLUMNS, default="plain", help="names of the CSV's columns")
+    parser.add_argument("--output", required=True, type=output_file, help="picture to write")
+    parser.add_argument("--json", type=output_file, help="score, regions and vehicles to write")
+    add_options(parser)
+    return parser
 
 
 def main(args: argparse.Namespace) -> None:
-    for path in (args.output, args.json):
-        if path is not None and not path.parent.is_dir():
-            raise FileNotFoundError(f"{path}: no folder {path.parent} to write to")
+    import cv2
+
+    from d2ext.data.image_io import read_image, resize
+    from d2ext.data.trajectories import COLUMN_MAPS, SpaceTimeGraph, read_road, read_tracks, suspects
+    from d2ext.engine import load_config
+    from d2ext.evaluation import write_json
+    from d2ext.files import write_bytes
+    from d2ext.projects.trajad import TrajADPredictor, add_trajad_config
+    from d2ext.projects.trajad.findings import region_row, track_rows, when_and_who
+    from d2ext.structures import find_regions
+    from d2ext.visualization import draw_anomalies
+
     if cv2.haveImageWriter(str(args.output)) is False:
         raise ValueError(f"{args.output}: expected a picture name such as out.png")
     cfg = load_config(add_trajad_config, args.config_file, args.opts)
@@ -103,44 +91,5 @@ def main(args: argparse.Namespace) -> None:
     print(f"wrote {args.output}" + (f" and {args.json}" if args.json else ""))
 
 
-def region_row(
-    region: Region, subject: np.ndarray | SpaceTimeGraph, vehicles: list[Suspect]
-) -> dict[str, Any]:
-    """A region as it is written for users: box in pixels x0, y0, x1, y1, times in s, positions in m."""
-    row: dict[str, Any] = {"score": region.score, "box": list(region.box)}
-    if isinstance(subject, SpaceTimeGraph):
-        row |= extent_row(region_extent(subject, region))
-        row["tracks"] = [{"id": v.track_id, "share": v.share, **extent_row(v.extent)} for v in vehicles]
-    return row
-
-
-def track_rows(graph: SpaceTimeGraph, heat_map: np.ndarray) -> list[dict[str, Any]]:
-    """The vehicles by their share of the whole heat map, also where it stays below the threshold."""
-    weights = graph.tracks_in(heat_map.clip(0))
-    total = sum(weights.values())
-    return [{"id": name, "share": weight / total} for name, weight in weights.items()]
-
-
-def extent_row(extent: Extent) -> dict[str, Any]:
-    """Times and, lane by lane, positions."""
-    lanes = [{"lane": lane, "from": low, "to": high} for lane, (low, high) in extent.lanes.items()]
-    return {"start": extent.start, "end": extent.end, "positions": lanes}
-
-
-def when_and_who(row: dict[str, Any], label: str) -> str:
-    """A region in one line."""
-    if "start" not in row:
-        return "pixels " + " ".join(map(str, row["box"]))
-    where = ", ".join(f"lane {p['lane']} {p['from']:g}-{p['to']:g} m" for p in row["positions"])
-    who = f"vehicles {label}" if row["tracks"] else "no vehicle"
-    return f"{row['start']:g}-{row['end']:g} s, {where}: {who}"
-
-
-def command() -> None:
-    arguments = parse_args()
-    with one_line_errors():
-        main(arguments)
-
-
 if __name__ == "__main__":
-    command()
+    run_command(build_parser(), main)

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Make the teacher of EfficientAD: a PDN that describes patches as a pretrained network does.
 
-    projects/TrajAD/distill_teacher.py --weights wide_resnet101_2.pth --data DIR --output FILE
-    projects/TrajAD/distill_teacher.py --source timm/resnet18 --weights FILE --data DIR --output FILE
-    projects/TrajAD/distill_teacher.py --source pdn --random --output FILE
+    .venv/bin/python projects/TrajAD/distill_teacher.py --weights wide_resnet101_2.pth --data IMAGES \\
+        --output teacher.safetensors
+    .venv/bin/python projects/TrajAD/distill_teacher.py --source timm/resnet18 --weights resnet18.pth \\
+        --data IMAGES --output teacher.safetensors
+    .venv/bin/python projects/TrajAD/distill_teacher.py --source pdn --random --output teacher.safetensors
 
 The source is any network of torchvision, or of timm as timm/NAME, with its weights in a local file; with
 --random its weights are random. "pdn" is a random PDN itself, which needs no images and no training. Stopped,
@@ -13,232 +15,57 @@ the command goes on where it was when it is started again.
 from __future__ import annotations
 
 import argparse
-import hashlib
+import sys
 from pathlib import Path
 
-import d2ext  # noqa: F401  (first: registers datasets and models, silences import-time warnings)
-
-# isort: split
-import cv2
-import numpy as np
-import timm
-import torch
-import torch.nn.functional as F
-import torchvision
-from torch import Tensor, nn
-from tqdm import tqdm
-
-from d2ext.data.image_io import list_images, read_image, resize
-from d2ext.engine import load_weights, one_line_errors, read_checkpoint, write_safetensors
-from d2ext.files import atomic_write
-from d2ext.modeling.patch_features import PatchFeatures
-from d2ext.modeling.pdn import FEATURES, PDN
-
-GRAY = 0.1  # share of images that lose their colour (published)
-STATISTICS = 10_000  # images over which the source's channels are normalised (published)
-SAVE_EVERY = 500  # iterations
-#: ImageNet statistics in BGR order: the images stay BGR for the PDN, and are turned to RGB for the source.
-MEAN, STD = (103.53, 116.28, 123.675), (57.375, 57.12, 58.395)
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
+from d2ext_cli import CommandParser, existing_folder, integer, number, output_file, run_command
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
     parser.add_argument("--source", default="wide_resnet101_2", help="torchvision name, timm/NAME, or pdn")
     parser.add_argument("--layers", nargs="+", default=["layer2", "layer3"], help="parts of the source")
     weights = parser.add_mutually_exclusive_group(required=True)
     weights.add_argument("--weights", type=Path, help="local file of the source's weights")
     weights.add_argument("--random", action="store_true", help="random weights, on purpose")
-    parser.add_argument("--data", type=Path, help="folder of images, with its subfolders")
-    parser.add_argument("--output", type=Path, required=True, help=".safetensors file to write")
+    parser.add_argument("--data", type=existing_folder, help="folder of images, with its subfolders")
+    parser.add_argument("--output", type=output_file, required=True, help=".safetensors file to write")
     parser.add_argument("--pdn", choices=("small", "medium"), default="small")
-    parser.add_argument("--width", type=float, default=1.0, help="share of the published channels")
-    parser.add_argument("--size", type=int, default=256, help="pixels of an image's side")
-    parser.add_argument("--iterations", type=int, default=60_000)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--lr", type=float, default=1e-4)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    return parser.parse_args()
+    parser.add_argument("--width", type=number(above=0), default=1.0, help="share of the published channels")
+    parser.add_argument("--size", type=integer(1), default=256, help="pixels of an image's side")
+    parser.add_argument("--iterations", type=integer(1), default=60_000)
+    parser.add_argument("--batch", type=integer(1), default=16, help="images an iteration")
+    parser.add_argument("--lr", type=number(above=0), default=1e-4)
+    parser.add_argument("--seed", type=integer(0), default=0)
+    parser.add_argument("--device", help="default: cuda where there is a GPU, else cpu")
+    parser.add_check(check_arguments)
+    return parser
 
 
-def build_source(name: str, weights: Path | None) -> nn.Module:
-    """The network whose description is distilled.
-
-    Raises:
-        FileNotFoundError, ValueError: no such network, or weights that are missing or do not fit.
-    """
-    library, _, own = name.rpartition("/")
-    if library == "timm" and timm.is_model(own):
-        network = timm.create_model(own)
-    elif not library and own in torchvision.models.list_models():
-        network = torchvision.models.get_model(own, weights=None)
-    else:
-        raise ValueError(f"--source {name}: expected a name of torchvision.models, timm/NAME, or pdn")
-    if weights is None:
-        return network
-    if not weights.is_file():
-        where = f"torchvision.models.get_model({own!r}, weights='DEFAULT')"
-        if library == "timm":
-            where = f"timm.create_model({own!r}, pretrained=True)"
-        raise FileNotFoundError(
-            f"--weights {weights}: no such file; where there is a network, save the state_dict() of {where}"
-        )
-    # Files of old releases lack BatchNorm's counters, which evaluation does not read.
-    counters = {k: v for k, v in network.state_dict().items() if k.endswith("num_batches_tracked")}
-    load_weights(network, counters | read_checkpoint(weights)["model"], weights)
-    return network
-
-
-class Images:
-    """Batches of a folder's images; batch b is a function of the seed and b.
-
-    Args:
-        folder: of images, with its subfolders.
-    """
-
-    def __init__(self, folder: Path, size: int, batch: int, seed: int) -> None:
-        self.files = list_images(folder)
-        self.size, self.batch, self.seed = size, batch, seed
-
-    def __getitem__(self, number: int) -> Tensor:
-        """(batch, 3, 2 size, 2 size) normalised BGR."""
-        rng = np.random.default_rng((self.seed, number))
-        images = []
-        for index in rng.integers(len(self.files), size=self.batch):
-            image = resize(read_image(self.files[index]), (2 * self.size, 2 * self.size))
-            if rng.random() < GRAY:
-                image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-            images.append(torch.from_numpy(image.transpose(2, 0, 1).copy()))
-        x = torch.stack(images).float()
-        return (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
-
-
-class Distillation:
-    """A PDN that learns the source's description, resumable.
-
-    Args:
-        args: of the command.
-    """
-
-    def __init__(self, args: argparse.Namespace) -> None:
-        self.args = args
-        self.data = Images(args.data, args.size, args.batch, args.seed)
-        network = build_source(args.source, args.weights)
-        channels = round(FEATURES * args.width)
-        self.source = PatchFeatures(network, args.layers, channels).to(args.device)
-        self.pdn = PDN(args.pdn, channels, args.width, padding=True).to(args.device)
-        self.optimizer = torch.optim.Adam(self.pdn.parameters(), args.lr, weight_decay=1e-5)
-        self.done = 0
-        self.mean = self.std = torch.empty(0)
-        self.state_file = args.output.with_name(f"{args.output.name}.resume.pth")
-        keys = ("source", "layers", "weights", "data", "pdn", "width", "size", "batch", "lr", "seed")
-        self.settings = {key: str(getattr(args, key)) for key in keys}
-
-    def run(self) -> None:
-        """Distil and write the teacher."""
-        self._resume()
-        if not len(self.mean):
-            self.mean, self.std = self._statistics()
-        progress = tqdm(total=self.args.iterations, initial=self.done, unit="iteration", desc="distillation")
-        while self.done < self.args.iterations:
-            images = self.data[self.done].to(self.args.device)
-            small = F.interpolate(
-                images, self.args.size, mode="bilinear", align_corners=False, antialias=True
-            )
-            found = self.pdn(small)
-            loss = (self._target(images, found.shape[-2:]) - found).square().mean()
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            self.done += 1
-            progress.update()
-            progress.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
-            if self.done % SAVE_EVERY == 0:
-                self._save()
-        progress.close()
-        write_teacher(self.pdn, self.args)
-        self.state_file.unlink(missing_ok=True)
-
-    def _target(self, images: Tensor, size: tuple[int, int]) -> Tensor:
-        target = (self.source(images.flip(1)) - self.mean) / self.std  # RGB
-        return F.interpolate(target, size, mode="bilinear", align_corners=False)
-
-    def _statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation (C, 1, 1) of the source's channels."""
-        count = -(-min(STATISTICS, len(self.data.files)) // self.args.batch)
-        total = squares = torch.zeros((), dtype=torch.float64)
-        for number in tqdm(range(count), unit="batch", desc="statistics of the source"):
-            x = self.source(self.data[number].flip(1).to(self.args.device)).double()
-            total = total + x.mean((0, 2, 3)) / count
-            squares = squares + x.square().mean((0, 2, 3)) / count
-        std = (squares - total.square()).clamp_min(1e-12).sqrt()
-        return total.float().view(-1, 1, 1), std.float().view(-1, 1, 1)
-
-    def _save(self) -> None:
-        state = {"pdn": self.pdn.state_dict(), "optimizer": self.optimizer.state_dict(), "done": self.done}
-        with atomic_write(self.state_file) as f:
-            torch.save(state | {"mean": self.mean, "std": self.std, "settings": self.settings}, f)
-
-    def _resume(self) -> None:
-        if not self.state_file.is_file():
-            return
-        state = read_checkpoint(self.state_file)["model"]
-        if state["settings"] != self.settings:
-            changed = next(k for k in self.settings if state["settings"].get(k) != self.settings[k])
-            raise ValueError(
-                f"{self.state_file}: begun with another --{changed} ({state['settings'].get(changed)}); "
-                "give the same, or remove the file to begin again"
-            )
-        self.pdn.load_state_dict(state["pdn"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.mean, self.std = (state[key].to(self.args.device) for key in ("mean", "std"))
-        self.done = state["done"]
-
-
-def random_pdn(args: argparse.Namespace) -> PDN:
-    """A PDN whose random weights keep the variance of what passes through them (He et al., ICCV 2015)."""
-    torch.manual_seed(args.seed)
-    pdn = PDN(args.pdn, round(FEATURES * args.width), args.width)
-    for module in pdn.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight)
-            nn.init.zeros_(module.bias)
-    return pdn
-
-
-def write_teacher(pdn: PDN, args: argparse.Namespace) -> None:
-    """The weights in float16, with what they were made from."""
-    weights = "random"
-    if args.weights is not None:
-        weights = f"{args.weights.name} {hashlib.sha256(args.weights.read_bytes()).hexdigest()[:16]}"
-    metadata = {"source": args.source, "weights": weights, "pdn": args.pdn, "width": str(args.width)}
-    write_safetensors(pdn.state_dict(), args.output, metadata, half=True)
-    print(f"wrote {args.output}")
+def check_arguments(args: argparse.Namespace) -> None:
+    """A random PDN needs nothing; a network needs images."""
+    if args.output.suffix != ".safetensors":
+        raise ValueError(f"--output {args.output}: expected a name that ends in .safetensors")
+    if args.source == "pdn" and not args.random:
+        raise ValueError("--source pdn: expected --random, there are no weights to take")
+    if args.source != "pdn" and args.data is None:
+        raise ValueError("--data: expected a folder of images to distil on")
 
 
 def main(args: argparse.Namespace) -> None:
-    if not args.output.parent.is_dir():
-        raise FileNotFoundError(f"{args.output}: no folder {args.output.parent} to write to")
-    if args.output.suffix != ".safetensors":
-        raise ValueError(f"{args.output}: expected a name that ends in .safetensors")
+    import torch
+
+    from d2ext.projects.trajad.distillation import Distillation, random_pdn, write_teacher
+
+    if args.device is None:
+        args.device = "cuda" if torch.cuda.is_available() else "cpu"
     if args.source == "pdn":
-        if not args.random:
-            raise ValueError("--source pdn: expected --random, there are no weights to take")
         write_teacher(random_pdn(args), args)
         return
-    if args.data is None:
-        raise ValueError("--data: expected a folder of images to distil on")
     torch.manual_seed(args.seed)
     Distillation(args).run()
 
 
-def command() -> None:
-    arguments = parse_args()
-    with one_line_errors():
-        main(arguments)
-
-
 if __name__ == "__main__":
-    command()
+    run_command(build_parser(), main)

@@ -1,26 +1,33 @@
 #!/usr/bin/env python3
 """Train or evaluate TrajAD.
 
-projects/TrajAD/train_net.py --config-file configs/TrajAD/trajad_synthtraffic.yaml [--eval-only]
-[--resume] [KEY VALUE ...]
+    .venv/bin/python projects/TrajAD/train_net.py --config-file configs/TrajAD/trajad_synthtraffic.yaml
+
+--eval-only evaluates MODEL.WEIGHTS, --resume goes on where a training stopped, and config keys and their
+values at the end of the line override the config.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
+from typing import Any
 
-import d2ext  # noqa: F401  (first: registers datasets and models, silences import-time warnings)
-
-# isort: split
-from detectron2.engine import default_argument_parser
-
-from d2ext.engine import default_main, train_or_evaluate
-from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
+from d2ext_cli import CommandParser, run_training, training_parser
 
 
-def main(args: argparse.Namespace):
+def build_parser() -> CommandParser:
+    return training_parser(__doc__, "TrajAD")
+
+
+def main(args: argparse.Namespace) -> Any:
+    from d2ext.engine import train_or_evaluate
+    from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
+
     return train_or_evaluate(TrajADTrainer, add_trajad_config, args)
 
 
 if __name__ == "__main__":
-    default_main(main, default_argument_parser().parse_args())
+    run_training(build_parser(), main)

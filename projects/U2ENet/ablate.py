@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Trains variants of U2ENet on SynthRoad with several seeds and prints what each reaches, as Markdown.
 
-projects/U2ENet/ablate.py --iterations 600 --seeds 3 [--only no-filter concat] [KEY VALUE ...]
+    .venv/bin/python projects/U2ENet/ablate.py --iterations 600 --seeds 3
+    .venv/bin/python projects/U2ENet/ablate.py --seeds 1 --only no-filter concat
 
 All start from the shipped checkpoint, but for what brings words and image together, which starts from
 nothing; image and text encoder stay as they are. Every run trains, chooses its thresholds on the validation
@@ -16,24 +17,11 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import sys
 from pathlib import Path
 
-import d2ext  # noqa: F401  (first: silences import-time warnings)
-
-# isort: split
-import torch
-
-from d2ext.engine import (
-    Column,
-    load_config,
-    markdown_table,
-    metrics_file,
-    read_checkpoint,
-    run_once,
-    write_safetensors,
-)
-from d2ext.files import write_bytes
-from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
+from d2ext_cli import CommandParser, check_options, integer, output_folder, run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "projects/U2ENet"
@@ -69,25 +57,26 @@ EVALUATED: dict[str, tuple[str, list[str]]] = {
     "depth-ground": ("depth from the ground plane only", [U2E + "DEPTH_ESTIMATES", "['ground']"]),
     "depth-image": ("all depths but the told one", [U2E + "DEPTH_ESTIMATES", "['direct','height','ground']"]),
 }
+#: Columns of the first table: title, dataset, section and metric.
 COLUMNS = [
-    Column("single Acc@0.25", SINGLE, "published", "Acc@0.25"),
-    Column("single Acc@0.5", SINGLE, "published", "Acc@0.5"),
-    Column("single exact Acc@0.5", SINGLE, "exact", "Acc@0.5"),
-    Column("multi F1@0.25", MULTI, "exact", "F1@0.25"),
-    Column("multi F1@0.5", MULTI, "exact", "F1@0.5"),
-    Column("none", MULTI, "exact", "none_acc"),
+    ("single Acc@0.25", SINGLE, "published", "Acc@0.25"),
+    ("single Acc@0.5", SINGLE, "published", "Acc@0.5"),
+    ("single exact Acc@0.5", SINGLE, "exact", "Acc@0.5"),
+    ("multi F1@0.25", MULTI, "exact", "F1@0.25"),
+    ("multi F1@0.5", MULTI, "exact", "F1@0.5"),
+    ("none", MULTI, "exact", "none_acc"),
 ]
 #: At exact IoU 0.5: Acc of single targets by distance, F1 by number of targets and what the sentence tells.
 PARTS = [
-    Column("near", SINGLE, "exact", "Near/Acc@0.5"),
-    Column("medium", SINGLE, "exact", "Medium/Acc@0.5"),
-    Column("far", SINGLE, "exact", "Far/Acc@0.5"),
-    Column("1 target", MULTI, "exact", "targets=1/F1@0.5"),
-    Column("2-3", MULTI, "exact", "targets=2-3/F1@0.5"),
-    Column("4+", MULTI, "exact", "targets=4+/F1@0.5"),
-    Column("colour", MULTI, "exact", "kind=appearance/F1@0.5"),
-    Column("distance", MULTI, "exact", "kind=distance/F1@0.5"),
-    Column("place", MULTI, "exact", "kind=place/F1@0.5"),
+    ("near", SINGLE, "exact", "Near/Acc@0.5"),
+    ("medium", SINGLE, "exact", "Medium/Acc@0.5"),
+    ("far", SINGLE, "exact", "Far/Acc@0.5"),
+    ("1 target", MULTI, "exact", "targets=1/F1@0.5"),
+    ("2-3", MULTI, "exact", "targets=2-3/F1@0.5"),
+    ("4+", MULTI, "exact", "targets=4+/F1@0.5"),
+    ("colour", MULTI, "exact", "kind=appearance/F1@0.5"),
+    ("distance", MULTI, "exact", "kind=distance/F1@0.5"),
+    ("place", MULTI, "exact", "kind=place/F1@0.5"),
 ]
 
 
@@ -96,6 +85,11 @@ def write_start(options: list[str], seed: int, path: Path) -> None:
 
     A layer that reads less than the shipped one, as the box head does without a sentence, keeps what is left.
     """
+    import torch
+
+    from d2ext.engine import load_config, read_checkpoint, write_safetensors
+    from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
+
     torch.manual_seed(seed)
     state = U2ENetTrainer.build_model(
         load_config(add_u2enet_config, str(ROOT / CONFIG), options)
@@ -125,6 +119,8 @@ class Run:
 
     def commands(self) -> dict[str, list[str]]:
         """What has to be run, script and arguments, by the file that it makes."""
+        from d2ext.engine import metrics_file
+
         weights = ["MODEL.WEIGHTS", str(self.trained), *self.options]
         commands = {}
         if self.name in VARIANTS:
@@ -145,7 +141,9 @@ class Run:
 
     def complete(self) -> None:
         """Do what is not done yet."""
-        print(f"\n=== {self.name}, seed {self.seed}", flush=True)
+        from d2ext.engine import run_once
+
+        print(f"\n=== {self.name}, seed {self.seed}")
         if self.name in VARIANTS and not (self.folder / START).is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_start(self.options, self.seed, self.folder / START)
@@ -164,16 +162,21 @@ class Run:
         return [*lines, *progress[4::5], (self.folder / CHOSEN).read_text().replace("\n", "")]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--iterations", type=int, default=600, help="training iterations of a run")
-    parser.add_argument("--seeds", type=int, default=3, help="runs of every variant")
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    parser.add_argument("--iterations", type=integer(1), default=600, help="training iterations of a run")
+    parser.add_argument("--seeds", type=integer(1), default=3, help="runs of every variant")
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
-    parser.add_argument("--output", type=Path, default=ROOT / "output/ablation")
+    parser.add_argument("--output", type=output_folder, default=ROOT / "output/ablation")
     parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="more options for every run")
-    args = parser.parse_args()
+    parser.add_check(lambda args: check_options(args.options))
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    from d2ext.engine import Column, markdown_table
+    from d2ext.files import write_bytes
+
     output = args.output.resolve()
     options = ["SOLVER.MAX_ITER", str(args.iterations), *args.options]
     names = args.only + (list(EVALUATED) if "full" in args.only else [])
@@ -183,7 +186,8 @@ def main() -> None:
             runs[name][seed].complete()
     titles = {name: title for name, (title, _) in (VARIANTS | EVALUATED).items()}
     rows = {titles[name]: [run.folder for run in runs[name]] for name in names}
-    result = "\n\n".join(markdown_table("variant", rows, columns) for columns in (COLUMNS, PARTS))
+    tables = [[Column(*column) for column in columns] for columns in (COLUMNS, PARTS)]
+    result = "\n\n".join(markdown_table("variant", rows, columns) for columns in tables)
     write_bytes(output / "tables.md", (result + "\n").encode())
     log = [line for name in names for run in runs[name] for line in run.log()]
     write_bytes(output / "runs.log", ("\n".join(log) + "\n").encode())
@@ -191,4 +195,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(build_parser(), main)

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Find in one image the objects that sentences describe, draw their 3D boxes and write them as JSON.
 
-projects/U2ENet/demo.py --config-file C --input IMG --calib FILE [--ground FILE] --text "..." [--text "..."]
-    --output OUT.png [--json OUT.json] [--single] [--opts MODEL.WEIGHTS file ...]
+    .venv/bin/python projects/U2ENet/demo.py --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml \\
+        --input image.jpg --calib calib.txt --ground denorm.txt \\
+        --text "The red bus." --text "All pedestrians." --output out.png --json out.json \\
+        --opts MODEL.WEIGHTS projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors
 
 With --runtime onnx --onnx DIR in place of --config-file and --opts it runs what export_onnx.py wrote.
 """
@@ -10,52 +12,61 @@ With --runtime onnx --onnx DIR in place of --config-file and --opts it runs what
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import d2ext  # noqa: F401  (first: registers datasets and models, silences import-time warnings)
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
+from d2ext_cli import (
+    CommandParser,
+    add_image,
+    add_options,
+    config_file,
+    existing_folder,
+    output_file,
+    run_command,
+)
 
-# isort: split
-import torch
-
-from d2ext.data.categories import CATEGORIES
-from d2ext.data.formats.kitti import read_calib, read_ground
-from d2ext.data.image_io import read_image
-from d2ext.engine import load_config, one_line_errors
-from d2ext.evaluation import write_json
-from d2ext.projects.u2enet import OnnxU2ENet, U2ENetPredictor, add_u2enet_config
-from d2ext.projects.u2enet.evaluator import answer_rows
-from d2ext.structures import Camera
-from d2ext.visualization import check_picture_path, draw_grounding, write_picture
+if TYPE_CHECKING:
+    from d2ext.projects.u2enet import U2ENetPredictor
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config-file", help="a file of configs/U2ENet")
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    parser.add_argument("--config-file", type=config_file, metavar="FILE", help="a file of configs/U2ENet")
     parser.add_argument("--runtime", choices=("torch", "onnx"), default="torch", help="what runs the model")
-    parser.add_argument("--onnx", type=Path, help="folder of export_onnx.py, for --runtime onnx")
-    parser.add_argument("--input", required=True, type=Path, help="image")
-    parser.add_argument(
-        "--calib", required=True, type=Path, help="KITTI or Rope3D calibration with a P2 line"
-    )
-    parser.add_argument("--ground", type=Path, help="ground plane: Rope3D denorm file or KITTI planes file")
+    parser.add_argument("--onnx", type=existing_folder, help="folder of export_onnx.py, for --runtime onnx")
+    add_image(parser)
     parser.add_argument("--text", required=True, action="append", help="sentence; may be given several times")
-    parser.add_argument("--output", required=True, type=Path, help="picture to write")
-    parser.add_argument("--json", type=Path, help="boxes to write")
+    parser.add_argument("--output", required=True, type=output_file, help="picture to write")
+    parser.add_argument("--json", type=output_file, help="boxes to write")
     parser.add_argument("--single", action="store_true", help="exactly one object a sentence")
-    parser.add_argument("--opts", nargs=argparse.REMAINDER, default=[], help="config keys and values")
-    args = parser.parse_args()
+    add_options(parser)
+    parser.add_check(check_runtime)
+    return parser
+
+
+def check_runtime(args: argparse.Namespace) -> None:
+    """Each runtime has its own arguments."""
     if args.runtime == "onnx" and (args.onnx is None or args.config_file or args.opts):
-        parser.error(
+        raise ValueError(
             "--runtime onnx: expected --onnx DIR, whose config holds, and no --config-file or --opts"
         )
     if args.runtime == "torch" and (args.config_file is None or args.onnx):
-        parser.error("--runtime torch: expected --config-file FILE and no --onnx")
-    return args
+        raise ValueError("--runtime torch: expected --config-file FILE and no --onnx")
 
 
 def main(args: argparse.Namespace) -> None:
+    import torch
+
+    from d2ext.data.categories import CATEGORIES
+    from d2ext.data.formats.kitti import read_calib, read_ground
+    from d2ext.data.image_io import read_image
+    from d2ext.evaluation import write_json
+    from d2ext.projects.u2enet.evaluator import answer_rows
+    from d2ext.structures import Camera
+    from d2ext.visualization import check_picture_path, draw_grounding, write_picture
+
     check_picture_path(args.output)
     image = read_image(args.input)
     camera = Camera(read_calib(args.calib), image.shape[:2])
@@ -73,17 +84,14 @@ def main(args: argparse.Namespace) -> None:
 
 def load_predictor(args: argparse.Namespace) -> U2ENetPredictor:
     """The predictor that the arguments choose."""
+    from d2ext.engine import load_config
+    from d2ext.projects.u2enet import OnnxU2ENet, U2ENetPredictor, add_u2enet_config
+
     if args.runtime == "onnx":
         model = OnnxU2ENet(args.onnx)
         return U2ENetPredictor(model.cfg, model)
     return U2ENetPredictor(load_config(add_u2enet_config, args.config_file, args.opts))
 
 
-def command() -> None:
-    arguments = parse_args()
-    with one_line_errors():
-        main(arguments)
-
-
 if __name__ == "__main__":
-    command()
+    run_command(build_parser(), main)

@@ -1,38 +1,42 @@
 #!/usr/bin/env python3
 """Write the text encoder of a trained U2ENet as a Hugging Face folder, for MODEL.TEXT.NAME of another model.
 
-projects/U2ENet/export_text_encoder.py --config-file C --output DIR --opts MODEL.WEIGHTS file
+    .venv/bin/python projects/U2ENet/export_text_encoder.py \\
+        --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml --output text_encoder \\
+        --opts MODEL.WEIGHTS projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-import d2ext  # noqa: F401  (first: registers datasets and models, silences import-time warnings)
-
-# isort: split
-from d2ext.engine import load_config, one_line_errors
-from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
+from d2ext_cli import CommandParser, add_config_file, add_options, output_folder, run_command
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--config-file", required=True, help="a file of configs/U2ENet")
-    parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    parser.add_argument("--opts", nargs=argparse.REMAINDER, default=[], help="config keys and values")
-    args = parser.parse_args()
-    with one_line_errors():
-        cfg = load_config(add_u2enet_config, args.config_file, args.opts)
-        if not cfg.MODEL.WEIGHTS:
-            raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")
-        text = U2ENetPredictor(cfg).model.text_encoder
-        text.encoder.save_pretrained(args.output)
-        text.tokenizer.backend.save_pretrained(args.output)
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    add_config_file(parser, "U2ENet")
+    parser.add_argument("--output", required=True, type=output_folder, help="folder to write")
+    add_options(parser)
+    return parser
+
+
+def main(args: argparse.Namespace) -> None:
+    from d2ext.engine import load_config
+    from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
+
+    cfg = load_config(add_u2enet_config, args.config_file, args.opts)
+    if not cfg.MODEL.WEIGHTS:
+        raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")
+    print(f"loading {cfg.MODEL.WEIGHTS}")
+    text = U2ENetPredictor(cfg).model.text_encoder
+    text.encoder.save_pretrained(args.output)
+    text.tokenizer.backend.save_pretrained(args.output)
     print(f"{args.output}: MODEL.TEXT.NAME {args.output} MODEL.TEXT.PRETRAINED True")
 
 
 if __name__ == "__main__":
-    main()
+    run_command(build_parser(), main)

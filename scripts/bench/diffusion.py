@@ -8,23 +8,12 @@ import torch
 from detectron2.modeling import build_model
 from tqdm import tqdm
 
-from d2ext.engine import inference_autocast, load_config
+from d2ext.engine import inference_autocast, inference_dtype, load_config
 from d2ext.modeling import optimize_for_inference
 from d2ext.projects.diffusion_det3d import add_diffusion_det3d_config
 
-from .models import ROOT, record
-from .report import Clock, machine, new_plot, write_table
-
-CONFIG = "configs/DiffusionDet3D/diffusion_r50_rope3d.yaml"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", default=str(ROOT / CONFIG), help="of a DiffusionDet3D; weights are random"
-    )
-    parser.add_argument("--steps", nargs="+", type=int, default=[1, 2, 4, 8])
-    parser.add_argument("--boxes", nargs="+", type=int, default=[25, 50, 100, 300])
-    parser.add_argument("--dtype", default="float32", help="TEST.DTYPE of the model")
+from .models import record
+from .report import Clock, dtype_name, machine, new_plot, write_table
 
 
 @torch.no_grad()
@@ -51,7 +40,8 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
             rows.append([str(boxes), str(steps), *seconds, *shares, str(len(passes))])
     header = ("boxes", "steps", "s an image", "encoder s", "decoder s", "encoder", "decoder", "encodings")
     height, width = cfg.INPUT.SIZE
-    title = f"{machine(clock)}; {width}x{height}, {args.dtype}, {cfg.MODEL.DETECTION3D.NUM_HEADS} heads"
+    dtype = dtype_name(inference_dtype(cfg))
+    title = f"{machine(clock)}; {width}x{height}, {dtype}, {cfg.MODEL.DETECTION3D.NUM_HEADS} heads"
     write_table(args.output / "diffusion.md", title, header, rows)
     figure, (ax,) = new_plot("DiffusionDet3D, one image", "steps", "s")
     for boxes in args.boxes:

@@ -26,12 +26,6 @@ LAYERS: dict[str, type[nn.Module]] = {"SSM": CrossModalSSM, "attention": CrossAt
 DIM, STATE, HEADS = 64, 32, 4
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--pixels", nargs="+", type=int, default=[3840, 7680, 15360, 30720, 61440, 122880])
-    parser.add_argument("--words", nargs="+", type=int, default=[16, 32, 64, 128, 256, 512])
-    parser.add_argument("--fixed", nargs=2, type=int, default=[30720, 64], metavar=("PIXELS", "WORDS"))
-
-
 @torch.no_grad()
 def run(args: argparse.Namespace, clock: Clock) -> None:
     pixels, words = args.fixed

@@ -17,11 +17,8 @@ from d2ext.modeling.text_encoder import resolve_encoder
 from d2ext.projects.u2enet import add_u2enet_config
 from d2ext.structures import Boxes3D, Camera
 
-ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = {
-    "mono3drefer": "configs/U2ENet/u2enet_dla34_mono3drefer.yaml",
-    "monomulti3d": "configs/U2ENet/u2enet_dla34_monomulti3d.yaml",
-}
+from .arguments import CONFIGS, ROOT
+
 #: 53 words, the mean length of Mono3DRefer's descriptions.
 SENTENCE = (
     "The white car on the left side of the road is about 12.5 meters away from me and 1.5 meters high, it is "

@@ -15,10 +15,6 @@ from d2ext.structures import Boxes3D, iou3d
 from .report import Clock, machine, milliseconds, write_table
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """No options of its own."""
-
-
 @torch.no_grad()
 def run(args: argparse.Namespace, clock: Clock) -> None:
     rows = [*_iou(clock), *_scan(clock), *_read(clock)]

@@ -50,6 +50,11 @@ class Clock:
         return [median(t) for t in times]
 
 
+def dtype_name(dtype: torch.dtype) -> str:
+    """As config keys write it."""
+    return str(dtype).removeprefix("torch.")
+
+
 def fresh_process(function: Callable[..., Any], *args: Any) -> Any:
     """``function(*args)`` in a process of its own, whose peak memory is its own too."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:

@@ -15,10 +15,13 @@ from tqdm import tqdm
 
 from d2ext.data.build import build_grounding_train_loader
 from d2ext.data.builtin import register_dataset
+from d2ext.engine import training_dtype
+from d2ext.engine.precision import autocast
 
 from .models import full_size_config, roberta_folder, training_record
 from .report import (
     Clock,
+    dtype_name,
     fresh_process,
     machine,
     milliseconds,
@@ -29,12 +32,6 @@ from .report import (
 )
 
 DATASET = "benchmark_train"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sentences", nargs="+", type=int, default=[1, 3, 10, 20], metavar="K")
-    parser.add_argument("--workers", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--images", type=int, default=24, help="images that the loader reads")
 
 
 def run(args: argparse.Namespace, clock: Clock) -> None:
@@ -48,14 +45,15 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
 
 def _by_sentences(args: argparse.Namespace, clock: Clock, text: str) -> None:
     counts = sorted(set(args.sentences))
-    results = fresh_process(training_steps, text, [], True, counts, clock)
+    dtype = training_dtype(full_size_config("mono3drefer", text))
+    results = fresh_process(training_steps, text, [], dtype, counts, clock)
     first = results[0][0] / counts[0]
     rows = []
     for k, (seconds, memory) in zip(counts, results, strict=True):
         cost = seconds / k / first
         rows.append([str(k), milliseconds(seconds), f"{k / seconds:.2f}", f"{cost:.3f}", f"{memory:.0f}"])
     header = ("sentences", "ms a step", "sentences/s", f"cost of a sentence / with {counts[0]}", "peak MB")
-    title = f"{machine(clock)}; one image of 384x1280, bfloat16, text cached"
+    title = f"{machine(clock)}; one image of 384x1280, {dtype_name(dtype)}, text cached"
     write_table(args.output / "training_sentences.md", title, header, rows)
     figure, (ax,) = new_plot("Training, one image of 384x1280", "sentences an image", "sentences/s")
     ax.plot(counts, [k / s for k, (s, _) in zip(counts, results, strict=True)], "o-")
@@ -67,7 +65,8 @@ def _switches(args: argparse.Namespace, clock: Clock, text: str) -> None:
     rows = []
     for amp, checkpoint in tqdm(list(itertools.product((False, True), repeat=2)), disable=None):
         options = ["MODEL.TIMM.CHECKPOINT", str(checkpoint)]
-        ((seconds, memory),) = fresh_process(training_steps, text, options, amp, [10], clock)
+        dtype = torch.bfloat16 if amp else torch.float32
+        ((seconds, memory),) = fresh_process(training_steps, text, options, dtype, [10], clock)
         on = [str(amp), str(checkpoint)]
         rows.append([*on, milliseconds(seconds), f"{memory:.0f}"])
     header = ("SOLVER.AMP.ENABLED", "MODEL.TIMM.CHECKPOINT", "ms a step", "peak MB")
@@ -76,7 +75,7 @@ def _switches(args: argparse.Namespace, clock: Clock, text: str) -> None:
 
 
 def training_steps(
-    text: str, options: list[str], amp: bool, counts: list[int], clock: Clock
+    text: str, options: list[str], dtype: torch.dtype, counts: list[int], clock: Clock
 ) -> list[tuple[float, float]]:
     """Seconds of forward and backward pass, and MB at the peak, for each number of sentences."""
     cfg = full_size_config("mono3drefer", text, options)
@@ -84,7 +83,7 @@ def training_steps(
     batches = [[training_record(tuple(cfg.INPUT.SIZE), k)] for k in counts]
 
     def step(batch: list[dict]) -> None:
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=amp):
+        with autocast(model.device, dtype):
             losses = model(batch)
         model.zero_grad()
         sum(losses.values()).backward()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,24 +13,15 @@ from tqdm import tqdm
 
 from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.trajectories import SpaceTimeRenderer, Tracks
-from d2ext.engine import load_config
+from d2ext.engine import inference_dtype, load_config
 from d2ext.layers import linear_attention
 from d2ext.modeling import optimize_for_inference
 from d2ext.projects.trajad import StreamingPredictor, TrajADPredictor, add_trajad_config
 
-from .report import Clock, machine, milliseconds, new_plot, write_table
+from .report import Clock, dtype_name, machine, milliseconds, new_plot, write_table
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs/TrajAD/trajad_synthtraffic.yaml"
 BRANCHES = ("autoencoder", "softmax", "linear", "gated_linear")
 HEADS, DIM = 4, 16  # of the attention that is timed alone: the branch's
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config-file", default=str(CONFIG))
-    parser.add_argument("--widths", nargs="+", type=int, default=[256, 512, 1024], help="columns")
-    parser.add_argument("--tokens", nargs="+", type=int, default=[1024, 4096, 16384, 65536])
-    parser.add_argument("--softmax-tokens", type=int, default=65536, help="most tokens of softmax attention")
-    parser.add_argument("--steps", nargs="+", type=int, default=[4, 16, 64, 256], help="new columns")
 
 
 @torch.no_grad()
@@ -75,8 +65,9 @@ def _graphs(args: argparse.Namespace, clock: Clock) -> None:
         draw, *times = clock.alternate(partial(renderer.render, 0, width), *calls)
         results[width] = times
         rows.append([f"{image.shape[0]} x {width}", *map(milliseconds, (draw, *times))])
+    title = f"{machine(clock)}; {dtype_name(inference_dtype(models[0].cfg))}"
     header = ("graph", "drawing ms", *(f"{branch} ms" for branch in BRANCHES))
-    write_table(args.output / "trajad_graphs.md", machine(clock), header, rows)
+    write_table(args.output / "trajad_graphs.md", title, header, rows)
     figure, (ax,) = new_plot("TrajAD, one graph", "columns", "ms")
     for k, branch in enumerate(BRANCHES):
         ax.plot(args.widths, [1000 * results[w][k] for w in args.widths], "o-", label=branch)
@@ -133,6 +124,7 @@ def _streaming(args: argparse.Namespace, clock: Clock) -> None:
         new, whole = clock.alternate(one, lambda r=renderer: batch(r.render(0, width).image))
         cells = [milliseconds(new), milliseconds(new / step), milliseconds(whole), f"{new / whole:.2f}"]
         rows.append([str(step), *cells])
-    title = f"{machine(clock)}; window of {width} columns, linear attention"
+    dtype = dtype_name(inference_dtype(batch.cfg))
+    title = f"{machine(clock)}; window of {width} columns, linear attention, {dtype}"
     header = ("new columns", "ms a step", "ms a new column", "whole graph ms", "step / whole graph")
     write_table(args.output / "trajad_streaming.md", title, header, rows)

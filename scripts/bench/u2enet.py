@@ -17,12 +17,12 @@ from tqdm import tqdm
 
 from d2ext.data.augmentation import ImageTransform, to_tensor
 from d2ext.data.image_io import read_image
-from d2ext.engine import inference_autocast
+from d2ext.engine import inference_autocast, inference_dtype
 from d2ext.modeling import U2ENet, optimize_for_inference
 from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
 
-from .models import CONFIGS, full_size_config, record, roberta_folder
-from .report import Clock, machine, milliseconds, new_plot, write_table
+from .models import full_size_config, record, roberta_folder
+from .report import Clock, dtype_name, machine, milliseconds, new_plot, write_table
 
 FILE_SIZES = {"mono3drefer": (375, 1242), "monomulti3d": (1080, 1920)}
 STAGES = ("read", "resize", "backbone", "text", "filter", "fusion", "head", "decode")
@@ -31,22 +31,14 @@ Results = dict[tuple[str, int, int], dict[str, float]]
 COLUMNS = (*STAGES, "all, text cached", "all", "ResNet-50")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--configs", nargs="+", choices=CONFIGS, default=list(CONFIGS), metavar="CONFIG")
-    parser.add_argument("--sentences", nargs="+", type=int, default=[1, 3, 20], metavar="K")
-    parser.add_argument("--batch", nargs="+", type=int, default=[1, 8], metavar="B", help="images at a time")
-    parser.add_argument("--text", help="folder with RoBERTa-base's tokenizer and config; default: a stand-in")
-    parser.add_argument("--dtype", default="float32", help="TEST.DTYPE of the model")
-    parser.add_argument("--compile", action="store_true", help="with torch.compile")
-
-
 @torch.no_grad()
 def run(args: argparse.Namespace, clock: Clock) -> None:
     results: Results = {}
     with tempfile.TemporaryDirectory() as folder:
-        text = args.text or roberta_folder(Path(folder))
+        text = str(args.text) if args.text else roberta_folder(Path(folder))
         for name in args.configs:
             cfg = full_size_config(name, text, ["TEST.DTYPE", args.dtype])
+            dtype = dtype_name(inference_dtype(cfg))
             model = optimize_for_inference(build_model(cfg).eval(), args.compile)
             for batch in tqdm(args.batch, desc=name, disable=None):
                 # everything takes turns, so that what the machine does besides is in no ratio
@@ -62,7 +54,7 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
                     seconds = dict(zip(functions, clock.alternate(*functions.values()), strict=True))
                 for count in args.sentences:
                     results[name, batch, count] = {c: seconds[count, c] for c in COLUMNS}
-    _write(args, clock, results)
+    _write(args, clock, results, dtype)
 
 
 def _stages(
@@ -131,7 +123,7 @@ def _whole(model: U2ENet, records: list[dict[str, Any]]) -> dict[str, Callable[[
     }
 
 
-def _write(args: argparse.Namespace, clock: Clock, results: Results) -> None:
+def _write(args: argparse.Namespace, clock: Clock, results: Results, dtype: str) -> None:
     header = ["input", "images", "sentences", *COLUMNS, "cached / ResNet-50", "cached / fewest sentences"]
     rows = []
     least = min(args.sentences)
@@ -140,7 +132,7 @@ def _write(args: argparse.Namespace, clock: Clock, results: Results) -> None:
         few = results[name, batch, least]["all, text cached"]
         ratios = [f"{cached / seconds['ResNet-50']:.2f}", f"{cached / few:.2f}"]
         rows.append([name, str(batch), str(count), *map(milliseconds, seconds.values()), *ratios])
-    kind = [args.dtype, *(["compiled"] if args.compile else [])]
+    kind = [dtype, *(["compiled"] if args.compile else [])]
     name = "_".join(["u2enet", *kind])
     write_table(
         args.output / f"{name}.md", f"{machine(clock)}; {', '.join(kind)}; milliseconds", header, rows

@@ -10,17 +10,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny import TinyTrainer, tiny_config
 
 from d2ext.data.categories import thing_classes
 from d2ext.engine import write_report
-from d2ext.engine.pictures import PICTURE_WIDTH, draw_answers
-from d2ext.engine.report import arrange_curves, read_curves
+from d2ext.gallery import open_gallery
+from d2ext.gallery.gallery import PICTURE_WIDTH
 
 EVIL = "<script>alert('1')</script> & \"car\""
 NAME = "tiny_grounding"
+#: Of image 0, with one field of the prediction to be filled in again.
+PREDICTION = (
+    '[{"image_id": "0", "sentences": [{"id": 0, "text": "x", "predictions": [{"location": [1, 2, 9], '
+    '"dimensions": [1, 1, 1], "yaw": 0, "score": 0.5, "category_id": 0, %s}]}]}]'
+)
 
 
 def write_evaluation(folder: Path) -> None:
@@ -58,12 +64,14 @@ class Page(HTMLParser):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.tags: list[str] = []
+        self.meta: list[str | None] = []
         self.links: list[str] = []
         self.text = ""
         self.feed(path.read_text())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.meta += [dict(attrs).get("content")] if tag == "meta" else []
         self.links += [value or "" for name, value in attrs if name in ("src", "href")]
 
     def handle_data(self, data: str) -> None:
@@ -92,19 +100,33 @@ def test_training_leaves_a_page_and_pictures(tmp_path: Path, dataset: Path) -> N
     assert events.Images(f"{NAME}/0")[0].width == PICTURE_WIDTH
 
     page = Page(output / "report.html")
-    assert not {"script", "i"} & set(page.tags) and page.tags.count("figure") == 3
-    assert page.tags.count("img") == 4 and all(link.startswith("data:image/") for link in page.links)
+    assert not {"script", "i"} & set(page.tags)
+    kinds = [link.partition(";")[0] for link in page.links]
+    assert page.tags.count("img") == page.tags.count("figure") == len(kinds) == 5
+    assert kinds == 2 * ["data:image/svg+xml"] + 3 * ["data:image/jpeg"]
+    # Nothing is loaded or run, and a phone shows the page at its own width.
+    assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in page.meta
+    assert "width=device-width, initial-scale=1" in page.meta
     assert EVIL in page.text and "12.35" in page.text and "configs/<i>.yaml" in page.text
     assert page.text.count("<b>run") >= 2  # title and headline
 
 
+def test_training_goes_on_without_pictures_of_what_is_not_there(tmp_path: Path, dataset: Path) -> None:
+    cfg = tiny_config(tmp_path / "run")
+    cfg.DATASETS.VAL, cfg.DATASETS.TEST, cfg.SOLVER.MAX_ITER = (NAME,), (), 2
+    dataset.unlink()
+    EvaluatedTrainer(cfg).train()
+    assert "No pictures of mistakes" in (tmp_path / "run/report.html").read_text()
+
+
 def test_pictures_show_prediction_and_target(tmp_path: Path, dataset: Path) -> None:
     write_evaluation(tmp_path)
-    (image_id, picture), *_ = draw_answers(tmp_path, NAME, 1)
-    assert image_id == "0"
+    gallery = open_gallery(tmp_path, NAME, CfgNode())
+    (picture,) = (p.pixels for p in gallery.spread(1) if p.image_id == "0")
     changed = (np.abs(picture[:200, :800].astype(int) - 90) > 60).any(axis=(0, 2)).nonzero()[0]
     assert changed.min() < 400 < changed.max()  # target on the left, prediction on the right
-    assert list(draw_answers(tmp_path, NAME, 0)) == []
+    assert [p.image_id for p in gallery.spread(2)] == ["0", "2"]
+    assert list(gallery.spread(0)) == [] and open_gallery(tmp_path, "no_such_dataset", CfgNode()) is None
 
 
 def test_page_without_the_datasets_says_so(tmp_path: Path, dataset: Path) -> None:
@@ -114,45 +136,77 @@ def test_page_without_the_datasets_says_so(tmp_path: Path, dataset: Path) -> Non
     assert f"No pictures of mistakes: {dataset}" in page.text and "12.35" in page.text
 
 
-def test_folder_of_no_run_and_damaged_files_are_one_line(tmp_path: Path) -> None:
+def test_a_dataset_name_with_a_slash_has_its_section(tmp_path: Path) -> None:
+    for name in ("a/b/bottle_test", "plain"):
+        folder = tmp_path / "inference" / name
+        folder.mkdir(parents=True)
+        (folder / "metrics.json").write_text(json.dumps({"anomaly": {name.replace("/", "|"): 12.345}}))
+    page = Page(write_report(tmp_path))
+    assert page.tags.count("h2") == page.tags.count("table") == 2
+    assert "a|b|bottle_test" in page.text and "a/b/bottle_test" in page.text
+
+
+def test_folder_of_no_run_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="expected the output folder of a run"):
         write_report(tmp_path)
-    (tmp_path / "config.yaml").write_text("a: [")
-    with pytest.raises(ValueError, match="config.yaml: not YAML"):
-        write_report(tmp_path)
-    (tmp_path / "config.yaml").write_text("a: 1")
-    (tmp_path / "inference/x").mkdir(parents=True)
-    (tmp_path / "inference/x/metrics.json").write_text("[3]")
-    with pytest.raises(ValueError, match="metrics.json: expected the figures of an evaluation"):
-        write_report(tmp_path)
 
 
-def test_curves_of_a_resumed_run_hold_every_iteration_once(tmp_path: Path) -> None:
-    rows = [{"iteration": i, "loss": float(i), "lr": 0.1} for i in (0, 20, 40)]
-    again = [{"iteration": i, "loss": -float(i)} for i in (20, 60)]
-    lines = [json.dumps(row) for row in rows] + ['{"iteration": 60, "lo' + json.dumps(again[0])]
-    lines += [json.dumps(row) for row in again] + [json.dumps({"val/Acc": 3.0, "iteration": 10}), '{"iter']
+DAMAGE = {
+    "config.yaml": ["a: [", "[1]", "a: 2001-99-99", "3: 4\nb: {1: 2001-01-01}", b"\xff\xfe"],
+    "metrics.json": [
+        '{"iteration": null, "lr": 1}',
+        '{"iteration": NaN, "lr": 1}',
+        '{"iteration": -1}',
+        '{"lr": 1}',
+        "[1]",
+        '{"iteration": 1, "lr": "1"}',
+        '{"iteration": 1, "lr": 1' + 400 * "0" + "}",
+        b"\xff",
+    ],
+    f"inference/{NAME}/metrics.json": [
+        "[3]",
+        '{"a": 1}',
+        '{"a": {"b": "c"}}',
+        '{"a": {"b": [1]}}',
+        '{"a": {"TP": 1' + 400 * "0" + "}}",
+        100_000 * "[",
+        b"\xff",
+    ],
+    f"inference/{NAME}/predictions.json": [
+        "{}",
+        "[1]",
+        "[",
+        '[{"image_id": 0}]',
+        '[{"image_id": "0"}]',
+        '[{"image_id": "0", "sentences": [{"id": 9, "text": "x", "predictions": []}]}]',
+        '[{"image_id": "0", "sentences": [{"id": 0, "text": "x", "predictions": [{}]}]}]',
+        PREDICTION % '"location": [1, 2, NaN]',
+        PREDICTION % '"location": [1, 2, 1e999]',
+        PREDICTION % '"location": [1, 2]',
+        PREDICTION % '"location": "abc"',
+        PREDICTION % '"yaw": null',
+        PREDICTION % '"score": true',
+        PREDICTION % '"category_id": 99',
+        PREDICTION % '"category_id": 0.5',
+    ],
+}
+
+
+@pytest.mark.parametrize("name, text", [(name, text) for name, texts in DAMAGE.items() for text in texts])
+def test_damaged_and_foreign_files_are_one_line_that_names_the_file(
+    tmp_path: Path, dataset: Path, name: str, text: str | bytes
+) -> None:
+    write_evaluation(tmp_path)
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError) as caught:
+        write_report(tmp_path)
+    message = str(caught.value)
+    assert name in message and ("expected" in message or "not YAML" in message)
+    assert "\n" not in message and len(message) < 300
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_curves_that_are_not_finite_leave_gaps(tmp_path: Path) -> None:
+    lines = ['{"iteration": 0, "lr": NaN, "loss": Infinity}', '{"iteration": 1, "lr": 0.1, "loss": 2}']
     (tmp_path / "metrics.json").write_text("\n".join(lines))
-    curves = read_curves(tmp_path / "metrics.json")
-    assert curves["loss"] == [(0, 0.0), (20, -20.0), (60, -60.0)]
-    assert curves["val/Acc"] == [(10, 3.0)]
-
-
-def test_curves_are_of_losses_and_overall_figures() -> None:
-    names = [
-        "total_loss",
-        "loss_a",
-        "lr",
-        "time",
-        "v/published/Acc",
-        "v/published/Near/Acc",
-        "v/published/TP",
-    ]
-    curves = {name: [(0, 1.0), (1, 2.0)] for name in names} | {"published/Acc": [(2, 1.0)]}
-    panels = arrange_curves(curves)
-    assert {title: list(panel) for title, panel in panels.items()} == {
-        "total_loss": ["total_loss"],
-        "losses": ["loss_a"],
-        "lr": ["lr"],
-        "v": ["published/Acc"],
-    }
+    assert Page(write_report(tmp_path)).tags.count("img") == 2

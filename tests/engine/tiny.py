@@ -63,6 +63,7 @@ def tiny_config(output: Path | str) -> CfgNode:
     cfg.OUTPUT_DIR = str(output)
     cfg.MODEL.DEVICE = "cpu"
     cfg.MODEL.WEIGHTS = ""
+    cfg.SOLVER.AMP.ENABLED, cfg.TEST.DTYPE = False, "float32"
     cfg.SOLVER.IMS_PER_BATCH = 4
     cfg.SOLVER.MAX_ITER = 9
     cfg.SOLVER.CHECKPOINT_PERIOD = 3

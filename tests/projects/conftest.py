@@ -1,12 +1,12 @@
 """Commands of the projects, run in this process, and U2ENet's toy configuration file."""
 
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from project_scripts import ROOT, load_script
+from project_scripts import ROOT, call_script, load_script
 
 from d2ext.data.builtin import register_dataset
 
@@ -22,6 +22,7 @@ TOY = {
     "DATASETS": {"TRAIN": ["real_mono3drefer_train"], "TEST": ["real_mono3drefer_train"]},
     "DATALOADER": {"NUM_WORKERS": 0},
     "SOLVER": {"MAX_ITER": 4, "WARMUP_ITERS": 2, "IMS_PER_BATCH": 2, "AMP": {"ENABLED": False}},
+    "TEST": {"DTYPE": "float32"},
 }
 
 
@@ -62,16 +63,6 @@ def train_net(toy_config):
 
 
 @pytest.fixture
-def demo(monkeypatch):
+def demo():
     """Calls demo.py as a command; returns its exit status."""
-    script = load_script("demo")
-
-    def call(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["demo.py", *map(str, arguments)])
-        try:
-            script.command()
-        except SystemExit as e:
-            return e.code
-        return 0
-
-    return call
+    return partial(call_script, load_script("demo"))

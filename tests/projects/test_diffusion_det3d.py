@@ -14,7 +14,7 @@ import yaml
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import default_argument_parser
-from project_scripts import ROOT, load_script
+from project_scripts import ROOT, call_script, load_script
 
 from d2ext.data import build_detection_test_loader
 from d2ext.data.builtin import register_dataset
@@ -47,6 +47,7 @@ TOY = {
     "DATASETS": {"TRAIN": ["few_rope3d_train"], "TEST": ["few_rope3d_test"]},
     "DATALOADER": {"NUM_WORKERS": 0},
     "SOLVER": {"MAX_ITER": 3, "WARMUP_ITERS": 1, "IMS_PER_BATCH": 2, "AMP": {"ENABLED": False}},
+    "TEST": {"DTYPE": "float32"},
 }
 
 
@@ -181,18 +182,13 @@ def demo_arguments(few_images, cfg, tmp_path):
 
 
 @pytest.fixture
-def demo(monkeypatch):
+def demo():
     """Calls demo.py as a command; returns its exit status."""
-    command = load_script("demo", "DiffusionDet3D").command
+    script = load_script("demo", "DiffusionDet3D")
 
     def call(arguments: dict, *options: object) -> int:
         flat = [x for pair in arguments.items() for x in pair] + list(options)
-        monkeypatch.setattr(sys, "argv", ["demo.py", *map(str, flat)])
-        try:
-            command()
-        except SystemExit as e:
-            return e.code
-        return 0
+        return call_script(script, *flat)
 
     return call
 
@@ -209,26 +205,27 @@ def test_demo_writes_pictures_and_boxes(demo, demo_arguments, cfg, tmp_path, cap
 
 
 @pytest.mark.parametrize(
-    ("change", "options", "message"),
+    ("change", "options", "status", "message"),
     [
-        ({"--input": "nowhere.png"}, (), "nowhere.png: no such image file"),
-        ({"--calib": "nowhere.txt"}, (), "nowhere.txt"),
-        ({"--calib": "bad_calib.txt"}, (), "bad_calib.txt: "),
-        ({"--strip": "nowhere/strip.png"}, (), "no folder nowhere to write to"),
-        ({"--output": "out.docx"}, (), "out.docx: expected a picture name"),
-        ({}, ("MODEL.DIFFUSION.SAMPLER", "euler"), "SAMPLER euler: expected one of ddim, dpm_solver++"),
-        ({}, ("MODEL.DETECTION3D.HIDDEN_DIM", 40), "has shape"),
-        ({}, ("MODEL.WEIGHTS", ""), "MODEL.WEIGHTS is empty: expected a checkpoint"),
+        ({"--input": "nowhere.png"}, (), 2, "argument --input: nowhere.png: no such file"),
+        ({"--calib": "nowhere.txt"}, (), 2, "argument --calib: nowhere.txt: no such file"),
+        ({"--calib": "bad_calib.txt"}, (), 1, "bad_calib.txt: "),
+        ({"--strip": "nowhere/strip.png"}, (), 2, "no folder nowhere to write to"),
+        ({"--output": "out.docx"}, (), 1, "out.docx: expected a picture name"),
+        ({"--min-score": 30}, (), 2, "--min-score: expected a number at least 0 and at most 1, got '30'"),
+        ({}, ("MODEL.DIFFUSION.STEPS",), 2, "in turn, MODEL.DIFFUSION.STEPS has no value"),
+        ({}, ("MODEL.DIFFUSION.SAMPLER", "euler"), 1, "SAMPLER euler: expected one of ddim, dpm_solver++"),
+        ({}, ("MODEL.DETECTION3D.HIDDEN_DIM", 40), 1, "has shape"),
+        ({}, ("MODEL.WEIGHTS", ""), 1, "MODEL.WEIGHTS is empty: expected a checkpoint"),
     ],
 )
 def test_demo_says_what_is_wrong_in_one_line(
-    demo, demo_arguments, cfg, tmp_path, capsys, monkeypatch, change, options, message
+    demo, demo_arguments, cfg, tmp_path, capsys, monkeypatch, change, options, status, message
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad_calib.txt").write_text("P0: 1 2 3\n")
-    status = demo(demo_arguments | change, cfg.MODEL.WEIGHTS, *options)
+    assert demo(demo_arguments | change, cfg.MODEL.WEIGHTS, *options) == status
     error = capsys.readouterr().err.strip()
-    assert status == 1
     assert error.startswith("error: ") and message in error and "\n" not in error
     assert not (tmp_path / "out.png").exists()
 

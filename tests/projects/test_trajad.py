@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import cv2
@@ -11,12 +10,12 @@ import pytest
 import torch
 import yaml
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from project_scripts import ROOT, load_script
+from project_scripts import ROOT, call_script, load_script
 
 from d2ext.data.builtin import register_dataset
 from d2ext.data.synthtraffic.generate import generate
 from d2ext.engine import load_config, read_checkpoint
-from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
+from d2ext.projects.trajad import TrajADTrainer, add_trajad_config, distillation
 
 WIDTH = 1 / 48
 TOY = {
@@ -28,7 +27,8 @@ TOY = {
     "INPUT": {"SIZE": [64, 64]},
     "DATASETS": {"TRAIN": ["toy_disc_train"], "TEST": ["toy_disc_test"], "HELD_OUT": 0.25},
     "DATALOADER": {"NUM_WORKERS": 0},
-    "SOLVER": {"MAX_ITER": 3, "IMS_PER_BATCH": 2},
+    "SOLVER": {"MAX_ITER": 3, "IMS_PER_BATCH": 2, "AMP": {"ENABLED": False}},
+    "TEST": {"DTYPE": "float32"},
 }
 MASK = "ground_truth/scratch/000_mask.png"
 
@@ -84,19 +84,13 @@ TRAFFIC = (
 
 
 @pytest.fixture
-def distill(monkeypatch):
+def distill():
     """Calls distill_teacher.py as a command; returns its exit status."""
     script = load_script("distill_teacher", "TrajAD")
 
     def call(*arguments) -> int:
-        monkeypatch.setattr(sys, "argv", ["distill_teacher.py", *map(str, arguments)])
-        try:
-            script.command()
-        except SystemExit as e:
-            return e.code
-        return 0
+        return call_script(script, *arguments)
 
-    call.script = script
     return call
 
 
@@ -232,8 +226,8 @@ def test_a_distillation_that_was_interrupted_ends_like_one_that_was_not(distill,
     short = ("--iterations", 5, "--batch", 2, "--device", "cpu", "--lr", 0.01)
     assert distill(*common, *short, "--output", tmp_path / "whole.safetensors") == 0
 
-    monkeypatch.setattr(distill.script, "SAVE_EVERY", 2)
-    read, interrupt = distill.script.Images.__getitem__, [True]
+    monkeypatch.setattr(distillation, "SAVE_EVERY", 2)
+    read, interrupt = distillation.Images.__getitem__, [True]
 
     def interrupted(self, number):
         if number == 3 and interrupt:
@@ -241,7 +235,7 @@ def test_a_distillation_that_was_interrupted_ends_like_one_that_was_not(distill,
             raise KeyboardInterrupt
         return read(self, number)
 
-    monkeypatch.setattr(distill.script.Images, "__getitem__", interrupted)
+    monkeypatch.setattr(distillation.Images, "__getitem__", interrupted)
     parts = tmp_path / "parts.safetensors"
     assert distill(*common, *short, "--output", parts) == 130
     assert not parts.exists()
@@ -252,20 +246,28 @@ def test_a_distillation_that_was_interrupted_ends_like_one_that_was_not(distill,
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    "arguments, status, message",
     [
         (
             ("--source", "resnet18", "--weights", "no.pth", "--data", "."),
+            1,
             "--weights no.pth: no such file; where",
         ),
-        (("--source", "vgg99", "--random", "--data", "."), "--source vgg99: expected a name of torchvision"),
-        (("--random",), "--data: expected a folder of images"),
-        (("--source", "pdn", "--weights", "no.pth"), "--source pdn: expected --random"),
+        (
+            ("--source", "vgg99", "--random", "--data", "."),
+            1,
+            "--source vgg99: expected a name of torchvision",
+        ),
+        (("--random",), 2, "--data: expected a folder of images"),
+        (("--source", "pdn", "--weights", "no.pth"), 2, "--source pdn: expected --random"),
+        (("--source", "pdn", "--random", "--width", "0"), 2, "--width: expected a number greater than 0"),
     ],
 )
-def test_what_a_distillation_lacks_is_one_line(distill, disc, capsys, monkeypatch, arguments, message):
+def test_what_a_distillation_lacks_is_one_line(
+    distill, disc, capsys, monkeypatch, arguments, status, message
+):
     monkeypatch.chdir(disc)
-    assert distill(*arguments, "--output", "teacher.safetensors") == 1
+    assert distill(*arguments, "--output", "teacher.safetensors") == status
     error = capsys.readouterr().err.strip()
     assert error.startswith("error: ") and message in error and "\n" not in error
 

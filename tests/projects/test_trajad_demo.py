@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import cv2
@@ -12,7 +11,7 @@ import pytest
 import torch
 import yaml
 from detectron2.modeling import META_ARCH_REGISTRY
-from project_scripts import ROOT, load_script
+from project_scripts import ROOT, call_script, load_script
 from safetensors.torch import save_file
 from torch import nn
 
@@ -55,12 +54,7 @@ def demo(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments) -> int:
-        monkeypatch.setattr(sys, "argv", ["demo.py", "--config-file", str(config), *map(str, arguments)])
-        try:
-            script.command()
-        except SystemExit as e:
-            return e.code
-        return 0
+        return call_script(script, "--config-file", config, *arguments)
 
     return call
 
@@ -106,21 +100,22 @@ def test_a_normal_recording_has_no_regions(demo, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    "arguments, status, message",
     [
-        (("--input", "no.csv", "--output", "out.png"), "no.csv"),
-        (("--input", "no.png", "--output", "out.png"), "no.png: no such image file"),
-        (("--input", "no.csv", "--output", "nowhere/out.png"), "nowhere/out.png: no folder nowhere"),
-        (("--input", "no.csv", "--output", "out.txt"), "out.txt: expected a picture name"),
-        (("--input", "late.csv", "--output", "out.png"), "late.csv:4: the time goes backwards"),
-        (("--input", "far.csv", "--output", "out.png"), "far.csv: no vehicle on lanes 1, 2 from 0 to 381 m"),
+        (("--input", "no.csv", "--output", "out.png"), 2, "argument --input: no.csv: no such file"),
+        (("--input", "no.png", "--output", "out.png"), 1, "no.png: image file cannot be decoded"),
+        (("--input", "far.csv", "--output", "nowhere/out.png"), 2, "nowhere/out.png: no folder nowhere"),
+        (("--input", "far.csv", "--output", "out.txt"), 1, "out.txt: expected a picture name"),
+        (("--input", "late.csv", "--output", "out.png"), 1, "late.csv:4: the time goes backwards"),
+        (("--input", "far.csv", "--output", "out.png"), 1, "far.csv: no vehicle on lanes 1, 2 from 0 to 381"),
     ],
 )
-def test_bad_input_is_one_line_and_nothing_is_written(demo, tmp_path, capsys, arguments, message):
+def test_bad_input_is_one_line_and_nothing_is_written(demo, tmp_path, capsys, arguments, status, message):
     head = "track_id,time,lane,position\n"
     Path("late.csv").write_text(head + "a,1,1,10\na,2,1,20\na,1.5,1,30\n")
     Path("far.csv").write_text(head + "a,1,7,10\na,2,7,20\n")
-    assert demo(*arguments) == 1
+    Path("no.png").write_text("no picture")
+    assert demo(*arguments) == status
     error = capsys.readouterr().err.strip()
     assert error.startswith("error: ") and message in error and "\n" not in error
     assert not list(tmp_path.rglob("out.*"))

@@ -21,7 +21,7 @@ def predictor(tracks: Tracks, padding: bool, pdn: str = "small", branch: str = "
     """A small model of random weights whose maps are normalised on some graphs of the recording."""
     cfg = get_cfg()
     add_trajad_config(cfg)
-    cfg.MODEL.DEVICE = "cpu"
+    cfg.MODEL.DEVICE, cfg.TEST.DTYPE = "cpu", "float32"
     cfg.INPUT.GRAPH.WIDTH = WIDTH
     c = cfg.MODEL.EFFICIENT_AD
     c.WIDTH, c.PADDING, c.PDN, c.BRANCH.NAME = 1 / 24, padding, pdn, branch

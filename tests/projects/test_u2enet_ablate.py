@@ -6,7 +6,7 @@ import pytest
 import torch
 from project_scripts import load_script
 
-from d2ext.engine import load_config, read_checkpoint
+from d2ext.engine import load_config, metrics_file, read_checkpoint
 from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
 
 
@@ -69,6 +69,6 @@ def test_a_run_trains_chooses_and_evaluates_with_what_was_chosen(ablate, tmp_pat
 
 def test_other_depths_are_tried_on_the_network_of_the_full_model(ablate, tmp_path):
     run = ablate.Run(tmp_path, "depth-ground", 1, [])
-    assert list(run.commands()) == [ablate.CHOSEN, ablate.metrics_file(ablate.MULTI)]
+    assert list(run.commands()) == [ablate.CHOSEN, metrics_file(ablate.MULTI)]
     for command in run.commands().values():
         assert str(tmp_path / "full/1/model_final.pth") in command

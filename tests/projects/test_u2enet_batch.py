@@ -184,6 +184,8 @@ def test_a_killed_run_goes_on_with_the_shards_that_are_missing(cfg, folder, tmp_
         del before["shard-000006.jsonl"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    shown = done.stderr.replace("\r", "\n").splitlines()
+    assert all(not line or line.startswith("U2ENet:") for line in shown), done.stderr
     assert f"7 images in {output}, {7 - len(before)} of them now; 0 of these could not be used" in done.stdout
     files = sorted(output.glob("shard-*"))
     assert {path.name: path.stat().st_mtime_ns for path in files if path.name in before} == before

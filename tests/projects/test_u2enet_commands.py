@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import cv2
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from detectron2.config import get_cfg
-from project_scripts import load_script
+from project_scripts import call_script, load_script
 
 from d2ext.data.build import build_grounding_test_loader
 from d2ext.data.formats.kitti import read_calib
@@ -161,25 +160,25 @@ def test_demo_writes_a_picture_and_boxes(demo, demo_arguments, cfg, tmp_path, ca
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "status", "message"),
     [
-        ({"--input": "nowhere.png"}, "nowhere.png: no such image file"),
-        ({"--calib": "bad_calib.txt"}, "bad_calib.txt: "),
-        ({"--text": ""}, "sentence 1 of 1 is empty: expected words"),
-        ({"--text": "car " * 300}, "tokens, expected at most 160"),
-        ({"--output": "nowhere/out.png"}, "no folder nowhere to write to"),
-        ({"--output": "out.docx"}, "out.docx: expected a picture name"),
-        ({"--config-file": "nowhere.yaml"}, "nowhere.yaml: no such config file"),
+        ({"--input": "nowhere.png"}, 2, "argument --input: nowhere.png: no such file"),
+        ({"--input": "bad_calib.txt"}, 1, "bad_calib.txt: image file cannot be decoded"),
+        ({"--calib": "bad_calib.txt"}, 1, "bad_calib.txt: "),
+        ({"--text": ""}, 1, "sentence 1 of 1 is empty: expected words"),
+        ({"--text": "car " * 300}, 1, "tokens, expected at most 160"),
+        ({"--output": "nowhere/out.png"}, 2, "no folder nowhere to write to"),
+        ({"--output": "out.docx"}, 1, "out.docx: expected a picture name"),
+        ({"--config-file": "nowhere.yaml"}, 2, "argument --config-file: nowhere.yaml: no such file"),
     ],
 )
 def test_demo_says_what_is_wrong_in_one_line(
-    demo, demo_arguments, cfg, tmp_path, capsys, monkeypatch, change, message
+    demo, demo_arguments, cfg, tmp_path, capsys, monkeypatch, change, status, message
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad_calib.txt").write_text("P0: 1 2 3\n")
-    status = demo(*flat(demo_arguments | change, cfg.MODEL.WEIGHTS))
+    assert demo(*flat(demo_arguments | change, cfg.MODEL.WEIGHTS)) == status
     error = capsys.readouterr().err.strip()
-    assert status == 1
     assert error.startswith("error: ") and message in error and "\n" not in error
     assert not (tmp_path / "out.png").exists()
 
@@ -219,14 +218,13 @@ def test_calibration_reaches_the_camera_unchanged(real_data):
     assert P[0, 3] == pytest.approx(44.85728) and P[2, 3] == pytest.approx(2.745884e-3)
 
 
-def test_chosen_thresholds_reach_on_evaluation_what_they_promise(train_net, real_data, tmp_path, monkeypatch):
+def test_chosen_thresholds_reach_on_evaluation_what_they_promise(train_net, real_data, tmp_path):
     script = load_script("choose_thresholds")
     config = ROOT / "configs/U2ENet/u2enet_tiny_monomulti3d.yaml"
     weights = ["MODEL.WEIGHTS", str(ROOT / "projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors")]
     common = [*weights, "DATALOADER.NUM_WORKERS", "0", "OUTPUT_DIR", str(tmp_path / "output")]
     val = ["DATASETS.VAL", "('real_monomulti3d_train',)"]
-    monkeypatch.setattr(sys, "argv", ["", "--config-file", str(config), *common, *val])
-    script.main()
+    assert call_script(script, "--config-file", config, *common, *val) == 0
     chosen = json.loads((tmp_path / "output/thresholds.json").read_text())
     thresholds = ["SCORE_THRESHOLD", chosen["score"], "EXISTENCE_THRESHOLD", chosen["existence"]]
     thresholds[::2] = [f"MODEL.U2ENET.{key}" for key in thresholds[::2]]
@@ -236,11 +234,8 @@ def test_chosen_thresholds_reach_on_evaluation_what_they_promise(train_net, real
     assert chosen["f1"] > 0
 
 
-def test_thresholds_are_not_chosen_on_single_targets(toy_config, real_data, cfg, monkeypatch, capsys):
+def test_thresholds_are_not_chosen_on_single_targets(toy_config, real_data, cfg, capsys):
     script = load_script("choose_thresholds")
     val = ["DATASETS.VAL", "('real_mono3drefer_train',)", "MODEL.WEIGHTS", cfg.MODEL.WEIGHTS]
-    monkeypatch.setattr(sys, "argv", ["", "--config-file", str(toy_config), *val])
-    with pytest.raises(SystemExit) as error:
-        script.main()
-    assert error.value.code == 1
+    assert call_script(script, "--config-file", toy_config, *val) == 1
     assert "('real_mono3drefer_train',), expected multi-target datasets" in capsys.readouterr().err

@@ -29,6 +29,7 @@ from d2ext.structures import Camera
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs/U2ENet/u2enet_tiny_synthroad.yaml"
 WEIGHTS = ROOT / "projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors"
+FLOAT32 = ["MODEL.DEVICE", "cpu", "TEST.DTYPE", "float32"]  # what the graphs compute in
 SHORT = ["All white cars within 60 meters.", "The pedestrian.", "All trucks."]
 LONG = [
     "The object that I mean is the car, painted in a dark colour, about 23.5 meters away from me, which is "
@@ -63,7 +64,7 @@ class Pair:
 
 
 def config(path: Path, *options):
-    return load_config(add_u2enet_config, str(path), ["MODEL.DEVICE", "cpu", *options])
+    return load_config(add_u2enet_config, str(path), [*FLOAT32, *options])
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,20 @@
 """Sharing a model through a folder: what was pushed is what is pulled, and it runs."""
 
 import json
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from project_scripts import ROOT, call_script, load_script
 from safetensors.torch import load_file
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-def hub(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "scripts/hub.py", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+@pytest.fixture
+def hub():
+    """Calls hub.py as a command; returns its exit status."""
+    return partial(call_script, load_script("hub", ""))
 
 
 @pytest.fixture
@@ -30,15 +29,13 @@ def run_folder(tmp_path) -> Path:
     return tmp_path
 
 
-def test_push_and_pull_through_a_folder(run_folder):
+def test_push_and_pull_through_a_folder(hub, run_folder):
     shared, fetched = run_folder / "shared", run_folder / "fetched"
-    pushed = hub(
+    assert not hub(
         "push", run_folder / "model_final.pth", "--config", run_folder / "config.yaml",
         "--metrics", run_folder / "mono3drefer_test/metrics.json", "--to", shared,
     )  # fmt: skip
-    assert pushed.returncode == 0, pushed.stderr
-    pulled = hub("pull", shared, "--to", fetched)
-    assert pulled.returncode == 0, pulled.stderr
+    assert not hub("pull", shared, "--to", fetched)
     weights = load_file(fetched / "model.safetensors")
     original = torch.load(run_folder / "model_final.pth", weights_only=True)["model"]
     assert weights.keys() == original.keys()
@@ -49,36 +46,38 @@ def test_push_and_pull_through_a_folder(run_folder):
     assert "/home/me" not in (fetched / "config.yaml").read_text()
 
 
-def test_a_pushed_training_run_is_a_config_that_loads(tmp_path):
+def test_a_pushed_training_run_is_a_config_that_loads(hub, tmp_path):
     from d2ext.engine import load_config
     from d2ext.projects.u2enet import add_u2enet_config
 
     cfg = load_config(add_u2enet_config, str(ROOT / "configs/U2ENet/u2enet_tiny_synthroad.yaml"))
     (tmp_path / "config.yaml").write_text(cfg.dump())
     torch.save({"model": {"a": torch.zeros(1)}}, tmp_path / "m.pth")
-    done = hub("push", tmp_path / "m.pth", "--config", tmp_path / "config.yaml", "--to", tmp_path / "shared")
-    assert done.returncode == 0, done.stderr
+    files = (tmp_path / "m.pth", "--config", tmp_path / "config.yaml")
+    assert not hub("push", *files, "--to", tmp_path / "shared")
     again = load_config(add_u2enet_config, str(tmp_path / "shared/config.yaml"))
     assert again.MODEL.U2ENET == cfg.MODEL.U2ENET and again.MODEL.WEIGHTS == ""
 
 
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    ("damage", "status", "message"),
     [
-        (lambda f: (f / "config.yaml").unlink(), "config.yaml: no such config file"),
-        (lambda f: (f / "config.yaml").write_text("[1, 2]"), "config.yaml: expected the config.yaml of a"),
-        (lambda f: (f / "model_final.pth").write_bytes(b"no"), "model_final.pth: "),
+        (lambda f: (f / "config.yaml").unlink(), 2, "config.yaml: no such file"),
+        (lambda f: (f / "config.yaml").write_text("[1, 2]"), 1, "config.yaml: expected the config.yaml of a"),
+        (lambda f: (f / "model_final.pth").write_bytes(b"no"), 1, "model_final.pth: "),
     ],
 )
-def test_bad_input_is_one_line_and_writes_nothing(run_folder, damage, message):
+def test_bad_input_is_one_line_and_writes_nothing(hub, run_folder, capsys, damage, status, message):
     damage(run_folder)
     shared = run_folder / "shared"
-    done = hub("push", run_folder / "model_final.pth", "--config", run_folder / "config.yaml", "--to", shared)
-    assert done.returncode == 1 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert message in done.stderr and not shared.exists()
+    files = (run_folder / "model_final.pth", "--config", run_folder / "config.yaml")
+    assert hub("push", *files, "--to", shared) == status
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert message in error and not shared.exists()
 
 
-def test_pulling_what_is_no_model(tmp_path):
-    done = hub("pull", tmp_path, "--to", tmp_path / "x")
-    assert done.returncode == 1 and "has no model.safetensors" in done.stderr
+def test_pulling_what_is_no_model(hub, tmp_path, capsys):
+    assert hub("pull", tmp_path, "--to", tmp_path / "x") == 1
+    assert "has no model.safetensors" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()

@@ -1,41 +1,28 @@
 """Jobs: what SLURM is asked for, and a training of two processes on this machine that is interrupted."""
 
-import importlib.util
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
+from project_scripts import ROOT, call_script, load_script
 
 from d2ext.engine import read_checkpoint
 
-ROOT = Path(__file__).resolve().parents[2]
 TRAIN_NET = "projects/U2ENet/train_net.py"
 
 
 @pytest.fixture
 def submit(monkeypatch, tmp_path):
     """Calls submit.py as a command from the repository's root; returns its exit status."""
-    spec = importlib.util.spec_from_file_location("submit_script", ROOT / "scripts/submit.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
     monkeypatch.chdir(ROOT)
-
-    def call(*arguments: object) -> int:
-        command = ["submit.py", "--folder", tmp_path / "jobs/%j", *arguments]
-        monkeypatch.setattr(sys, "argv", [str(word) for word in command])
-        try:
-            script.main()
-        except SystemExit as e:
-            return e.code
-        return 0
-
-    return call
+    return partial(call_script, load_script("submit", ""), "--folder", tmp_path / "jobs/%j")
 
 
 @pytest.fixture
@@ -73,16 +60,17 @@ def test_slurm_gets_one_process_a_gpu_and_signals_before_the_time_is_over(submit
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "status", "message"),
     [
-        ([], "no command: expected `-- projects/NAME/train_net.py ...`"),
-        (["--", "train.py"], "train.py: no such training script"),
-        (["--slurm", "account", "--", TRAIN_NET], "--slurm account: expected different KEY=VALUE"),
-        (["--executor", "local", "--nodes", 2, "--", TRAIN_NET], "LocalExecutor can use only one node"),
+        ([], 2, "no command: expected `-- projects/NAME/train_net.py ...`"),
+        (["--", "train.py"], 2, "train.py: no such training script"),
+        (["--slurm", "account", "--", TRAIN_NET], 2, "--slurm account: expected different KEY=VALUE"),
+        (["--nodes", 0, "--", TRAIN_NET], 2, "argument --nodes: expected a whole number of at least 1"),
+        (["--executor", "local", "--nodes", 2, "--", TRAIN_NET], 1, "LocalExecutor can use only one node"),
     ],
 )
-def test_requests_that_cannot_be_met_are_one_line(submit, slurm, capsys, arguments, message):
-    assert submit(*arguments) == 1
+def test_requests_that_cannot_be_met_are_one_line(submit, slurm, capsys, arguments, status, message):
+    assert submit(*arguments) == status
     error = capsys.readouterr().err
     assert error.startswith(f"error: {message}") and error.count("\n") == 1
 

@@ -11,6 +11,8 @@ from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from torch import Tensor, nn
 
+from d2ext.modeling.hub import cache_if_offline
+
 STRIDES = {4: "p2", 8: "p3", 16: "p4", 32: "p5"}
 
 
@@ -115,7 +117,8 @@ def _create(name: str, pretrained: bool, weights: str, widths: tuple[int, ...]) 
             raise FileNotFoundError(f"MODEL.TIMM.WEIGHTS {weights}: no such file")
         kwargs |= {"pretrained": True, "pretrained_cfg_overlay": {"file": weights}}
     try:
-        return timm.create_model(name, **kwargs)
+        with cache_if_offline(kwargs["pretrained"] and not weights):
+            return timm.create_model(name, **kwargs)
     except (OSError, RuntimeError) as e:
         if not kwargs["pretrained"]:
             raise

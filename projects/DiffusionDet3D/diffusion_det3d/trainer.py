@@ -23,10 +23,9 @@ class Detection3DTrainer(BaseTrainer):
     test_kinds = ("kitti", "rope3d")
     train_kinds = (*test_kinds, "mono3drefer", "monomulti3d")
 
-    def __init__(self, cfg: CfgNode) -> None:
-        for name in (*cfg.DATASETS.VAL, *cfg.DATASETS.TEST):
-            self.build_evaluator(cfg, name)  # whatever it cannot work with shows before training starts
-        super().__init__(cfg)
+    def prepare_data(self) -> None:
+        for name in (*self.cfg.DATASETS.VAL, *self.cfg.DATASETS.TEST):
+            self.build_evaluator(self.cfg, name)  # whatever it cannot work with shows before training starts
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:

@@ -52,11 +52,6 @@ class TrajADTrainer(BaseTrainer):
     model_class = EfficientAD
     test_kinds = ("trajectories", "mvtec_ad")
 
-    def __init__(self, cfg: CfgNode) -> None:
-        super().__init__(cfg)
-        for name in (*cfg.DATASETS.TEST, *cfg.DATASETS.VAL):
-            DatasetCatalog.get(name)  # what is wrong with it shows before the training
-
     def build_hooks(self) -> list[HookBase]:
         built = super().build_hooks()
         users = (Validation, Checkpoint, hooks.EvalHook)
@@ -64,21 +59,31 @@ class TrajADTrainer(BaseTrainer):
         return [*built[:first], MapNormalization(), *built[first:]]
 
     def resume_or_load(self, resume: bool = True) -> None:
-        """Resume, or start from ``MODEL.WEIGHTS``, or from the teacher alone, whose statistics are then
-        measured.
+        """Resume, or start from ``MODEL.WEIGHTS``, or from the teacher alone.
 
         Raises:
             FileNotFoundError, ValueError: a teacher is needed and missing, or of another shape.
         """
         super().resume_or_load(resume)
-        build_normal_loader(self.cfg, held_out=True)  # the same
-        if self.start_iter or self.cfg.MODEL.WEIGHTS:
-            return
-        model = getattr(self.evaluated, "module", self.evaluated)
-        load_teacher(model.teacher, self.cfg.MODEL.EFFICIENT_AD.TEACHER)
-        with inference_autocast(self.cfg):
-            model.measure_teacher(build_normal_loader(self.cfg, held_out=False))
-        logger.info("measured the teacher's statistics on the training images")
+        if self._starts_from_teacher():
+            load_teacher(self._evaluated().teacher, self.cfg.MODEL.EFFICIENT_AD.TEACHER)
+
+    def prepare_data(self) -> None:
+        """Find faults in the datasets; measure the teacher's statistics where only its weights are there."""
+        cfg = self.cfg
+        for name in (*cfg.DATASETS.TEST, *cfg.DATASETS.VAL):
+            DatasetCatalog.get(name)
+        build_normal_loader(cfg, held_out=True)
+        if self._starts_from_teacher():
+            logger.info("measuring the teacher's statistics on the training images")
+            with inference_autocast(cfg):
+                self._evaluated().measure_teacher(build_normal_loader(cfg, held_out=False))
+
+    def _starts_from_teacher(self) -> bool:
+        return not self.start_iter and not self.cfg.MODEL.WEIGHTS
+
+    def _evaluated(self) -> Any:
+        return getattr(self.evaluated, "module", self.evaluated)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:

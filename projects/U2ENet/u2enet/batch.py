@@ -12,7 +12,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -196,19 +196,13 @@ class ShardPredictor:
         self.output = output
         self.single_target = single_target
 
-    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list]:
-        """Columns of shards -> columns with their counts ``images`` and ``failed``, and ``error``: why the
-        answers could not be written, or nothing."""
-        done: dict[str, list] = {"images": [], "failed": [], "error": []}
-        for row in zip(*(batch[field.name] for field in fields(Shard)), strict=True):
-            shard, failed, error = Shard(*map(int, row)), 0, ""
-            try:
-                failed = self.answer(shard)
-            except USER_ERRORS as e:
-                error = str(user_message(e))
-            for column, value in zip(done.values(), (shard.images, failed, error), strict=True):
-                column.append(value)
-        return done
+    def work(self, shard: Shard) -> tuple[int, int, str]:
+        """Answer a shard; returns its images, how many of them could not be answered, and why the answers
+        could not be written, or nothing."""
+        try:
+            return shard.images, self.answer(shard), ""
+        except USER_ERRORS as e:
+            return shard.images, 0, str(user_message(e))
 
     def answer(self, shard: Shard) -> int:
         """Write the answers to a shard; returns how many images could not be answered.

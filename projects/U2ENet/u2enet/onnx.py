@@ -98,7 +98,7 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
     Args:
         cfg: config whose MODEL.WEIGHTS is loaded.
         folder: made where it does not exist.
-        report: gets a line for each file.
+        report: gets a line for each step.
 
     Raises:
         FileNotFoundError: weights or tokenizer that are not there.
@@ -110,18 +110,22 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
     cfg = cfg.clone()
     cfg.defrost()
     cfg.MODEL.DEVICE = "cpu"  # no kernels of a GPU in the graphs
+    cfg.TEST.DTYPE = "float32"  # as the graphs, whatever this machine prefers
     model = build_model(cfg).eval()
     D2Checkpointer(model).load(cfg.MODEL.WEIGHTS)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "meta.json").unlink(missing_ok=True)
-    for name, data in _export_graphs(model):
+    graphs = _export_graphs(model)
+    for name in GRAPHS:
+        report(f"{folder / name}.onnx: tracing and converting, up to a minute")
+        data = next(graphs)
         write_bytes(folder / f"{name}.onnx", data)
         report(f"{folder / name}.onnx: {len(data) / 1e6:.1f} MB")
     tokenizer = model.text_encoder.tokenizer
     tokenizer.backend.save_pretrained(folder / "tokenizer")
     tokenizer.config.save_pretrained(folder / "tokenizer")
-    cfg.MODEL.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = cfg.MODEL.TEXT.NAME = ""
+    cfg.MODEL.TEXT.NAME = cfg.MODEL.WEIGHTS = cfg.MODEL.BACKBONE.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = ""
     write_bytes(folder / "config.yaml", cfg.dump().encode())
     meta = {
         "format": FORMAT,
@@ -133,8 +137,8 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
     write_bytes(folder / "meta.json", json.dumps(meta, indent=1).encode())
 
 
-def _export_graphs(model: U2ENet) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of each graph. They are traced with made-up inputs, whose sizes are free afterwards."""
+def _export_graphs(model: U2ENet) -> Iterator[bytes]:
+    """The graphs, in order. They are traced with made-up inputs, whose sizes are free afterwards."""
     tokenizer = model.text_encoder.tokenizer
     for block in model.modules():
         if isinstance(block, SSDBlock):
@@ -151,12 +155,12 @@ def _export_graphs(model: U2ENet) -> Iterator[tuple[str, bytes]]:
     }
     shapes = {name: {0: images} for name in pixels}
     shapes["pixels"] |= {2: step * rows, 3: step * columns}
-    yield "image", export_graph(Graph(model, image_graph, pixels), pixels, shapes)
+    yield export_graph(Graph(model, image_graph, pixels), pixels, shapes)
 
     texts = ["The white car.", "All cars within 30 meters of the pole on the left side of the road."]
     tokens = tokenizer.pad(*tokenizer.tokenize(texts))._asdict()
     shapes = {name: {0: sentences, 1: length} for name in tokens}
-    yield "text", export_graph(Graph(model, text_graph, tokens), tokens, shapes)
+    yield export_graph(Graph(model, text_graph, tokens), tokens, shapes)
 
     with torch.no_grad():
         image = flatten(model.image_branch(**pixels).image(0))
@@ -170,7 +174,7 @@ def _export_graphs(model: U2ENet) -> Iterator[tuple[str, bytes]]:
         name: {0: sentences} if t.ndim == 2 and name not in tokens else {0: sentences, 1: length}
         for name, t in words.items()
     }
-    yield "head", export_graph(Graph(model, head_graph, image | words), image | words, shapes)
+    yield export_graph(Graph(model, head_graph, image | words), image | words, shapes)
 
 
 def export_graph(graph: Graph, inputs: dict[str, Tensor], shapes: dict[str, dict]) -> bytes:
@@ -185,10 +189,10 @@ def export_graph(graph: Graph, inputs: dict[str, Tensor], shapes: dict[str, dict
     """
     graph.eval()
     tensors = tuple(inputs.values())
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", enabled=False):
         names = list(graph.outputs(*tensors))
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.autocast("cpu", enabled=False):
             warnings.filterwarnings("ignore", "# The axis name", UserWarning)  # two inputs share an axis
             program = torch.onnx.export(
                 graph,

@@ -19,9 +19,9 @@ class U2ENetTrainer(BaseTrainer):
     model_class = Grounder
     test_kinds = ("mono3drefer", "monomulti3d")
 
-    def __init__(self, cfg: CfgNode) -> None:
-        super().__init__(cfg)
-        encoder = getattr(self._trainer.model, "module", self._trainer.model).text_encoder
+    def prepare_data(self) -> None:
+        cfg = self.cfg
+        encoder = getattr(self.model, "module", self.model).text_encoder
         tests = cfg.DATASETS.VAL or (cfg.DATASETS.TEST if cfg.TEST.EVAL_PERIOD > 0 else ())
         for name in (*cfg.DATASETS.TRAIN, *tests):
             check_sentences(encoder, name)

@@ -1,0 +1,73 @@
+"""Images and graphs beside their anomaly maps, with what is labelled abnormal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, zip_longest
+from typing import Any
+
+from d2ext.data.anomaly_mapper import AnomalyMapper, graph_records, graph_spec
+from d2ext.data.trajectories import SpaceTimeGraph
+from d2ext.evaluation import check_number, read_map, read_predictions
+from d2ext.structures import find_regions
+from d2ext.visualization import draw_anomalies
+
+from .gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
+
+
+@draws("trajectories", "mvtec_ad")
+class AnomalyGallery(Gallery):
+    """Draws an image or graph, its heat map with the regions from ``TEST.THRESHOLD`` on, and in both the
+    outline of what is labelled abnormal."""
+
+    heading = "Normal images with the highest and abnormal ones with the lowest scores"
+    note = (
+        "Outlined in blue: what is labelled abnormal. Boxes: regions of the heat map from the threshold on."
+    )
+
+    def read(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Records with the ``score``, and with the ``label`` and ``kind`` that were evaluated: the anomaly of
+        a recording may lie in another of its graphs."""
+        path = self.folder / PREDICTIONS
+        try:
+            spec, graph = graph_spec(self.cfg), self.cfg.INPUT.GRAPH
+            self._mapper = AnomalyMapper(self.cfg, False)
+            self._threshold = check_number(self.cfg.TEST.THRESHOLD, "TEST.THRESHOLD")
+        except (AttributeError, KeyError, TypeError) as e:
+            raise ValueError(f"config.yaml of {path}: expected the keys of anomaly detection ({e})") from e
+        rows = read_predictions(path)
+        answered = []
+        for record in graph_records(records, spec, graph.WIDTH, graph.OVERLAP):
+            row = rows.get(record["image_id"])
+            if row is not None:
+                where = f"{path}: image {record['image_id']!r}"
+                score = check_number(row.get("score"), f"{where}: field 'score'")
+                if row.get("label") not in (0, 1) or not isinstance(row.get("kind"), str):
+                    raise ValueError(f"{where}: expected 0 or 1 as 'label' and a text as 'kind'")
+                answered.append(record | {"score": score, "label": row["label"], "kind": row["kind"]})
+        return answered
+
+    def draw(self, answer: Mapping[str, Any]) -> Picture:
+        name = answer["image_id"]
+        subject = self._mapper.read(answer)
+        heat_map = read_map(self.folder, name)
+        image = subject.image if isinstance(subject, SpaceTimeGraph) else subject
+        if heat_map.shape != image.shape[:2]:
+            raise ValueError(
+                f"{self.folder}/maps/{name}.npy: expected {image.shape[:2]}, got {heat_map.shape}"
+            )
+        mask = self._mapper.labels(subject, answer)["mask"].numpy()
+        regions = find_regions(heat_map, self._threshold)
+        what = f"abnormal ({answer['kind']})" if answer["label"] else "normal"
+        found = answer["score"] >= self._threshold
+        verdict = "right" if found == bool(answer["label"]) else "false alarm" if found else "missed"
+        title = f"{name}: {what}, score {answer['score']:.2f}"
+        pixels = draw_anomalies(subject, heat_map, self._threshold, regions, title=title, mask=mask)
+        return Picture(name, title, f"{verdict} at threshold {self._threshold:g}", fit_width(pixels))
+
+    def worst(self, count: int) -> Iterator[Picture]:
+        normal = sorted((a for a in self.answers if not a["label"]), key=lambda a: -a["score"])
+        abnormal = sorted((a for a in self.answers if a["label"]), key=lambda a: a["score"])
+        both = chain.from_iterable(zip_longest(normal, abnormal))
+        for answer in [a for a in both if a is not None][:count]:
+            yield self.draw(answer)

@@ -1,0 +1,302 @@
+"""What the commands share: arguments, checks that need no library, errors of one line.
+
+This module is not in the package because importing anything of ``d2ext`` registers its datasets and models
+with Detectron2, and so loads PyTorch, which takes seconds. A command imports this module, parses, and imports
+the rest in its ``main``: ``--help`` and wrong arguments are answered at once, also without the libraries.
+
+One line ``error: ...`` and exit status 2 mean wrong arguments; with status 1, wrong files or settings.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+LONGEST = 280  # characters of an error
+Check = Callable[[argparse.Namespace], None]
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser whose help shows the description as it is written, and whose errors are one line.
+
+    Args:
+        description: text of the help, such as the docstring of the command.
+        settings: of :class:`argparse.ArgumentParser`.
+    """
+
+    def __init__(self, description: str | None = None, **settings: Any) -> None:
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(description=description, **settings)
+        self._checks: list[Check] = []
+
+    def add_check(self, check: Check) -> None:
+        """Call ``check(args)`` with parsed arguments; a ValueError that it raises is an argument error."""
+        self._checks.append(check)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse has it, with the checks; ``parse_args`` and subcommands come through here."""
+        parsed, rest = super().parse_known_args(args, namespace)
+        try:
+            for check in () if rest else self._checks:  # what is left over is the error to report
+                check(parsed)
+        except ValueError as e:
+            self.error(str(e))
+        return parsed, rest
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2 and one line."""
+        line = " ".join(message.split())
+        self.exit(2, f"error: {line[:LONGEST]}{'...' * (len(line) > LONGEST)}\n")
+
+
+# Types of arguments: from the text that was given to a value, or an error of one line.
+
+
+def existing_file(text: str) -> Path:
+    """A file to read."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(
+            f"{text}: " + ("a folder, no file" if path.is_dir() else "no such file")
+        )
+    return path
+
+
+def config_file(text: str) -> str:
+    """A YAML file to read, as text: configs name each other relative to it."""
+    return str(existing_file(text))
+
+
+def existing_folder(text: str) -> Path:
+    """A folder to read."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(
+            f"{text}: " + ("a file, no folder" if path.exists() else "no such folder")
+        )
+    return path
+
+
+def output_file(text: str) -> Path:
+    """A file to write, in a folder that is there."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: a folder, expected the name of a file to write")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: no folder {path.parent} to write to")
+    return path
+
+
+def output_folder(text: str) -> Path:
+    """A folder to write into, which is there or can be made."""
+    path = Path(text)
+    for part in (path, *path.parents):
+        if part.exists() and not part.is_dir():
+            raise argparse.ArgumentTypeError(f"{text}: {part} is a file, expected a folder to write into")
+    return path
+
+
+def integer(least: int) -> Callable[[str], int]:
+    """The type of whole numbers from ``least`` on."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
+        return value
+
+    return parse
+
+
+def number(
+    least: float = -math.inf, most: float = math.inf, above: float = -math.inf
+) -> Callable[[str], float]:
+    """The type of finite numbers from ``least`` to ``most`` that are greater than ``above``."""
+    bounds = [f"greater than {above:g}"] if above > -math.inf else []
+    bounds += [f"at least {least:g}"] if least > -math.inf else []
+    bounds += [f"at most {most:g}"] if most < math.inf else []
+    expected = f"expected a number {' and '.join(bounds)}".rstrip()
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and least <= value <= most and value > above):
+            raise argparse.ArgumentTypeError(f"{expected}, got {text!r}")
+        return value
+
+    return parse
+
+
+# Arguments that several commands have.
+
+
+def add_config_file(parser: argparse.ArgumentParser, project: str) -> None:
+    """The config of a project, required."""
+    parser.add_argument(
+        "--config-file", required=True, type=config_file, metavar="FILE", help=f"a file of configs/{project}"
+    )
+
+
+def add_options(parser: CommandParser, name: str = "--opts") -> None:
+    """Config keys and values at the end of a command line, after ``--opts``, or after the flags ("opts")."""
+    settings: dict[str, Any] = {"default": []} if name.startswith("-") else {}
+    parser.add_argument(
+        name,
+        nargs=argparse.REMAINDER,
+        metavar="KEY VALUE",
+        help="config keys and their values, last",
+        **settings,
+    )
+    parser.add_check(lambda args: check_options(args.opts))
+
+
+def check_options(words: Sequence[str]) -> None:
+    """Keys and values take turns.
+
+    Raises:
+        ValueError: names the word that is in the wrong place.
+    """
+    for key in words[::2]:
+        if key.startswith("-"):
+            raise ValueError(f"{key}: flags go before config keys and values")
+    if len(words) % 2:
+        raise ValueError(f"expected config keys and values in turn, {words[-1]} has no value")
+
+
+def add_image(parser: argparse.ArgumentParser) -> None:
+    """One image to find objects in, with its camera and, where it is known, the ground."""
+    parser.add_argument("--input", required=True, type=existing_file, help="image")
+    parser.add_argument(
+        "--calib", required=True, type=existing_file, help="KITTI or Rope3D calibration with a P2 line"
+    )
+    parser.add_argument(
+        "--ground", type=existing_file, help="ground plane: Rope3D denorm file or KITTI planes file"
+    )
+
+
+def training_parser(description: str | None, project: str) -> CommandParser:
+    """The flags of Detectron2's ``default_argument_parser``, which is not at hand before the imports."""
+    parser = CommandParser(description)
+    add_config_file(parser, project)
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of OUTPUT_DIR")
+    parser.add_argument("--eval-only", action="store_true", help="evaluate MODEL.WEIGHTS on DATASETS.TEST")
+    parser.add_argument("--num-gpus", type=integer(1), default=1, help="processes on this machine, one a GPU")
+    parser.add_argument("--num-machines", type=integer(1), default=1)
+    parser.add_argument("--machine-rank", type=integer(0), default=0, help="number of this machine, from 0")
+    # As in Detectron2 a user's port, so that a process that a killed training left behind shows.
+    port = 2**15 + 2**14 + hash(os.getuid() if sys.platform != "win32" else 1) % 2**14
+    parser.add_argument("--dist-url", default=f"tcp://127.0.0.1:{port}", help="address of machine 0")
+    add_options(parser, "opts")
+    return parser
+
+
+# From arguments to work.
+
+
+def require_libraries() -> None:
+    """End with status 1 and one line where this Python has not what the commands run on."""
+    missing = [name for name in ("torch", "detectron2") if importlib.util.find_spec(name) is None]
+    if missing:
+        root = Path(__file__).parent
+        sys.exit(
+            f"error: {sys.executable} has no {missing[0]}: run `make setup` in {root}, "
+            f"then this command with {root}/.venv/bin/python"
+        )
+
+
+def run_command(
+    parser: CommandParser, main: Callable[[argparse.Namespace], Any], arguments: Sequence[str] | None = None
+) -> None:
+    """Parse ``arguments`` (default: the command line) and call ``main(args)``, with errors of one line."""
+    args = parser.parse_args(arguments)
+    require_libraries()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what a step is about shows as it begins, in a pipe too
+    from d2ext.engine import one_line_errors
+
+    with one_line_errors():
+        main(args)
+
+
+def run_training(parser: CommandParser, main: Callable[[argparse.Namespace], Any]) -> None:
+    """The same in as many processes as asked for; ``main`` is a function of the command's module."""
+    args = parser.parse_args()
+    require_libraries()
+    from d2ext.engine import default_main
+
+    default_main(main, args)
+
+
+# `python -m MODULE` imports the packages above a module before the module itself, and those are heavy.
+
+
+def synthroad_parser() -> CommandParser:
+    """Arguments of ``python -m d2ext.data.synthroad``."""
+    parser = _generator_parser("synthroad", "Render the SynthRoad dataset.", "dataset")
+    parser.add_argument("--train", type=integer(0), default=1000, help="images per camera (default 1000)")
+    parser.add_argument("--val", type=integer(0), default=100, help="images per camera (default 100)")
+    parser.add_argument("--test", type=integer(0), default=200, help="images per camera (default 200)")
+    parser.add_argument(
+        "--language", choices=("both", "en", "zh"), default="en", help="of the sentences; both: by turns"
+    )
+    return parser
+
+
+def synthtraffic_parser() -> CommandParser:
+    """Arguments of ``python -m d2ext.data.synthtraffic``."""
+    parser = _generator_parser("synthtraffic", "Simulate the SynthTraffic benchmark.", "benchmark")
+    parser.add_argument("--train", type=integer(0), default=1000, help="normal recordings (default 1000)")
+    parser.add_argument("--val", type=integer(0), default=60, help="normal recordings (default 60)")
+    parser.add_argument(
+        "--test", type=integer(0), default=216, help="recordings, every second normal (default 216)"
+    )
+    return parser
+
+
+def _generator_parser(name: str, description: str, what: str) -> CommandParser:
+    parser = CommandParser(description, prog=f"python -m d2ext.data.{name}")
+    parser.add_argument(
+        "--root",
+        required=True,
+        type=output_folder,
+        help=f"folder to write; empty, new, or the same {what} unfinished",
+    )
+    parser.add_argument("--seed", type=integer(0), required=True)
+    parser.add_argument("--workers", type=integer(1), default=1, help="processes (default 1)")
+    parser.add_check(_has_something_to_make)
+    return parser
+
+
+def _has_something_to_make(args: argparse.Namespace) -> None:
+    if not args.train + args.val + args.test:
+        raise ValueError("--train, --val and --test are all 0: nothing to make")
+
+
+MODULES: dict[str, Callable[[], CommandParser]] = {
+    "d2ext.data.synthroad": synthroad_parser,
+    "d2ext.data.synthtraffic": synthtraffic_parser,
+}
+
+
+def answer_module() -> None:
+    """Parse the command line of ``python -m MODULE``; called by ``d2ext`` before its imports.
+
+    Ends the program where help was asked for or the arguments are wrong; else the module parses them again.
+    While Python looks for MODULE, ``sys.argv[0]`` is "-m" and the name is in ``sys.orig_argv`` only.
+    """
+    name = sys.orig_argv[-len(sys.argv)]
+    if name in MODULES:
+        MODULES[name]().parse_args(sys.argv[1:])
+        require_libraries()
