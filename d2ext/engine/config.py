@@ -27,8 +27,12 @@ def add_engine_config(cfg: CfgNode) -> None:
     # empty. Empty: none.
     cfg.MODEL.BACKBONE.WEIGHTS = ""
 
-    # "AdamW" or "SGD" (which reads SOLVER.MOMENTUM and SOLVER.NESTEROV).
+    # "AdamW", "Adam" (whose weight decay is a part of the gradient) or "SGD" (which reads SOLVER.MOMENTUM and
+    # SOLVER.NESTEROV).
     cfg.SOLVER.OPTIMIZER = "AdamW"
+    # Where WarmupMultiStepLR lowers the rate, as shares of SOLVER.MAX_ITER, in place of SOLVER.STEPS; empty:
+    # those iterations.
+    cfg.SOLVER.STEP_SHARES = ()
     # SOLVER.BASE_LR is multiplied by these for parameters of modules named `backbone` and `text_encoder`; 0
     # leaves them as they are, and their gradients are not computed.
     cfg.SOLVER.BACKBONE_MULTIPLIER = 1.0
@@ -101,7 +105,8 @@ declare(
         "MODEL.BACKBONE.NAME": Expected("the name of a backbone", lambda x: x in BACKBONE_REGISTRY),
         "MODEL.PIXEL_MEAN": every(number(), 3),
         "MODEL.PIXEL_STD": every(number(above=0), 3),
-        "SOLVER.OPTIMIZER": one_of("AdamW", "SGD"),
+        "SOLVER.OPTIMIZER": one_of("AdamW", "Adam", "SGD"),
+        "SOLVER.STEP_SHARES": every(number(0, 1)),
         "SOLVER.BASE_LR": number(0),
         "SOLVER.BACKBONE_MULTIPLIER": number(0),
         "SOLVER.TEXT_MULTIPLIER": number(0),

@@ -321,6 +321,14 @@ class BaseTrainer(DefaultTrainer):
         return model
 
     @classmethod
+    def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
+        if cfg.SOLVER.STEP_SHARES:
+            cfg = cfg.clone()
+            cfg.defrost()
+            cfg.SOLVER.STEPS = tuple(round(share * cfg.SOLVER.MAX_ITER) for share in cfg.SOLVER.STEP_SHARES)
+        return super().build_lr_scheduler(cfg, optimizer)
+
+    @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
         return build_optimizer(cfg, model)
 
