@@ -192,7 +192,7 @@ def training_parser(description: str | None, project: str) -> CommandParser:
     add_config_file(parser, project)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of OUTPUT_DIR")
     parser.add_argument("--eval-only", action="store_true", help="evaluate MODEL.WEIGHTS on DATASETS.TEST")
-    parser.add_argument("--num-gpus", type=integer(1), default=1, help="processes on this machine, one a GPU")
+    parser.add_argument("--num-gpus", type=integer(0), default=1, help="processes on this machine, one a GPU")
     parser.add_argument("--num-machines", type=integer(1), default=1)
     parser.add_argument("--machine-rank", type=integer(0), default=0, help="number of this machine, from 0")
     # As in Detectron2 a user's port, so that a process that a killed training left behind shows.

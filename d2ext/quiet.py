@@ -8,25 +8,34 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 
-#: (start of the message as a regular expression, category)
+#: Start of the message, without commas and colons, and category.
 FILTERS: tuple[tuple[str, type[Warning]], ...] = (
-    (r"`torch\.jit\.\w+` is deprecated", FutureWarning),  # fvcore, detectron2.layers
-    (r"`torch\.jit\.\w+` is deprecated", DeprecationWarning),
-    (r"`torch\.cuda\.amp\.\w+", FutureWarning),  # detectron2.engine
-    (r"pkg_resources is deprecated", UserWarning),  # detectron2.model_zoo
-    (r"torch\.meshgrid: in an upcoming release", UserWarning),  # detectron2.modeling
-    (r"`broadcast_buffers` is deprecated", FutureWarning),  # its successor is not in older torch versions
-    (r"Mismatch dtype between input and weight", UserWarning),  # RMSNorm under bfloat16 autocast
-    (r"'pin_memory' argument is set as true but no accelerator", UserWarning),  # data loaders without a GPU
+    ("`torch.jit.", FutureWarning),  # fvcore, detectron2.layers
+    ("`torch.jit.", DeprecationWarning),
+    ("`torch.cuda.amp.", FutureWarning),  # detectron2.engine
+    ("pkg_resources is deprecated", UserWarning),  # detectron2.model_zoo
+    ("torch.meshgrid", UserWarning),  # detectron2.modeling
+    ("`broadcast_buffers` is deprecated", FutureWarning),  # its successor is not in older torch versions
+    ("Mismatch dtype between input and weight", UserWarning),  # RMSNorm under bfloat16 autocast
+    ("Image size (", RuntimeWarning),  # Pillow's limit of pixels; read_image has one of its own
+    ("'pin_memory' argument is set as true but no accelerator", UserWarning),  # data loaders without a GPU
 )
 
 
 def quiet_warnings() -> None:
-    """Install :data:`FILTERS`. Worker processes inherit nothing, so each calls this by importing d2ext."""
+    """Install :data:`FILTERS`, here and by the environment in processes that are started from here.
+
+    Those may import detectron2 before d2ext: the workers of a training do.
+    """
     for message, category in FILTERS:
-        warnings.filterwarnings("ignore", message=message, category=category)
+        warnings.filterwarnings("ignore", message=re.escape(message), category=category)
+    options = ",".join(f"ignore:{message}:{category.__name__}" for message, category in FILTERS)
+    given = os.environ.get("PYTHONWARNINGS", "")
+    if options not in given:
+        os.environ["PYTHONWARNINGS"] = f"{options},{given}".rstrip(",")  # the user's come last and count more
     # Reports a CUDA toolkit on a machine without a GPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # Speaks of a call that detectron2.modeling.poolers makes.

@@ -23,7 +23,7 @@ from d2ext.data.trajectories import (
 
 from .augmentation import color_jitter, to_tensor
 from .formats.mvtec_ad import GOOD
-from .image_io import list_images, read_image, resize
+from .image_io import MAX_PIXELS, list_images, read_image, read_mask, resize, resize_mask
 
 PENALTY_GRAY = 0.3  # share of penalty images that lose their colour
 _JITTERS = ("BRIGHTNESS", "CONTRAST", "SATURATION")
@@ -135,12 +135,13 @@ class AnomalyMapper:
         spec: GraphSpec,
         width: int,
         penalty_folder: str,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         """
         Args:
             is_train: augment; no labels are looked at.
-            size, image_format, jitter, penalty_folder: the keys of ``cfg.INPUT``, explained where they are
-                declared.
+            size, image_format, jitter, penalty_folder, max_pixels: the keys of ``cfg.INPUT``, explained where
+                they are declared.
             spec, width: of the graphs.
 
         Raises:
@@ -152,6 +153,7 @@ class AnomalyMapper:
         self.jitter = jitter
         self.spec = spec
         self.width = width
+        self.max_pixels = max_pixels
         self.penalty_files: list[Path] = []
         if is_train and penalty_folder:
             self.penalty_files = list_images(penalty_folder)
@@ -166,6 +168,7 @@ class AnomalyMapper:
             "spec": graph_spec(cfg),
             "width": cfg.INPUT.GRAPH.WIDTH,
             "penalty_folder": cfg.INPUT.PENALTY_FOLDER,
+            "max_pixels": cfg.INPUT.MAX_PIXELS,
         }
 
     def __call__(
@@ -197,7 +200,7 @@ class AnomalyMapper:
             FileNotFoundError, ValueError: a file is missing or cannot be read.
         """
         if "first_column" not in record:
-            return resize(read_image(record["file_name"]), self.size)
+            return resize(read_image(record["file_name"], self.max_pixels), self.size)
         renderer = _renderer(record["file_name"], record["road_file"], self.spec)
         return renderer.render(record["first_column"], self.width)
 
@@ -217,19 +220,18 @@ class AnomalyMapper:
             jitter[chosen] = self.jitter[chosen]
             output["branch_image"] = to_tensor(color_jitter(image, jitter, rng), self.image_format)
         if self.penalty_files:
-            penalty = read_image(self.penalty_files[rng.integers(len(self.penalty_files))])
+            penalty = read_image(self.penalty_files[rng.integers(len(self.penalty_files))], self.max_pixels)
             output["penalty_image"] = to_tensor(
                 penalty_crop(penalty, image.shape[:2], rng), self.image_format
             )
         return output
 
     def _image_labels(self, record: dict[str, Any]) -> dict[str, Any]:
-        share = np.zeros(self.size, np.float32)  # of each pixel that is abnormal
+        mask = np.zeros(self.size, bool)
         if record["mask_file"] is not None:
-            mask = read_image(record["mask_file"]).max(2) > 127
-            share = resize(mask.astype(np.float32), self.size)
+            mask = resize_mask(read_mask(record["mask_file"], self.max_pixels), self.size)
         return {
-            "mask": torch.from_numpy(share >= 0.5),
+            "mask": torch.from_numpy(mask),
             "label": record["label"],
             "kind": record["kind"],
         }

@@ -26,8 +26,8 @@ from .formats import (
 )
 from .formats.mono3drefer import INSTANCE_SPLIT_FILE, JSON_FILE, split_file
 from .formats.mvtec_ad import CATEGORIES as MVTEC_AD_CATEGORIES
-
-SKIP_BROKEN_VARIABLE = "D2EXT_SKIP_BROKEN"
+from .skipping import skip_broken
+from .synthesis import check_complete
 
 _LOADERS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "mono3drefer": load_mono3drefer,
@@ -90,12 +90,13 @@ def _load(name: str, kind: str, root: Path, split: str) -> list[dict[str, Any]]:
         hint = "set DETECTRON2_DATASETS to the folder that holds the datasets"
         for generator in _GENERATORS:
             if name.startswith(f"{generator}_"):
-                hint += f", or make it: python -m d2ext.data.{generator} --root DIR"
+                hint += f", or make it: python -m d2ext.data.{generator} --root DIR --seed 0"
         raise FileNotFoundError(f"dataset {name!r}: no folder {root.absolute()}; {hint}")
+    check_complete(root, _GENERATORS)
     collecting = gc.isenabled()
     gc.disable()  # loading makes millions of objects and no garbage: collecting in between doubles its time
     try:
-        return _LOADERS[kind](root, split, skip_broken=os.environ.get(SKIP_BROKEN_VARIABLE) == "1")
+        return _LOADERS[kind](root, split, skip_broken=skip_broken())
     finally:
         if collecting:
             gc.enable()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-import yaml
 from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY
 
 from d2ext.checks import Expected, check_values, declare, every, number, one_of, whole
+from d2ext.yaml_config import merge_config
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -151,18 +150,13 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
         FileNotFoundError: no such file.
         ValueError: not YAML, a value of another type or one that its key cannot have (see
             :mod:`d2ext.checks`), or a key without a value.
-        KeyError: a key that does not exist.
+        KeyError: a key of ``options`` that does not exist.
     """
     cfg = get_cfg()
     add_keys(cfg)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"{path}: no such config file")
     if len(options) % 2:
         raise ValueError(f"options: expected keys and values in turn, {options[-1]} has no value")
-    try:
-        cfg.merge_from_file(path)
-    except yaml.YAMLError as e:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(e).split())}") from e
+    merge_config(cfg, path)
     if "SOLVER.AMP.ENABLED" in options[::2]:
         cfg.SOLVER.AMP.ENABLED = None  # it takes True, False and auto, whichever the file has
     cfg.merge_from_list(_typed(cfg, options))

@@ -97,13 +97,19 @@ def _cpu_has_bfloat16() -> bool:
         return True  # on Arm oneDNN's answer is about the instructions
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     instructions = any(getattr(torch.cpu, name)() for name in names if hasattr(torch.cpu, name))
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
-    return instructions and limit.upper() not in EMULATING_LIMITS
+    return instructions and _onednn_limit().upper() not in EMULATING_LIMITS
+
+
+def _onednn_limit() -> str:
+    """The newest instructions that oneDNN may use, as the user says it; "" without a limit."""
+    return os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
 
 
 def _decide(what: str, key: str, chosen: str | None, half: torch.dtype, device: torch.device) -> torch.dtype:
     """What ``key`` asks for; None: ``half`` where it is native, else float32. Says which and why."""
     kind = "GPU" if device.type == "cuda" else device.type.upper()
+    if device.type == "cpu" and _onednn_limit():
+        kind += f" with ONEDNN_MAX_CPU_ISA={_onednn_limit()}"
     if chosen is None:
         dtype = half if is_native(half, device) else FLOAT32
         has = "has" if dtype == half else "has no"

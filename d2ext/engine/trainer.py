@@ -74,7 +74,10 @@ def check_config(cfg: CfgNode) -> None:
 
 def _report(trainer: TrainerBase) -> None:
     if trainer.iter >= trainer.max_iter:
-        write_report(trainer.cfg.OUTPUT_DIR)
+        try:
+            write_report(trainer.cfg.OUTPUT_DIR)
+        except ValueError as e:  # a file that an earlier run has left: the training itself has succeeded
+            logging.getLogger(__name__).error(f"no report: {e}")
 
 
 class PatientTrainer(SimpleTrainer):
@@ -171,6 +174,8 @@ class BaseTrainer(DefaultTrainer):
         dtype = training_dtype(cfg)
         inference_dtype(cfg)  # a value that it cannot have shows now
         model = self.build_model(cfg)
+        if torch.device(cfg.MODEL.DEVICE).type != "cpu":
+            model.to(memory_format=torch.channels_last)  # or every step would reorder the weights
         optimizer = self.build_optimizer(cfg, model)
         if cfg.SOLVER.COMPILE:
             check_compiler(torch.device(cfg.MODEL.DEVICE))
@@ -262,7 +267,7 @@ class BaseTrainer(DefaultTrainer):
             for picture in gallery.spread(cfg.TEST.PICTURES) if gallery else ():
                 pixels = picture.pixels[..., ::-1].transpose(2, 0, 1)
                 self.storage.put_image(f"{name}/{picture.image_id}", pixels)
-        except FileNotFoundError as e:  # such as a map that another machine keeps for itself
+        except (FileNotFoundError, ValueError) as e:  # such as a map that another machine keeps for itself
             logging.getLogger(__name__).warning(f"no pictures of {name}: {e}")
 
     def resume_or_load(self, resume: bool = True) -> None:

@@ -73,7 +73,7 @@ def read_answers(path: str | Path, records: Iterable[Mapping[str, Any]]) -> list
         for s in require(rows[record["image_id"]], "sentences", list, where):
             number, text = require(s, "id", int, where), require(s, "text", str, where)
             if number not in targets:
-                raise ValueError(f"{where}: expected sentences of the dataset, got the id {str(number)[:40]}")
+                raise ValueError(f"{where}: expected sentences of the dataset, got another id")
             found = check_boxes(s.get("predictions"), f"{where}, sentence {number}")
             answers[number] = Answer(record, text, found, targets[number])
         images.append(answers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from d2ext.data.categories import CATEGORIES
 from d2ext.data.formats.records import read_json
 
+LARGEST = 1e6  # metres, pixels: whatever is larger is no prediction, and nothing that can be drawn
 #: Numbers in each field of a predicted box; 1: the number itself.
 FIELDS = {"score": 1, "location": 3, "dimensions": 3, "yaw": 1}
 FIELDS_2D = {"bbox": 4, "alpha": 1}
@@ -37,11 +37,10 @@ def check_number(value: Any, where: str) -> float:
     """``value`` itself.
 
     Raises:
-        ValueError: it is no finite number.
+        ValueError: it is no number, or none between -``LARGEST`` and ``LARGEST``.
     """
-    # A Python int may be too large for a float.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(_float(value)):
-        raise ValueError(f"{where}: expected a finite number, got {str(value)[:40]!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
+        raise ValueError(f"{where}: expected a number of at most {LARGEST:g} in size, got {_short(value)}")
     return value
 
 
@@ -64,17 +63,17 @@ def check_boxes(rows: Any, where: str, fields: Mapping[str, int] = FIELDS) -> Se
                 raise ValueError(f"{where}, prediction {number}: field {name!r}: expected {count} numbers")
             for value in values:
                 check_number(value, f"{where}, prediction {number}: field {name!r}")
-        category = row.get("category_id", 0)
+        category = row.get("category_id")
         if type(category) is not int or not 0 <= category < len(CATEGORIES):
             raise ValueError(
                 f"{where}, prediction {number}: field 'category_id': expected 0 to {len(CATEGORIES) - 1}, "
-                f"got {str(category)[:40]!r}"
+                f"got {_short(category)}"
             )
     return rows
 
 
-def _float(value: int | float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
+def _short(value: Any) -> str:
+    """A number or text, not a long one: Python refuses to print integers of thousands of digits."""
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return "a large whole number"
+    return repr(str(value)[:40])

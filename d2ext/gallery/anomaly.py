@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import chain, zip_longest
 from typing import Any
 
-from d2ext.data.anomaly_mapper import AnomalyMapper, graph_records, graph_spec
+from d2ext.data.anomaly_mapper import AnomalyMapper
+from d2ext.data.build import evaluated_records
 from d2ext.data.trajectories import SpaceTimeGraph
 from d2ext.evaluation import check_number, read_map, read_predictions
 from d2ext.structures import find_regions
@@ -25,19 +26,21 @@ class AnomalyGallery(Gallery):
         "Outlined in blue: what is labelled abnormal. Boxes: regions of the heat map from the threshold on."
     )
 
-    def read(self, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def read(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Records with the ``score``, and with the ``label`` and ``kind`` that were evaluated: the anomaly of
         a recording may lie in another of its graphs."""
         path = self.folder / PREDICTIONS
         try:
-            spec, graph = graph_spec(self.cfg), self.cfg.INPUT.GRAPH
             self._mapper = AnomalyMapper(self.cfg, False)
+            records = evaluated_records(self.cfg, records)
             self._threshold = check_number(self.cfg.TEST.THRESHOLD, "TEST.THRESHOLD")
         except (AttributeError, KeyError, TypeError) as e:
             raise ValueError(f"config.yaml of {path}: expected the keys of anomaly detection ({e})") from e
+        if self._threshold <= 0:
+            raise ValueError(f"config.yaml of {path}: TEST.THRESHOLD: expected a number above 0")
         rows = read_predictions(path)
         answered = []
-        for record in graph_records(records, spec, graph.WIDTH, graph.OVERLAP):
+        for record in records:
             row = rows.get(record["image_id"])
             if row is not None:
                 where = f"{path}: image {record['image_id']!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from d2ext.evaluation import (
@@ -32,7 +32,7 @@ class DetectionGallery(Gallery):
         "gives the dataset its greatest F1 are left out."
     )
 
-    def read(self, records: Sequence[dict[str, Any]]) -> list[JudgedImage]:
+    def read(self, records: list[dict[str, Any]]) -> list[JudgedImage]:
         path = self.folder / PREDICTIONS
         rows = read_predictions(path)
         for name, row in rows.items():

@@ -67,7 +67,7 @@ class Gallery(ABC):
         self.answers: Sequence[Any] = self.read(DatasetCatalog.get(name))
 
     @abstractmethod
-    def read(self, records: Sequence[dict[str, Any]]) -> Sequence[Any]:
+    def read(self, records: list[dict[str, Any]]) -> Sequence[Any]:
         """One item for each image of the dataset that was answered, in the dataset's order."""
 
     @abstractmethod

@@ -24,7 +24,7 @@ class GroundingGallery(Gallery):
     note = "White: the targets."
     single = False
 
-    def read(self, records: Sequence[dict[str, Any]]) -> list[dict[int, Answer]]:
+    def read(self, records: list[dict[str, Any]]) -> list[dict[int, Answer]]:
         return read_answers(self.folder / PREDICTIONS, records)
 
     def draw(self, answer: dict[int, Answer]) -> Picture:

@@ -100,19 +100,25 @@ class CrossModalSSM(nn.Module):
         """
         if text.ndim != 3 or text.shape[2] != self.text_dim:
             raise ValueError(f"text must have shape (S, L, {self.text_dim}), got {tuple(text.shape)}")
+        if mask is not None and (mask.shape != text.shape[:2] or mask.dtype != torch.bool):
+            expected = tuple(text.shape[:2])
+            raise ValueError(f"mask must be bool {expected}, got {mask.dtype} {tuple(mask.shape)}")
         text = self.text_norm(text)
         x = self.value_proj(text).unflatten(-1, (self.num_heads, -1))
         dt = F.softplus(self.dt_proj(text).to(self.dt_bias.dtype) + self.dt_bias)
         dt = dt.unflatten(-1, (self.num_directions, -1))
-        B = self.B_proj(text).unflatten(-1, (self.num_directions, 1, -1))
-        A = -self.A_log.exp().unflatten(0, (self.num_directions, -1))
-        states = [ssd_final_state(x, dt[:, :, 0], A[0], B[:, :, 0], mask)]
-        if self.num_directions == 2:
-            x, dt, B = x.flip(1), dt.flip(1), B.flip(1)
-            mask = None if mask is None else mask.flip(1)
-            states.append(ssd_final_state(x, dt[:, :, 1], A[1], B[:, :, 1], mask))
+        B = self.B_proj(text).unflatten(-1, (self.num_directions, -1))
+        if mask is not None:
+            padding = ~mask[:, :, None, None]
+            x, dt, B = (t.masked_fill(padding, 0) for t in (x, dt, B))
+        if self.num_directions == 2:  # side by side, as heads of one sum
+            x = torch.cat([x, x.flip(1)], 2)
+            dt = torch.cat([dt[:, :, :1], dt[:, :, 1:].flip(1)], 2)
+            B = torch.cat([B[:, :, :1], B[:, :, 1:].flip(1)], 2)
+        states = ssd_final_state(x, dt.flatten(2), -self.A_log.exp(), B)
+        states = torch.cat(states.unflatten(1, (self.num_directions, -1)).unbind(1), dim=-1)
         # The weight of the norm of C is applied here, to one matrix in place of every location.
-        return (torch.cat(states, dim=-1) * self.C_norm.weight).to(x.dtype)
+        return (states * self.C_norm.weight).to(x.dtype)
 
     def encode_visual(self, visual: Tensor) -> Tensor:
         """C of every location, RMS-normalised over the state; the norm's weight is in the states.

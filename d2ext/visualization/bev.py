@@ -132,7 +132,8 @@ def fitting_range(boxes: Sequence[Boxes3D], size: tuple[int, int], ground: Any =
 
 def ring_spacing(range_m: float) -> int:
     """Metres between the distance rings: about five of them."""
-    return next((step for step in (5, 10, 20, 25, 50) if range_m / step <= 6), 100)
+    steps = (int(factor * 10**power) for power in range(1, 300) for factor in (0.5, 1, 2, 2.5))
+    return next(step for step in steps if range_m / step <= 6)
 
 
 def _draw_grid(panel: np.ndarray, view: BirdsEyeView, text: int) -> None:

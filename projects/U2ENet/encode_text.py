@@ -55,7 +55,7 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(add_u2enet_config, args.config_file, args.opts)
     if not cfg.MODEL.TEXT.FROZEN or not cfg.MODEL.TEXT.CACHE_DIR:
         raise ValueError("expected MODEL.TEXT.FROZEN True and a folder as MODEL.TEXT.CACHE_DIR")
-    print(f"reading the sentences of {', '.join({*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST})}")
+    print(f"reading the sentences of {', '.join(sorted({*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST}))}")
     texts = all_sentences(cfg)
     print(f"{len(texts)} sentences for {cfg.MODEL.TEXT.NAME}")
     encoder = build_text_encoder(cfg).to(cfg.MODEL.DEVICE).eval()

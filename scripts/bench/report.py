@@ -27,10 +27,12 @@ class Clock:
         repeats: runs of which the median is taken.
         cpu: processor time over the number of threads in place of wall time: on a CPU that other programs
             share it shows what an idle machine would take.
+        warmup: runs before them that do not count; a GPU needs a few to choose its kernels.
     """
 
     repeats: int
     cpu: bool = False
+    warmup: int = 1
 
     def now(self) -> float:
         if torch.cuda.is_available():
@@ -38,13 +40,13 @@ class Clock:
         return time.process_time() / torch.get_num_threads() if self.cpu else time.perf_counter()
 
     def alternate(self, *functions: Callable[[], object]) -> list[float]:
-        """Median seconds of each function; they take turns, after one run each that does not count."""
+        """Median seconds of each function; they take turns, after ``warmup`` runs each."""
         times: list[list[float]] = [[] for _ in functions]
-        for turn in range(self.repeats + 1):
+        for turn in range(-self.warmup, self.repeats):
             for i, function in enumerate(functions):
                 start = self.now()
                 function()
-                if turn:
+                if turn >= 0:
                     times[i].append(self.now() - start)
         gc.collect()
         return [median(t) for t in times]

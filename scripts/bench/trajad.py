@@ -31,9 +31,10 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
     _streaming(args, clock)
 
 
-def predictor(config_file: str, branch: str, width: int) -> TrajADPredictor:
+def predictor(config_file: str, dtype: str, branch: str, width: int) -> TrajADPredictor:
     """A model of random weights."""
     options = ["MODEL.EFFICIENT_AD.BRANCH.NAME", branch, "INPUT.GRAPH.WIDTH", str(width)]
+    options += ["TEST.DTYPE", dtype]
     cfg = load_config(add_trajad_config, config_file, options)
     return TrajADPredictor(cfg, optimize_for_inference(build_model(cfg).eval()))
 
@@ -57,7 +58,7 @@ def _graphs(args: argparse.Namespace, clock: Clock) -> None:
     """One graph by branch and length."""
     rows, results = [], {}
     for width in tqdm(args.widths, desc="graphs", disable=None):
-        models = [predictor(args.config_file, branch, width) for branch in BRANCHES]
+        models = [predictor(args.config_file, args.dtype, branch, width) for branch in BRANCHES]
         spec = graph_spec(models[0].cfg)
         renderer = SpaceTimeRenderer(traffic(width * spec.seconds_per_pixel), spec)
         image = renderer.render(0, width).image
@@ -104,7 +105,7 @@ def _attention(args: argparse.Namespace, clock: Clock) -> None:
 
 def _streaming(args: argparse.Namespace, clock: Clock) -> None:
     """A step of the stream against the predictor on the whole graph."""
-    batch = predictor(args.config_file, "linear", 256)
+    batch = predictor(args.config_file, args.dtype, "linear", 256)
     spec, width = graph_spec(batch.cfg), batch.cfg.INPUT.GRAPH.WIDTH
     turns = clock.repeats + 2
     rows = []

@@ -14,7 +14,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 #: What the environment of `make setup` holds, and programs that every machine has.
 VENV_PROGRAMS = ("python", "pip", "torchrun", "tensorboard")
-SYSTEM_PROGRAMS = ("make",)
+SYSTEM_PROGRAMS = ("make", "python3")
 #: How a line of a block, or a span of code in a sentence, begins that is a command.
 COMMAND = re.compile(
     r"(\.venv/bin/|(python3?|pip|torchrun|tensorboard|make) |(scripts|projects)/\S+\.(py|sh) "

@@ -22,6 +22,8 @@ KEYS = {
     "DiffusionDet3D": add_diffusion_det3d_config,
     "TrajAD": add_trajad_config,
 }
+#: Scripts for a Python without the environment of `make setup`.
+BARE = ("scripts/gpu_check.py",)
 #: Folders of the repository: what a command names in them must be there, the rest is the user's.
 OURS = ("configs", "d2ext", "projects", "scripts", "tests")
 DOCUMENTS = documents()
@@ -112,7 +114,9 @@ def check_pip(arguments: list[str]) -> None:
 
 
 def check(parse, call: Call) -> None:
-    if call.program == ".venv/bin/python":
+    if call.program == "python3":
+        assert call.arguments[0] in BARE, f"{one_line(call)}: expected .venv/bin/python"
+    if call.program in ("python3", ".venv/bin/python"):
         check_python(parse, call.arguments)
     elif call.program == ".venv/bin/torchrun":
         check_torchrun(parse, call.arguments)
@@ -163,7 +167,7 @@ def test_the_documents_hold_commands_of_all_kinds(tmp_path):
 @pytest.mark.parametrize(
     "script, message",
     [
-        ("python3 scripts/report.py output", "python3: command not found"),
+        ("python scripts/report.py output", "python: command not found"),
         ("d2ext_cli.py --help", "command not found"),
         ("for x in 1 2; do make help", "syntax error"),
     ],

@@ -183,6 +183,8 @@ DAMAGE = {
         PREDICTION % '"location": [1, 2, NaN]',
         PREDICTION % '"location": [1, 2, 1e999]',
         PREDICTION % '"location": [1, 2]',
+        PREDICTION % '"location": [1, 2, -1e12]',
+        PREDICTION % ('"yaw": 1' + 400 * "0"),
         PREDICTION % '"location": "abc"',
         PREDICTION % '"yaw": null',
         PREDICTION % '"score": true',

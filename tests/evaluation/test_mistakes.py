@@ -12,7 +12,8 @@ from d2ext.evaluation import Answer, flatten_table, format_table, nest_table, re
 def box(x: float, score: float = 1.0, i: int = 0) -> dict[str, Any]:
     """A car at x; two with the same x overlap wholly, others not at all."""
     place = {"location": [x, 1.5, 20.0], "dimensions": [1.5, 1.7, 4.0], "yaw": 1.5}
-    return place | {"id": i, "score": score, "has_3d": True, "truncated": 0.0, "occluded": 0}
+    place |= {"category_id": 0, "truncated": 0.0, "occluded": 0}
+    return place | {"id": i, "score": score, "has_3d": True}
 
 
 def image(name: str, *sentences: tuple[list[float], list[tuple[float, float]]]) -> dict[int, Answer]:

@@ -3,19 +3,21 @@
 import pytest
 import torch
 
-from d2ext.modeling.meta_arch.grounder import grounding_targets, viewing_maps
+from d2ext.modeling.meta_arch.grounder import cell_middles, grounding_targets, viewing_features
 from d2ext.modeling.records import original_boxes, stack_images
 from d2ext.structures import Camera
 
 
-def test_viewing_maps_equal_the_camera_cell_by_cell():
+def test_viewing_features_equal_the_camera_cell_by_cell():
     plane = torch.tensor([0.02, -0.97, -0.24, 7.0], dtype=torch.float64)
     plane /= plane[:3].norm()
     camera = Camera(
         torch.tensor([[300.0, 0, 120, 20], [0, 310, 60, 0.2], [0, 0, 1, 0.003]], dtype=torch.float64),
         (128, 256),
     )
-    maps = viewing_maps(camera.P[None], plane[None], torch.tensor([[128, 256]]), 16, 8, 16)[0]
+    cells = cell_middles(16, 8, 16, plane.device)
+    seen = viewing_features(camera.P[None], plane[None], torch.tensor([[128, 256]]), cells)
+    maps = seen[0].unflatten(1, (8, 16))
     for row in range(8):
         for column in range(16):
             uv = torch.tensor([column * 16 + 7.5, row * 16 + 7.5], dtype=torch.float64)

@@ -21,16 +21,8 @@ def measure(processes: int, datasets: Path, output: Path) -> dict[str, torch.Ten
     """The checkpoint of a training of one step that moves no weight."""
     command = ["projects/TrajAD/train_net.py", "--num-gpus", processes]
     command += ["--config-file", "configs/TrajAD/trajad_synthtraffic.yaml", "MODEL.DEVICE", "cpu"]
-    command += [
-        "DATALOADER.NUM_WORKERS",
-        0,
-        "SOLVER.BASE_LR",
-        1e-12,
-        "SOLVER.MAX_ITER",
-        1,
-        "SOLVER.IMS_PER_BATCH",
-        2,
-    ]
+    command += ["DATALOADER.NUM_WORKERS", 0, "SOLVER.BASE_LR", 1e-12, "SOLVER.MAX_ITER", 1]
+    command += ["SOLVER.IMS_PER_BATCH", 2, "SOLVER.AMP.ENABLED", False, "TEST.DTYPE", "float32"]
     command += ["OUTPUT_DIR", output]
     variables = {"DETECTRON2_DATASETS": str(datasets), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, *map(str, command)]

@@ -68,7 +68,8 @@ def test_fitting_range_holds_all_boxes() -> None:
 
 
 def test_ring_spacing_gives_a_few_rings() -> None:
-    assert all(2 <= r / ring_spacing(r) <= 6 for r in range(20, 400, 10))
+    ranges = [*range(20, 400, 10), 620, 1_000, 99_990, 3_000_000]
+    assert all(2 <= r / ring_spacing(r) <= 6 for r in ranges)
 
 
 def test_field_of_view_ends_at_the_edges_of_the_image() -> None:

@@ -170,13 +170,17 @@ class Grounder(GroundingInference, nn.Module):
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
         # Channels last is the faster layout on every device, and what the fusion's products read.
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
-        maps = []
-        for name in self.in_features:
-            f = features[name]
-            stride = self.backbone.output_shape()[name].stride
-            views = viewing_maps(P, plane, sizes, stride, *f.shape[-2:])
+        strides = [self.backbone.output_shape()[name].stride for name in self.in_features]
+        shapes = [tuple(features[name].shape[-2:]) for name in self.in_features]
+        cells = [cell_middles(s, h, w, P.device) for s, (h, w) in zip(strides, shapes, strict=True)]
+        views = viewing_features(P, plane, sizes, torch.cat(cells))
+        maps: list[Tensor] = []
+        start = 0
+        for name, stride, shape, uv in zip(self.in_features, strides, shapes, cells, strict=True):
+            f, seen = features[name], views[:, :, start : start + len(uv)].unflatten(2, shape)
+            start += len(uv)
             # Normalised features lose a cell's own colour, which is what sentences name first.
-            beside = torch.cat([views, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
+            beside = torch.cat([seen, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
             maps.append(torch.cat([f, beside.contiguous(memory_format=torch.channels_last)], 1))
         height, width = maps[-1].shape[-2:]
         rows = torch.arange(height, device=P.device) * self.stride < sizes[:, :1]
@@ -269,25 +273,29 @@ def detail_channels(cfg, backbone: Backbone) -> int:
     return shape.channels * (finest // shape.stride) ** 2
 
 
-def viewing_maps(P: Tensor, plane: Tensor, sizes: Tensor, stride: int, height: int, width: int) -> Tensor:
-    """Where each cell looks: what a network needs to turn pixels into metres for any camera.
+def cell_middles(stride: int, height: int, width: int, device: torch.device) -> Tensor:
+    """(height * width, 2) pixels in the middle of the cells of a map, row by row."""
+    u = (torch.arange(width, device=device) + 0.5) * stride - 0.5
+    v = (torch.arange(height, device=device) + 0.5) * stride - 0.5
+    return torch.stack(torch.meshgrid(u, v, indexing="xy"), -1).flatten(0, 1)
+
+
+def viewing_features(P: Tensor, plane: Tensor, sizes: Tensor, uv: Tensor) -> Tensor:
+    """Where pixels look: what a network needs to turn pixels into metres for any camera.
 
     Args:
         P: (B, 3, 4). plane: (B, 4), NaN rows for none. sizes: (B, 2) height and width of each image in
-            pixels.
+            pixels. uv: (L, 2) pixels.
 
     Returns:
-        (B, 4, height, width): slope of the viewing ray in x and y, 10 m over the depth of the ground there
-        (0 above the horizon or without a plane), and the column from -1 to 1 across the image.
+        (B, 4, L): slope of the viewing ray in x and y, 10 m over the depth of the ground there (0 above the
+        horizon or without a plane), and the column from -1 to 1 across the image.
     """
-    u = (torch.arange(width, device=P.device) + 0.5) * stride - 0.5
-    v = (torch.arange(height, device=P.device) + 0.5) * stride - 0.5
-    uv = torch.stack(torch.meshgrid(u, v, indexing="xy"), -1).flatten(0, 1).to(P.dtype)
+    uv = uv.to(P.dtype)
     origin, direction = viewing_rays(P[:, None], uv[None])
     inverse = -(direction * plane[:, None, :3]).sum(-1) / (
         (origin * plane[:, None, :3]).sum(-1) + plane[:, None, 3]
     )
     ground = (10 * inverse).clamp(0, 4).nan_to_num(0.0)
     column = (2 * (uv[None, :, 0] + 0.5) / sizes[:, 1:] - 1).expand_as(ground)
-    maps = torch.stack([direction[..., 0], direction[..., 1], ground, column], 1)
-    return maps.unflatten(2, (height, width))
+    return torch.stack([direction[..., 0], direction[..., 1], ground, column], 1)

@@ -18,12 +18,14 @@ from detectron2.data import MetadataCatalog
 from detectron2.modeling import build_model
 from torch import Tensor
 
+from d2ext.checks import every, whole
 from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.engine import D2Checkpointer, load_config
 from d2ext.engine.onnx_graphs import Graph, OnnxGraph, export_graph, require
 from d2ext.files import write_bytes
 from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
 from d2ext.projects.trajad.config import add_trajad_config
+from d2ext.reading import read_json
 
 FORMAT = 1  # of the folder; raised when an older OnnxTrajAD could not read it
 
@@ -95,14 +97,14 @@ class OnnxTrajAD:
         for name in ("meta.json", "config.yaml", "maps.onnx"):
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder}: has no {name}, expected a folder of export_onnx.py")
-        try:
-            meta = json.loads((folder / "meta.json").read_text())
-            known = meta["format"] == FORMAT
-            self.size = tuple(int(n) for n in meta["size"])
-        except (ValueError, KeyError, TypeError) as e:
-            raise ValueError(f"{folder / 'meta.json'}: expected format and size, got no such JSON") from e
-        if not known:
-            raise ValueError(f"{folder / 'meta.json'}: format {meta['format']!r:.40}, expected {FORMAT}")
+        where = folder / "meta.json"
+        meta = read_json(where)
+        if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+            raise ValueError(f"{where}: expected a folder of export_onnx.py of format {FORMAT}")
+        size = meta.get("size")
+        if not every(whole(1), 2).holds(size):
+            raise ValueError(f"{where}: field 'size': expected height and width")
+        self.size = (size[0], size[1])
         self.cfg = load_config(add_trajad_config, str(folder / "config.yaml"))
         self.graph = OnnxGraph(folder / "maps.onnx")
 
