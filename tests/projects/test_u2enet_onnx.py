@@ -122,6 +122,7 @@ def test_demo_needs_no_checkpoint_and_writes_the_same(shipped, demo, tmp_path, c
     common = ["--input", frame / "images/000008.png", "--calib", frame / "calib/000008.txt", "--single"]
     common += ["--text", SHORT[0], "--output", tmp_path / "out.png", "--json"]
     chosen = ["--config-file", CONFIG, "--opts", "MODEL.WEIGHTS", WEIGHTS, "MODEL.DEVICE", "cpu"]
+    chosen += ["TEST.DTYPE", "float32"]  # as the graphs
     assert demo(*common, tmp_path / "torch.json", *chosen) == 0
     printed = capsys.readouterr().out
     assert demo(*common, tmp_path / "onnx.json", "--runtime", "onnx", "--onnx", shipped.folder) == 0
@@ -240,7 +241,11 @@ def test_missing_runtime_says_how_to_install_it(folder, monkeypatch):
     "arguments",
     [["--runtime", "onnx"], ["--onnx", "x"], ["--runtime", "onnx", "--onnx", "x", "--config-file", "c"], []],
 )
-def test_demo_takes_one_model(demo, arguments, capsys):
+def test_demo_takes_one_model(demo, arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("x").mkdir()
+    for name in ("i.png", "c.txt", "c"):
+        Path(name).touch()
     given = ["--input", "i.png", "--calib", "c.txt", "--text", "t", "--output", "o.png"]
     assert demo(*arguments, *given) == 2
     assert "expected --" in capsys.readouterr().err
