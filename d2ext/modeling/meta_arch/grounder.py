@@ -170,15 +170,12 @@ class Grounder(GroundingInference, nn.Module):
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
         # Channels last is the faster layout on every device, and what the fusion's products read.
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
-        strides = [self.backbone.output_shape()[name].stride for name in self.in_features]
-        shapes = [tuple(features[name].shape[-2:]) for name in self.in_features]
-        cells = [cell_middles(s, h, w, P.device) for s, (h, w) in zip(strides, shapes, strict=True)]
-        views = viewing_features(P, plane, sizes, torch.cat(cells))
         maps: list[Tensor] = []
-        start = 0
-        for name, stride, shape, uv in zip(self.in_features, strides, shapes, cells, strict=True):
-            f, seen = features[name], views[:, :, start : start + len(uv)].unflatten(2, shape)
-            start += len(uv)
+        for name in self.in_features:
+            f = features[name]
+            stride = self.backbone.output_shape()[name].stride
+            cells = cell_middles(stride, f.shape[-2], f.shape[-1], P.device)
+            seen = viewing_features(P, plane, sizes, cells).unflatten(2, tuple(f.shape[-2:]))
             # Normalised features lose a cell's own colour, which is what sentences name first.
             beside = torch.cat([seen, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
             maps.append(torch.cat([f, beside.contiguous(memory_format=torch.channels_last)], 1))
