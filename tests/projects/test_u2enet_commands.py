@@ -163,7 +163,7 @@ def test_demo_writes_a_picture_and_boxes(demo, demo_arguments, cfg, tmp_path, ca
     ("change", "status", "message"),
     [
         ({"--input": "nowhere.png"}, 2, "argument --input: nowhere.png: no such file"),
-        ({"--input": "bad_calib.txt"}, 1, "bad_calib.txt: image file cannot be decoded"),
+        ({"--input": "bad_calib.txt"}, 1, "bad_calib.txt: expected an image file"),
         ({"--calib": "bad_calib.txt"}, 1, "bad_calib.txt: "),
         ({"--text": ""}, 1, "sentence 1 of 1 is empty: expected words"),
         ({"--text": "car " * 300}, 1, "tokens, expected at most 160"),

@@ -121,8 +121,7 @@ def test_demo_needs_no_checkpoint_and_writes_the_same(shipped, demo, tmp_path, c
     frame = shared_dir / "data/mono3drefer"
     common = ["--input", frame / "images/000008.png", "--calib", frame / "calib/000008.txt", "--single"]
     common += ["--text", SHORT[0], "--output", tmp_path / "out.png", "--json"]
-    chosen = ["--config-file", CONFIG, "--opts", "MODEL.WEIGHTS", WEIGHTS, "MODEL.DEVICE", "cpu"]
-    chosen += ["TEST.DTYPE", "float32"]  # as the graphs
+    chosen = ["--config-file", CONFIG, "--opts", "MODEL.WEIGHTS", WEIGHTS, *FLOAT32]
     assert demo(*common, tmp_path / "torch.json", *chosen) == 0
     printed = capsys.readouterr().out
     assert demo(*common, tmp_path / "onnx.json", "--runtime", "onnx", "--onnx", shipped.folder) == 0
@@ -241,11 +240,11 @@ def test_missing_runtime_says_how_to_install_it(folder, monkeypatch):
     "arguments",
     [["--runtime", "onnx"], ["--onnx", "x"], ["--runtime", "onnx", "--onnx", "x", "--config-file", "c"], []],
 )
-def test_demo_takes_one_model(demo, arguments, capsys, tmp_path, monkeypatch):
+def test_demo_takes_one_model(demo, arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("x").mkdir()
     for name in ("i.png", "c.txt", "c"):
-        Path(name).touch()
+        Path(name).write_text("")
     given = ["--input", "i.png", "--calib", "c.txt", "--text", "t", "--output", "o.png"]
     assert demo(*arguments, *given) == 2
     assert "expected --" in capsys.readouterr().err
