@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode as CN
 
+from d2ext.checks import Expected, declare, every, number, one_of, rising, whole
+
+NAME = Expected("a name", lambda x: isinstance(x, str) and bool(x))
+
 
 def add_d2ext_config(cfg: CN) -> None:
     """Add the keys that the data pipeline reads to a Detectron2 config."""
@@ -41,6 +45,27 @@ def add_d2ext_config(cfg: CN) -> None:
     cfg.TEST.SHUFFLE_SENTENCES = False
 
 
+declare(
+    {
+        "INPUT.SIZE": every(whole(1), 2, "height, width"),
+        "INPUT.FORMAT": one_of("BGR", "RGB"),
+        "INPUT.MAX_PIXELS": whole(1),
+        "INPUT.MAX_SENTENCES": whole(1),
+        "INPUT.FLIP_PROB": number(0, 1),
+        "INPUT.SCALE_RANGE": rising(number(above=0)),
+        "INPUT.CROP_SHIFT": number(0, 1),
+        "INPUT.MIN_VISIBLE": number(0, 1),
+        **{
+            f"INPUT.COLOR_JITTER.{name}": number(0)
+            for name in ("BRIGHTNESS", "CONTRAST", "SATURATION", "HUE")
+        },
+        "DATALOADER.DATASET_WEIGHTS": every(number(above=0)),
+        "DATALOADER.NUM_WORKERS": whole(0),
+        **{f"DATASETS.{name}": every(NAME) for name in ("TRAIN", "VAL", "TEST", "NORMAL")},
+    }
+)
+
+
 def add_anomaly_data_config(cfg: CN) -> None:
     """Add the keys that the data of anomaly detection need beside those of :func:`add_d2ext_config`."""
     # Datasets of normal images by which anomaly maps are normalised. Empty: a part of each of DATASETS.TRAIN,
@@ -73,3 +98,6 @@ def add_anomaly_data_config(cfg: CN) -> None:
     # Columns of one graph, and columns that the graphs of a long recording share with the next one.
     cfg.INPUT.GRAPH.WIDTH = 256
     cfg.INPUT.GRAPH.OVERLAP = 64
+
+
+declare({"DATASETS.HELD_OUT": number(0, 1)})

@@ -9,6 +9,7 @@ import numpy as np
 
 from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.augmentation import to_tensor
+from d2ext.data.image_record import check_image
 from d2ext.data.trajectories import SpaceTimeGraph, SpaceTimeRenderer, Tracks
 from d2ext.engine import ImagePredictor
 
@@ -27,9 +28,7 @@ class TrajADPredictor(ImagePredictor):
         Raises:
             ValueError: an image of another shape.
         """
-        if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8:
-            raise ValueError(f"image: expected (H, W, 3) uint8, got {image_bgr.shape} {image_bgr.dtype}")
-        return self.predict({"image": to_tensor(image_bgr, self.cfg.INPUT.FORMAT)})
+        return self.predict({"image": to_tensor(check_image(image_bgr), self.cfg.INPUT.FORMAT)})
 
     def recording(self, tracks: Tracks) -> tuple[SpaceTimeGraph, np.ndarray]:
         """Score a recording of any length, graph by graph as in evaluation.

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from d2ext.data.build import build_anomaly_test_loader, build_anomaly_train_load
 from d2ext.engine import BaseTrainer, inference_autocast, load_weights, read_checkpoint
 from d2ext.engine.hooks import Checkpoint, Validation
 from d2ext.evaluation import AnomalyEvaluator
+from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
 from d2ext.structures import find_regions
 from d2ext.visualization import draw_anomalies
 
@@ -47,6 +49,13 @@ class TrajADTrainer(BaseTrainer):
     teacher's statistics; the held-out images, or ``DATASETS.NORMAL``, give the quantiles of the maps. A
     record that is labelled abnormal is an error in both. ``DATASETS.TEST`` is only evaluated.
     """
+
+    model_class = EfficientAD
+    test_kinds = ("trajectories", "mvtec_ad")
+
+    def __init__(self, cfg: CfgNode) -> None:
+        check_penalty_folder(cfg.INPUT.PENALTY_FOLDER)
+        super().__init__(cfg)
 
     def build_hooks(self) -> list[HookBase]:
         built = super().build_hooks()
@@ -116,4 +125,23 @@ def load_teacher(teacher: torch.nn.Module, path: str) -> None:
         raise ValueError(f"MODEL.EFFICIENT_AD.TEACHER is empty, expected a file of teacher weights; {how}")
     if not os.path.isfile(path):
         raise FileNotFoundError(f"MODEL.EFFICIENT_AD.TEACHER {path}: no such file; {how}")
-    load_weights(teacher, read_checkpoint(path)["model"], path)
+    weights = read_checkpoint(path)["model"]
+    if Path(path).suffix != ".safetensors" or "conv1.weight" in weights:
+        raise ValueError(
+            f"MODEL.EFFICIENT_AD.TEACHER {path}: expected a .safetensors file of distill_teacher.py; of "
+            "another project's teacher, whose colours are in another order, it makes one with --convert FILE"
+        )
+    load_weights(teacher, weights, path)
+
+
+def check_penalty_folder(folder: str) -> None:
+    """Find out before the work whether there are penalty images, where there are to be some.
+
+    Raises:
+        FileNotFoundError: no such folder; the message says what to do.
+    """
+    if folder and not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"INPUT.PENALTY_FOLDER {folder}: no such folder; expected images of anything but the normal "
+            "ones, as published ImageNet's (image-net.org); any photographs serve, or '' to train without"
+        )
