@@ -59,6 +59,11 @@ _SPLITS = {
 _GENERATORS = ("synthroad", "synthtraffic")
 
 
+def skip_broken() -> bool:
+    """Whether the environment says that broken rows and files are skipped."""
+    return os.environ.get(SKIP_BROKEN_VARIABLE) == "1"
+
+
 def register_dataset(name: str, kind: str, root: str | Path, split: str) -> None:
     """Register one split of a dataset.
 
@@ -95,7 +100,7 @@ def _load(name: str, kind: str, root: Path, split: str) -> list[dict[str, Any]]:
     collecting = gc.isenabled()
     gc.disable()  # loading makes millions of objects and no garbage: collecting in between doubles its time
     try:
-        return _LOADERS[kind](root, split, skip_broken=os.environ.get(SKIP_BROKEN_VARIABLE) == "1")
+        return _LOADERS[kind](root, split, skip_broken=skip_broken())
     finally:
         if collecting:
             gc.enable()

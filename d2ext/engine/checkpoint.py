@@ -58,7 +58,8 @@ def load_weights(
 
     Args:
         source: file that ``state`` comes from, for the messages.
-        optional: prefixes of names that may be absent from the file or from the model.
+        optional: prefixes of names that may be absent from the file or from the model, beside those in the
+            model's own ``optional_state``.
 
     Raises:
         ValueError: in one line the file, the first parameter that does not fit, and both shapes.
@@ -66,9 +67,10 @@ def load_weights(
     prefix = "module." if state and all(name.startswith("module.") for name in state) else ""
     given = {name[len(prefix) :]: value for name, value in state.items()}
     expected = model.state_dict()
+    optional = (*optional, *getattr(model, "optional_state", ()))
 
     def required(names: set[str]) -> list[str]:
-        return sorted(name for name in names if not name.startswith(tuple(optional)))
+        return sorted(name for name in names if not name.startswith(optional))
 
     for name in sorted(given.keys() & expected.keys()):
         if not isinstance(given[name], Tensor):

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Score an image or a recording, draw its heat map and write what was found as JSON.
 
-projects/TrajAD/demo.py --config-file C --input TRACKS.csv [--road road.json] [--columns highd]
+projects/TrajAD/demo.py --config-file C --input TRACKS.csv [--road road.json] [--layout highd]
     --output OUT.png [--json OUT.json] [--opts MODEL.WEIGHTS file ...]
 
-Of a recording (CSV) the JSON names the vehicles of each region, the most likely cause first, with times and
-positions, and the vehicles of the whole recording. Of an image, such as a graph that was drawn before, it has
-the regions only.
+Of a recording (.csv, .txt, .xml) the JSON names the vehicles of each region, the most likely cause first,
+with times and positions, and the vehicles of the whole recording. Of an image, such as a graph that was drawn
+before, it has the regions only.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import d2ext  # noqa: F401  (first: registers datasets and models, silences impo
 import cv2
 import numpy as np
 
+from d2ext.data.formats.trajectories import is_recording
 from d2ext.data.image_io import read_image, resize
+from d2ext.data.recordings import read_recording
 from d2ext.data.trajectories import (
     COLUMN_MAPS,
     Extent,
     SpaceTimeGraph,
     Suspect,
-    read_road,
-    read_tracks,
     region_extent,
     suspects,
 )
@@ -47,9 +47,9 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config-file", required=True, help="a file of configs/TrajAD")
-    parser.add_argument("--input", required=True, type=Path, help="recording (.csv), or an image")
+    parser.add_argument("--input", required=True, type=Path, help="recording (.csv, .txt, .xml), or an image")
     parser.add_argument("--road", type=Path, help="road.json of a recording with x and y")
-    parser.add_argument("--columns", choices=COLUMN_MAPS, default="plain", help="names of the CSV's columns")
+    parser.add_argument("--layout", "--columns", choices=COLUMN_MAPS, help="INPUT.RECORDING.LAYOUT")
     parser.add_argument("--output", required=True, type=Path, help="picture to write")
     parser.add_argument("--json", type=Path, help="score, regions and vehicles to write")
     parser.add_argument("--opts", nargs=argparse.REMAINDER, default=[], help="config keys and values")
@@ -62,16 +62,16 @@ def main(args: argparse.Namespace) -> None:
             raise FileNotFoundError(f"{path}: no folder {path.parent} to write to")
     if cv2.haveImageWriter(str(args.output)) is False:
         raise ValueError(f"{args.output}: expected a picture name such as out.png")
-    cfg = load_config(add_trajad_config, args.config_file, args.opts)
+    layout = ["INPUT.RECORDING.LAYOUT", args.layout] if args.layout else []
+    cfg = load_config(add_trajad_config, args.config_file, [*layout, *args.opts])
     threshold = cfg.TEST.THRESHOLD
 
-    if args.input.suffix.lower() == ".csv":
-        road = None if args.road is None else read_road(args.road)
-        tracks = read_tracks(args.input, COLUMN_MAPS[args.columns], road)
+    if is_recording(args.input):
+        tracks = read_recording(cfg, args.input, args.road)
         subject, heat_map = TrajADPredictor(cfg).recording(tracks)
         if not len(subject.track):
             spec = subject.spec
-            where = f"lanes {', '.join(map(str, spec.lanes))} from {spec.start:g} to {spec.end:g} m"
+            where = f"lanes {', '.join(spec.lanes)} from {spec.start:g} to {spec.end:g} m"
             raise ValueError(f"{args.input}: no vehicle on {where} (INPUT.GRAPH)")
     else:
         subject = read_image(args.input)

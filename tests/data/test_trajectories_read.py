@@ -32,7 +32,7 @@ def test_rows_are_sorted_by_vehicle_and_keep_their_values(write):
     tracks = read_tracks(write(PLAIN))
     assert tracks.ids[tracks.track].tolist() == ["7", "7", "7", "car b", "car b"]
     assert tracks.time.tolist() == [0, 0.5, 1, 0.5, 1]
-    assert tracks.lane.tolist() == [1, 1, 2, 2, 2]
+    assert tracks.lane.tolist() == ["1", "1", "2", "2", "2"]
     assert tracks.position.tolist() == [10, 15, 20, 90, 88]
     assert tracks.speed.tolist() == [10.5, 10.5, 10.5, -4, -4]
 
@@ -71,7 +71,7 @@ def test_highd_names(write):
     tracks = read_tracks(write("\n".join([header, *rows])), COLUMN_MAPS["highd"])
     np.testing.assert_allclose(tracks.time, np.arange(1, 5) / 25)
     np.testing.assert_allclose(tracks.speed, 30)
-    assert tracks.lane.tolist() == [5] * 4
+    assert tracks.lane.tolist() == ["5"] * 4
 
 
 def test_dair_v2x_seq_names(write):
@@ -84,7 +84,7 @@ def test_dair_v2x_seq_names(write):
     tracks = read_tracks(write("\n".join([header, *rows])), COLUMN_MAPS["dair_v2x_seq"], road)
     np.testing.assert_allclose(tracks.position, np.arange(5, 10))
     np.testing.assert_allclose(tracks.speed, 10, atol=1e-4)
-    assert tracks.ids.tolist() == ["-12"] and set(tracks.lane) == {4}
+    assert tracks.ids.tolist() == ["-12"] and set(tracks.lane) == {"4"}
 
 
 def test_points_off_the_road_are_left_out_and_vehicles_of_one_row_with_them(write):
@@ -109,10 +109,16 @@ def _moving(speed: float, step: float, column: str = "") -> str:
         (PLAIN.replace(",15,", ",,"), 3, "column 'position': expected a number, got nothing"),
         (PLAIN.replace(",15,", ",nan,"), 3, "column 'position': expected a finite number, got nan"),
         (PLAIN.replace("7,0.5,1,15,10.5", "7,0.5,1"), 3, "no column 'position': the row has 3 fields"),
-        (PLAIN.replace("0.5,1,15", "0.5,1.5,15"), 3, "column 'lane': expected a whole number"),
+        (PLAIN.replace("0.5,1,15", "0.5,,15"), 3, "column 'lane': expected a name, got nothing"),
         (PLAIN.replace("7,1.0,2", "7,0.2,2"), 5, "the time goes backwards"),
         (PLAIN.replace("7,1.0,2", "7,0.5,2"), 5, "the same vehicle at the same time twice"),
-        (PLAIN + "9,0,1,5,5\n", 7, "a vehicle of a single row"),
+        (PLAIN.replace(",15,", ",0_0,"), 3, "column 'position': expected a number, got '0_0'"),
+        (PLAIN.replace(",15,", ",\u0661\u0665,"), 3, "column 'position': expected a number"),
+        (PLAIN.replace(",15,", ",1e16,"), 3, "column 'position': expected a number up to 1e+15"),
+        (PLAIN.replace("car b,0.5", "c" * 200_000 + ",0.5"), 4, "field larger than field limit"),
+        (PLAIN.replace("car b,0.5", "c" * 9000 + ",0.5"), 4, "expected a name of at most 200 letters"),
+        (PLAIN.replace("car b,1.0", "car b,1e11"), 6, "s from the first row to the last, expected at most"),
+        ("track_id,time,lane,position\n1,0,1,0\n2,0,1,0\n", None, "no vehicle has two rows"),
         (PLAIN.replace("car b,1.0", ",1.0"), 6, "column 'track_id': expected a name, got nothing"),
         (_moving(1.3, 100), 3, "rows of a vehicle are 100 s apart: the time cannot be in seconds"),
         (_moving(1300, 1), 2, "positions must be in metres"),

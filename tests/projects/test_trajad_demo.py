@@ -114,12 +114,17 @@ def test_a_normal_recording_has_no_regions(demo, capsys):
         (("--input", "no.csv", "--output", "out.txt"), "out.txt: expected a picture name"),
         (("--input", "late.csv", "--output", "out.png"), "late.csv:4: the time goes backwards"),
         (("--input", "far.csv", "--output", "out.png"), "far.csv: no vehicle on lanes 1, 2 from 0 to 381 m"),
+        (
+            ("--input", "other.csv", "--output", "out.png"),
+            "other.csv: has the lanes 7, none of",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(demo, tmp_path, capsys, arguments, message):
     head = "track_id,time,lane,position\n"
     Path("late.csv").write_text(head + "a,1,1,10\na,2,1,20\na,1.5,1,30\n")
-    Path("far.csv").write_text(head + "a,1,7,10\na,2,7,20\n")
+    Path("far.csv").write_text(head + "a,1,1,1010\na,2,1,1020\n")
+    Path("other.csv").write_text(head + "a,1,7,10\na,2,7,20\n")
     assert demo(*arguments) == 1
     error = capsys.readouterr().err.strip()
     assert error.startswith("error: ") and message in error and "\n" not in error

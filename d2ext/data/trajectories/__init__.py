@@ -1,8 +1,8 @@
-"""Trajectories of vehicles on a road section: CSV recordings, lanes, and space-time graphs of them."""
+"""Trajectories of vehicles on a road section: recordings, lanes, and space-time graphs of them."""
 
 from .columns import COLUMN_MAPS, ColumnMap
 from .extent import Extent, Suspect, region_extent, suspects
-from .labels import Interval, LabelledAnomaly, anomaly_mask, labels_to_json, read_labels
+from .labels import Interval, LabelledAnomaly, anomaly_mask, check_labels, labels_to_json, read_labels
 from .live import LiveGraph
 from .read import read_tracks, tracks_to_csv
 from .road import Road, read_road
@@ -23,6 +23,7 @@ __all__ = [
     "Suspect",
     "Tracks",
     "anomaly_mask",
+    "check_labels",
     "join_graphs",
     "labels_to_json",
     "merge_tracks",

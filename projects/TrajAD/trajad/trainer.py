@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import HookBase, hooks
 
+from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.build import build_anomaly_test_loader, build_anomaly_train_loader, build_normal_loader
 from d2ext.engine import BaseTrainer, inference_autocast, load_weights, read_checkpoint
 from d2ext.engine.hooks import Checkpoint, Validation
@@ -67,6 +68,8 @@ class TrajADTrainer(BaseTrainer):
             FileNotFoundError, ValueError: a teacher is needed and missing, or of another shape.
         """
         super().resume_or_load(resume)
+        if not self.start_iter:
+            self._take_graph_scale()
         build_normal_loader(self.cfg, held_out=True)  # the same
         if self.start_iter or self.cfg.MODEL.WEIGHTS:
             return
@@ -75,6 +78,14 @@ class TrajADTrainer(BaseTrainer):
         with inference_autocast(self.cfg):
             model.measure_teacher(build_normal_loader(self.cfg, held_out=False))
         logger.info("measured the teacher's statistics on the training images")
+
+    def _take_graph_scale(self) -> None:
+        """What is trained from now on is for the graphs of the config."""
+        kinds = [MetadataCatalog.get(name).get("evaluator_type") for name in self.cfg.DATASETS.TRAIN]
+        if "trajectories" in kinds:
+            scale = torch.tensor(graph_spec(self.cfg).scale(self.cfg.INPUT.GRAPH.WIDTH))
+            for model in (self.model, self.evaluated):
+                getattr(model, "module", model).graph_scale.copy_(scale)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:

@@ -1,0 +1,173 @@
+"""Recordings of traffic as the data of a config: which columns are read, and which graphs are drawn."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode
+
+from d2ext.data.trajectories import (
+    COLUMN_MAPS,
+    ColumnMap,
+    GraphSpec,
+    SpaceTimeGraph,
+    SpaceTimeRenderer,
+    Tracks,
+    anomaly_mask,
+    check_labels,
+    read_road,
+    read_tracks,
+)
+from d2ext.data.trajectories.tracks import in_lanes
+
+from .formats.records import BrokenRows
+from .formats.trajectories import GOOD
+
+logger = logging.getLogger(__name__)
+
+
+def graph_spec(cfg: CfgNode) -> GraphSpec:
+    """What the graphs of ``cfg.INPUT.GRAPH`` show.
+
+    Raises:
+        ValueError: as :class:`GraphSpec`.
+    """
+    g = cfg.INPUT.GRAPH
+    try:
+        return GraphSpec(
+            tuple(g.LANES),
+            g.START,
+            g.END,
+            g.SECONDS_PER_PIXEL,
+            g.METRES_PER_PIXEL,
+            g.TOP_SPEED,
+            g.VEHICLE_LENGTH,
+            g.MAX_GAP,
+            g.SEPARATOR,
+            g.MAX_COLUMNS,
+        )
+    except ValueError as error:
+        raise ValueError(f"INPUT.GRAPH: {error}") from error
+
+
+def column_map(cfg: CfgNode) -> ColumnMap:
+    """The columns of ``cfg.INPUT.RECORDING``: those of its layout, with what other keys change.
+
+    Raises:
+        ValueError: an unknown layout, or as :class:`ColumnMap`.
+    """
+    r = cfg.INPUT.RECORDING
+    if r.LAYOUT not in COLUMN_MAPS:
+        raise ValueError(
+            f"INPUT.RECORDING.LAYOUT: expected one of {', '.join(COLUMN_MAPS)}, got {r.LAYOUT[:40]!r}"
+        )
+    changes = {key.lower(): value for key, value in r.items() if key != "LAYOUT"}
+    given: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items() if v}
+    try:
+        return replace(COLUMN_MAPS[r.LAYOUT], **given)
+    except ValueError as error:
+        raise ValueError(f"INPUT.RECORDING: {error}") from error
+
+
+def read_recording(cfg: CfgNode, path: str | Path, road_file: str | Path | None = None) -> Tracks:
+    """A recording as the config has it.
+
+    Raises:
+        FileNotFoundError, ValueError: it cannot be read, has none of ``INPUT.GRAPH.LANES``, or is too long.
+    """
+    return _read(path, road_file, graph_spec(cfg), column_map(cfg))
+
+
+def graph_records(
+    records: Iterable[dict[str, Any]],
+    spec: GraphSpec,
+    width: int,
+    overlap: int,
+    columns: ColumnMap = COLUMN_MAPS["plain"],
+    skip_broken: bool = False,
+) -> list[dict]:
+    """One record an image: a record of a recording (it has ``anomalies``) becomes one for each graph of
+    ``SpaceTimeRenderer.tile_starts``, with the ``first_column``; others stay as they are.
+
+    Where a recording gives several graphs, "@" and the first column are added to the ``image_id``.
+
+    Args:
+        columns: of the recordings.
+        skip_broken: leave out recordings that cannot be read, and count them in a warning.
+
+    Raises:
+        FileNotFoundError, ValueError: a recording cannot be read, has none of the spec's lanes, or lacks a
+            labelled vehicle.
+    """
+    out: list[dict] = []
+    broken = BrokenRows(skip_broken)
+    for record in records:
+        if "anomalies" not in record:
+            out.append(record)
+            continue
+        with broken:
+            drawn = recording_renderer(record["file_name"], record["road_file"], spec, columns)
+            check_labels(record["anomalies"], drawn.tracks, Path(record["file_name"]).with_suffix(".json"))
+            _warn_of_unseen(record, drawn)
+            starts = drawn.tile_starts(width, overlap)
+            for start in starts:
+                name = record["image_id"] if len(starts) == 1 else f"{record['image_id']}@{start}"
+                out.append(record | {"image_id": name, "first_column": start})
+    broken.report("recordings")
+    if broken.count and not out:
+        raise ValueError(f"no usable recording, the first: {broken.first}")
+    return out
+
+
+@lru_cache(maxsize=2)  # a long recording gives many graphs in a row
+def recording_renderer(
+    file_name: str, road_file: str | None, spec: GraphSpec, columns: ColumnMap
+) -> SpaceTimeRenderer:
+    """A recording, ready to be drawn.
+
+    Raises:
+        FileNotFoundError, ValueError: it cannot be read, or has none of the spec's lanes.
+    """
+    return SpaceTimeRenderer(_read(file_name, road_file, spec, columns), spec)
+
+
+def _read(path: str | Path, road_file: str | Path | None, spec: GraphSpec, columns: ColumnMap) -> Tracks:
+    road = None if road_file is None else read_road(road_file)
+    tracks = read_tracks(path, columns, road, spec.max_duration)
+    lanes = sorted(set(tracks.lane.tolist()))
+    if not set(lanes) & set(spec.lanes):
+        found, wanted = (", ".join(names)[:80] for names in (lanes, spec.lanes))
+        raise ValueError(f"{path}: has the lanes {found}, none of INPUT.GRAPH.LANES: {wanted}")
+    return tracks
+
+
+def _warn_of_unseen(record: dict[str, Any], drawn: SpaceTimeRenderer) -> None:
+    """An anomaly outside of the section or the lanes is in no graph: its recording counts as normal."""
+    tracks, spec = drawn.tracks, drawn.spec
+    shown = (
+        in_lanes(tracks.lane, spec.lanes) & (tracks.position >= spec.start) & (tracks.position <= spec.end)
+    )
+    for number, anomaly in enumerate(record["anomalies"]):
+        for interval in anomaly.intervals:
+            rows = tracks.ids[tracks.track] == interval.track_id
+            rows &= (tracks.time >= interval.start) & (tracks.time <= interval.end)
+            if (rows & shown).any():
+                break
+        else:
+            logger.warning(
+                "%s: anomaly %d (%s) is outside of INPUT.GRAPH's lanes and section: taken as normal",
+                record["file_name"], number, anomaly.kind,
+            )  # fmt: skip
+
+
+def graph_labels(graph: SpaceTimeGraph, record: dict[str, Any]) -> dict[str, Any]:
+    """Of one graph of a recording: the anomaly may lie in another one."""
+    mask = anomaly_mask(graph, record["anomalies"])
+    label = int(mask.any())
+    return {"mask": torch.from_numpy(mask), "label": label, "kind": record["kind"] if label else GOOD}
