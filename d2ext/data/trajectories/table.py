@@ -14,8 +14,9 @@ import numpy as np
 from .columns import ColumnMap
 from .rows import Row, fcd_rows, pneuma_rows, text_rows
 
-#: Rows that are turned into arrays at once: bounds the memory of their text.
-_BATCH = 1 << 14
+#: Rows that are turned into arrays at once. More lists alive than this start Python's garbage collector again
+#: and again, which takes four times as long as the reading.
+_BATCH = 1 << 8
 #: Letters of the longest name of a vehicle or lane.
 MAX_NAME = 200
 #: No time, place or speed in any unit is greater.
