@@ -1,6 +1,7 @@
 """Trajectories of vehicles on a road section: recordings, lanes, and space-time graphs of them."""
 
 from .columns import COLUMN_MAPS, ColumnMap
+from .convert import convert, graph_keys, summary
 from .extent import Extent, Suspect, region_extent, suspects
 from .labels import Interval, LabelledAnomaly, anomaly_mask, check_labels, labels_to_json, read_labels
 from .live import LiveGraph
@@ -24,6 +25,8 @@ __all__ = [
     "Tracks",
     "anomaly_mask",
     "check_labels",
+    "convert",
+    "graph_keys",
     "join_graphs",
     "labels_to_json",
     "merge_tracks",
@@ -31,6 +34,7 @@ __all__ = [
     "read_road",
     "read_tracks",
     "region_extent",
+    "summary",
     "suspects",
     "tracks_to_csv",
 ]

@@ -58,8 +58,6 @@ class ColumnMap:
         where: rows that are read, such as ``("Location=us-101", "type!=DontCare")``.
         reader: "rows", a row a vehicle and moment, or "pneuma", a row a vehicle. Files named ``.xml`` are
             read as SUMO's FCD output, whose columns have the names of its CSV form.
-        strict: speeds that do not go with the changes of position have a wrong unit, and are an error; False:
-            the units are sure, a warning.
     """
 
     track_id: str = "track_id"
@@ -83,7 +81,6 @@ class ColumnMap:
     headers: tuple[tuple[str, ...], ...] = ()
     where: tuple[str, ...] = ()
     reader: str = "rows"
-    strict: bool = True
 
     def __post_init__(self) -> None:
         """
@@ -159,7 +156,7 @@ COLUMN_MAPS: dict[str, ColumnMap] = {
     ),
     "pneuma": ColumnMap(
         "track_id", "time", None, None, "lon", "lat", "speed", speed_unit=KMH, speed_sign="none",
-        geographic=True, reader="pneuma", strict=False,
+        geographic=True, reader="pneuma",
     ),
     "sumo": ColumnMap(
         "vehicle_id", "timestep_time", "vehicle_lane", "vehicle_pos", "vehicle_x", "vehicle_y",

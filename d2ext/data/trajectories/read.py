@@ -12,7 +12,7 @@ import numpy as np
 
 from d2ext.reading import clear_errors
 
-from .columns import COLUMN_MAPS, ColumnMap
+from .columns import COLUMN_MAPS, FOOT, KMH, MPH, ColumnMap
 from .direction import backward_lanes
 from .highd import with_metadata
 from .road import Road, metres_from
@@ -27,8 +27,11 @@ MAX_SPEED = 100.0
 MAX_STEP = 10.0
 #: s; no recording is longer, but where a caller allows it.
 MAX_DURATION = 30 * 86400.0
-#: A speed column typically agrees with the change of position to this factor; km/h differs by 3.6.
+#: A speed column typically agrees with the change of position to this factor.
 MAX_SPEED_RATIO = 2.0
+#: In km/h, mph, feet or hundredths of them a second speeds differ by these, or positions by their inverse.
+SPEED_UNITS = np.array([1 / KMH, 1 / MPH, 1 / FOOT, 100.0, 1000.0])
+_UNIT_MARGIN = 0.12  # of the logarithm of a ratio
 _MOVING = 2.0  # m/s; below it a ratio of speeds says nothing
 _BACKING = 0.5  # m/s; slower changes of position are noise, which gives a speed no sign
 
@@ -77,7 +80,7 @@ def read_tracks(
             speed = np.where(in_lanes(lane, backward), -speed, speed)
         elif columns.speed_sign == "none":
             speed = np.where(derived < -_BACKING, -np.abs(speed), np.abs(speed))
-        _check_speeds(table, columns, rows.order, derived, speed)
+        _check_speeds(table, rows.order, derived, speed)
     return Tracks(ids, track, rows.time, lane, position, speed)
 
 
@@ -213,9 +216,7 @@ def _check_positions(table: Table, order: np.ndarray, derived: np.ndarray) -> No
         _check_rows(table, order, rate > MAX_SPEED, message)
 
 
-def _check_speeds(
-    table: Table, columns: ColumnMap, order: np.ndarray, derived: np.ndarray, speed: np.ndarray
-) -> None:
+def _check_speeds(table: Table, order: np.ndarray, derived: np.ndarray, speed: np.ndarray) -> None:
     message = f"a speed of more than {MAX_SPEED:g} m/s: speeds must be in m/s"
     _check_rows(table, order, np.abs(speed) > MAX_SPEED, message)
     moving = np.abs(derived) > _MOVING
@@ -225,7 +226,7 @@ def _check_speeds(
     typical = np.median(ratio)
     if not 1 / MAX_SPEED_RATIO < typical < MAX_SPEED_RATIO:
         found = f"the speed is {typical:.3g} times the change of position"
-        if columns.strict:
+        if any(abs(np.log(typical / unit)) < _UNIT_MARGIN for unit in (*SPEED_UNITS, *1 / SPEED_UNITS)):
             row = order[moving][np.argmin(np.abs(ratio - typical))]
             table.fail(row, f"{found}: speeds must be in m/s")
         logger.warning("%s: %s", table.path, found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +81,14 @@ class Road:
         lane, position = np.zeros(len(x), np.int64), np.zeros(len(x))
         nearest = np.full(len(x), np.inf)
         for number, line in enumerate(self.lanes.values(), start=1):
+            low, high = line.min(0) - self.half_width, line.max(0) + self.half_width
+            near = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
             size = max(1, _BLOCK // len(line))
-            for start in range(0, len(x), size):
-                block = slice(start, start + size)
+            for block in np.split(near, range(size, len(near), size)):
                 along, distance = _project(np.stack([x[block], y[block]], 1), line)
                 better = distance < nearest[block]
-                nearest[block][better] = distance[better]
-                position[block][better] = along[better]
-                lane[block][better] = number
+                chosen = block[better]
+                nearest[chosen], position[chosen], lane[chosen] = distance[better], along[better], number
         on_road = nearest <= self.half_width
         return names[np.where(on_road, lane, 0)], position, on_road
 
@@ -126,12 +127,15 @@ def _project(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarr
 @clear_errors
 def read_road(path: str | Path) -> Road:
     """Read a road from JSON: ``{"lanes": {"1": [[x, y], ...], ...}, "half_width": 2.5, "backward_lanes":
-    ["1"], "origin": [latitude, longitude]}``; every key is optional. Lanes may have any name.
+    ["1"], "origin": [latitude, longitude]}``; every key is optional, lanes may have any name. Files named
+    ``.xml`` and ``.xodr`` are maps (:func:`d2ext.data.trajectories.maps.read_map`).
 
     Raises:
         FileNotFoundError, ValueError: names the file and the field.
     """
-    data = read_json(Path(path))
+    if Path(path).suffix.lower() in (".xml", ".xodr"):
+        return import_module(".maps", __package__).read_map(path)
+    data = read_json(path)
     if not isinstance(data, dict):
         raise ValueError(f"{path}: expected an object, got {type(data).__name__}")
     keys = ("lanes", "half_width", "backward_lanes", "origin")

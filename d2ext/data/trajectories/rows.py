@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import NoReturn, TextIO
 from xml.parsers import expat
 
 from d2ext.reading import open_file
@@ -74,53 +74,84 @@ def fcd_rows(path: Path) -> Iterator[Row]:
     parser = _FcdParser(path)
     with open_file(path) as file:
         while not parser.done:
-            yield from parser.feed(file.read(_CHUNK))
+            parser.feed(file.read(_CHUNK))
+            yield from parser.rows()
+    if not parser.names:
+        yield 1, ["timestep_time"]
 
 
-class _FcdParser:
+def xml_root(path: Path) -> str:
+    """The name of the root element of a whole XML file without a document type.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file.
+    """
+    parser = _XmlParser(path)
+    with open_file(path) as file:
+        while not parser.done:
+            parser.feed(file.read(_CHUNK))
+    return parser.root
+
+
+class _XmlParser:
+    """Reads XML piece by piece; document types, which could hold entities, are refused."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.done = False
-        self._rows: list[Row] = []
-        self._names: list[str] = []
-        self._time = ""
-        self._fault = ""
-        self._root = True
-        self._expat = expat.ParserCreate()
-        self._expat.StartElementHandler = self._start
-        self._expat.StartDoctypeDeclHandler = self._doctype
+        self.root = ""
+        self.expat = expat.ParserCreate()
+        self.expat.StartElementHandler = self._start
+        self.expat.StartDoctypeDeclHandler = self._doctype
+        self._fault: ValueError | None = None
 
-    def feed(self, data: bytes) -> list[Row]:
-        """The rows that ``data`` completes; no data: the end of the file."""
+    def feed(self, data: bytes) -> None:
+        """Parse the next bytes; none: the end of the file."""
         try:
-            self._expat.Parse(data, not data)
-        except expat.ExpatError as error:
-            self._fail(error.lineno, f"expected XML: {expat.ErrorString(error.code)}")
-        except (ValueError, LookupError) as error:  # an encoding that is unknown or not supported
-            self._fail(self._expat.CurrentLineNumber, f"expected XML in UTF-8: {str(error)[:60]}")
+            self.expat.Parse(data, not data)
+        except (expat.ExpatError, ValueError, LookupError) as error:
+            # The latter two are for encodings that are not known.
+            code = getattr(error, "code", None)
+            reason = str(error)[:60] if code is None else expat.ErrorString(code)
+            message = f"{self.path}:{self.expat.CurrentLineNumber}: expected XML: {reason}"
+            raise self._fault or ValueError(message) from None
         self.done = not data
-        if self.done and not self._names:
-            self._rows.append((1, ["timestep_time"]))
+
+    def fail(self, message: str) -> NoReturn:
+        self._fault = ValueError(f"{self.path}:{self.expat.CurrentLineNumber}: {message}")
+        raise self._fault
+
+    def element(self, name: str, attributes: dict[str, str]) -> None:
+        """Called at the start of each element."""
+
+    def _doctype(self, *_: object) -> None:
+        self.fail("expected XML without a document type")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self.root = self.root or name
+        self.element(name, attributes)
+
+
+class _FcdParser(_XmlParser):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.names: list[str] = []
+        self._rows: list[Row] = []
+        self._time = ""
+
+    def rows(self) -> list[Row]:
+        """Those that were completed since the last call."""
         rows, self._rows = self._rows, []
         return rows
 
-    def _fail(self, line: int, message: str) -> None:
-        raise ValueError(f"{self._fault or f'{self.path}:{line}: {message}'}")
-
-    def _doctype(self, *_: object) -> None:
-        self._fault = f"{self.path}: has a document type, expected XML without one"
-        raise ValueError
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if self._root and name != _FCD_ROOT:
-            self._fault = f"{self.path}: expected SUMO's <{_FCD_ROOT}>, got <{name[:40]}>"
-            raise ValueError
-        self._root = False
+    def element(self, name: str, attributes: dict[str, str]) -> None:
+        if self.root != _FCD_ROOT:
+            self.fail(f"expected SUMO's <{_FCD_ROOT}>, got <{self.root[:40]}>")
         if name == "timestep":
             self._time = attributes.get("time", "")
         elif name == "vehicle":
-            line = self._expat.CurrentLineNumber
-            if not self._names:
-                self._names = list(attributes)
-                self._rows.append((line, ["timestep_time", *(f"vehicle_{name}" for name in self._names)]))
-            self._rows.append((line, [self._time, *(attributes.get(name, "") for name in self._names)]))
+            line = self.expat.CurrentLineNumber
+            if not self.names:
+                self.names = list(attributes)
+                self._rows.append((line, ["timestep_time", *(f"vehicle_{name}" for name in self.names)]))
+            self._rows.append((line, [self._time, *(attributes.get(name, "") for name in self.names)]))
