@@ -19,6 +19,8 @@ MAX_BYTES = 1 << 28  # of a file that is read at once
 MAX_MESSAGE = 299  # characters of an error
 _MAX_DIGITS = 18  # of a whole number in JSON: what every other program can hold
 
+_LONG_PATH = re.compile(r"(?:/[^/\s:]*){2,}((?:/[^/\s:]+){2})")
+
 P = ParamSpec("P")
 T = TypeVar("T")
 StrPath = str | os.PathLike[str]
@@ -133,9 +135,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def one_line(message: str, length: int = MAX_MESSAGE) -> str:
-    """A message in one line of printable characters; the middle of one that is too long is left out."""
+    """A message in one line of printable characters. Of one that is too long the folders of paths are left
+    out, and then its middle."""
     message = " ".join(message.encode("utf-8", "backslashreplace").decode().split())
-    message = re.sub(r"[\x00-\x1f\x7f-\x9f]", "?", message)
+    if not message.isprintable():
+        message = "".join(letter if letter.isprintable() else "?" for letter in message)
+    if len(message) > length:
+        message = _LONG_PATH.sub(r"...\1", message)
     if len(message) <= length:
         return message
     head = (length - 5) * 2 // 3

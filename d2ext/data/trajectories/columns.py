@@ -10,6 +10,8 @@ FOOT = 0.3048
 MPH = 1609.344 / 3600
 KMH = 1 / 3.6
 
+#: Units of recordings in s, m and m/s are from this to its inverse.
+MIN_UNIT = 1e-9
 #: What a column of speeds counts: along the direction in which the lane is driven; along the axis of the
 #: positions; or without a sign, which then comes from the change of position.
 SPEED_SIGNS = ("lane", "axis", "none")
@@ -85,12 +87,14 @@ class ColumnMap:
     def __post_init__(self) -> None:
         """
         Raises:
-            ValueError: a unit that is not positive and finite, a separator of several characters, a condition
+            ValueError: a unit that cannot be, a separator of several characters, a condition
                 without ``=``, or metres read from a column that is known to hold feet or pixels.
         """
         for name in ("time_unit", "length_unit", "speed_unit"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+            if not MIN_UNIT <= getattr(self, name) <= 1 / MIN_UNIT:
+                raise ValueError(
+                    f"{name} must be from {MIN_UNIT:g} to {1 / MIN_UNIT:g}, got {getattr(self, name)}"
+                )
         for name in ("time_offset", "position_offset"):
             if not np.isfinite(getattr(self, name)):
                 raise ValueError(f"{name} must be finite, got {getattr(self, name)}")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from .columns import ColumnMap
 from .rows import text_rows
+from .table import number_fault
 
 _TRACKS, _RECORDING_META, _TRACKS_META = "_tracks.csv", "_recordingMeta.csv", "_tracksMeta.csv"
 META_SUFFIXES = (_RECORDING_META.lower(), _TRACKS_META.lower())
+_MAX_RATE = 1000  # frames a second
 _UPPER = "1"  # drivingDirection of vehicles in the upper lanes
 
 
@@ -32,9 +32,12 @@ def with_metadata(path: Path, columns: ColumnMap) -> ColumnMap:
     if not meta.is_file():
         return columns
     fields = _first_row(meta)
-    rate = _number(meta, fields, "frameRate")
-    if rate <= 0:
-        raise ValueError(f"{meta}:2: column 'frameRate': expected a positive number, got {rate:g}")
+    field = fields.get("frameRate", "")
+    rate = 0.0 if number_fault(field) else float(field)
+    if not 1 <= rate <= _MAX_RATE:
+        raise ValueError(
+            f"{meta}:2: column 'frameRate': expected a number from 1 to {_MAX_RATE}, got {field[:40]!r}"
+        )
     columns = replace(columns, time_unit=1 / rate)
     if columns.directed or columns.backward_lanes or "upperLaneMarkings" not in fields:
         return columns
@@ -65,13 +68,3 @@ def _first_row(path: Path) -> dict[str, str]:
     rows = text_rows(path, "")
     header, values = (next(rows, (1, []))[1] for _ in range(2))
     return {name.strip(): value.strip() for name, value in zip(header, values, strict=False)}
-
-
-def _number(path: Path, fields: dict[str, str], name: str) -> float:
-    try:
-        value = float(fields[name])
-    except (KeyError, ValueError):
-        value = np.nan
-    if not np.isfinite(value):
-        raise ValueError(f"{path}:2: column {name!r}: expected a number, got {fields.get(name, '')[:40]!r}")
-    return value

@@ -117,7 +117,7 @@ class Table:
                 where = f"{self.path}:{line}: "
                 if column >= len(fields):
                     raise ValueError(f"{where}no column {name!r}: the row has {len(fields)} fields")
-                wrong = (_number_fault if name in numbers else name_fault)(fields[column].strip())
+                wrong = (number_fault if name in numbers else name_fault)(fields[column].strip())
                 if wrong:
                     raise ValueError(f"{where}column {name!r}: expected {wrong}")
         raise AssertionError("no fault in the rows")
@@ -145,7 +145,7 @@ def _floats(columns: Sequence[Sequence[str]]) -> np.ndarray:
     return values
 
 
-def _number_fault(field: str) -> str:
+def number_fault(field: str) -> str:
     """What is wrong with a field that is to hold a number, "" for nothing."""
     found = repr(field[:_SHOWN]) if field else "nothing"
     try:
