@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
@@ -125,7 +126,6 @@ def graph_records(
     return out
 
 
-@lru_cache(maxsize=2)  # a long recording gives many graphs in a row
 def recording_renderer(
     file_name: str, road_file: str | None, spec: GraphSpec, columns: ColumnMap
 ) -> SpaceTimeRenderer:
@@ -134,7 +134,23 @@ def recording_renderer(
     Raises:
         FileNotFoundError, ValueError: it cannot be read, or has none of the spec's lanes.
     """
+    return _renderer(file_name, road_file, spec, columns, (_stamp(file_name), _stamp(road_file)))
+
+
+@lru_cache(maxsize=2)  # a long recording gives many graphs in a row
+def _renderer(
+    file_name: str, road_file: str | None, spec: GraphSpec, columns: ColumnMap, stamps: tuple
+) -> SpaceTimeRenderer:
     return SpaceTimeRenderer(_read(file_name, road_file, spec, columns), spec)
+
+
+def _stamp(path: str | None) -> tuple[int, int] | None:
+    """Differs when the file was written again."""
+    try:
+        found = os.stat(path or "")
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _read(path: str | Path, road_file: str | Path | None, spec: GraphSpec, columns: ColumnMap) -> Tracks:
