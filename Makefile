@@ -5,13 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export VENV PYTHON DETECTRON2
 
-.PHONY: help setup demo test test-slow lint bench
+.PHONY: help setup demo test test-slow fuzz lint bench
 
 help:
 	@echo "make setup      create $(VENV) and install everything"
 	@echo "make demo       evaluate the shipped checkpoint, draw a picture, train for a minute"
 	@echo "make test       fast tests"
 	@echo "make test-slow  training runs and other slow tests"
+	@echo "make fuzz       20,000 wrong files for each reader"
 	@echo "make lint       ruff and mypy"
 	@echo "make bench      time the model and its parts"
 
@@ -26,6 +27,9 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -q -m slow
+
+fuzz: setup
+	D2EXT_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -q tests/fuzz
 
 lint: setup
 	$(BIN)/ruff check .

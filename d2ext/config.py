@@ -9,6 +9,8 @@ def add_d2ext_config(cfg: CN) -> None:
     """Add the keys that the data pipeline reads to a Detectron2 config."""
     # (height, width) into which an image is fitted, keeping its aspect ratio.
     cfg.INPUT.SIZE = (384, 1280)
+    # An image of more pixels is an error before it is decoded: a file of a few bytes can claim any size.
+    cfg.INPUT.MAX_PIXELS = 50_000_000
     # Most sentences of one image in one training step; a sample is spread over the objects they refer to.
     cfg.INPUT.MAX_SENTENCES = 10
     # Probability of a horizontal flip in training (never when a sentence cannot be mirrored safely).

@@ -19,6 +19,7 @@ FILTERS: tuple[tuple[str, type[Warning]], ...] = (
     (r"torch\.meshgrid: in an upcoming release", UserWarning),  # detectron2.modeling
     (r"`broadcast_buffers` is deprecated", FutureWarning),  # its successor is not in older torch versions
     (r"Mismatch dtype between input and weight", UserWarning),  # RMSNorm under bfloat16 autocast
+    (r"Image size \(\d+ pixels\) exceeds limit", RuntimeWarning),  # Pillow; read_image has a limit of its own
     (r"'pin_memory' argument is set as true but no accelerator", UserWarning),  # data loaders without a GPU
 )
 

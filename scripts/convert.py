@@ -39,9 +39,9 @@ def main(args: argparse.Namespace) -> None:
 
     import d2ext  # noqa: F401  (silences import-time warnings)
     from d2ext.config import add_anomaly_data_config
-    from d2ext.data.builtin import skip_broken
     from d2ext.data.formats.records import BrokenRows
     from d2ext.data.recordings import column_map
+    from d2ext.data.skipping import skip_broken
     from d2ext.data.trajectories import convert, graph_keys, read_road, summary
 
     cfg = CfgNode({"INPUT": {}, "DATASETS": {}})

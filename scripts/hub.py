@@ -13,71 +13,18 @@ train_net.py --config-file FOLDER/config.yaml --eval-only MODEL.WEIGHTS FOLDER/m
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import tempfile
 from pathlib import Path
 
 import d2ext  # noqa: F401  (first: silences import-time warnings)
 
 # isort: split
-import yaml
-
-from d2ext.engine import one_line_errors, read_checkpoint, write_safetensors
-from d2ext.files import write_bytes
-
-FILES = ("model.safetensors", "config.yaml", "README.md")
-# Keys of a config that belong to the machine it was trained on; a shared one leaves them at their defaults.
-_LOCAL = ("OUTPUT_DIR", "MODEL.WEIGHTS", "MODEL.DEVICE")
+from d2ext.engine import one_line_errors
+from d2ext.engine.sharing import FILES, copy_model, write_model
 
 
 def is_local(place: str) -> bool:
     return place.startswith((".", "/"))
-
-
-def write_model(checkpoint: Path, config: Path, metrics: list[Path], folder: Path) -> None:
-    """The three files of a shared model, into ``folder``.
-
-    Raises:
-        FileNotFoundError, ValueError: an input is missing or not what it should be.
-    """
-    if not config.is_file():
-        raise FileNotFoundError(f"{config}: no such config file")
-    content = yaml.safe_load(config.read_text())
-    if not isinstance(content, dict) or "META_ARCHITECTURE" not in content.get("MODEL", {}):
-        raise ValueError(
-            f"{config}: expected the config.yaml of a training run, with MODEL.META_ARCHITECTURE"
-        )
-    for key in _LOCAL:
-        *parents, last = key.split(".")
-        node = content
-        for parent in parents:
-            node = node[parent]
-        node.pop(last, None)
-    card = model_card(content["MODEL"]["META_ARCHITECTURE"], content.get("DATASETS", {}), metrics)
-    state = read_checkpoint(checkpoint)["model"]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_safetensors(state, folder / "model.safetensors", half=True)
-    write_bytes(folder / "config.yaml", yaml.safe_dump(content).encode())
-    write_bytes(folder / "README.md", card.encode())
-
-
-def model_card(architecture: str, datasets: dict, metrics: list[Path]) -> str:
-    """Markdown with the hub's header; one table of the overall figures for each metrics.json."""
-    lines = ["---", "library_name: d2ext", "license: apache-2.0", "tags:", "- visual-grounding"]
-    lines += ["- monocular-3d", "---", "", f"# {architecture}", ""]
-    lines += [f"Trained on {', '.join(datasets.get('TRAIN', ())) or 'unnamed data'} with d2ext.", ""]
-    for path in metrics:
-        try:
-            figures = json.loads(path.read_text())
-        except (OSError, json.JSONDecodeError) as e:
-            raise ValueError(f"{path}: expected the metrics.json of an evaluation ({e})") from None
-        lines += [f"## {path.parent.name}", "", "| protocol | metric | value |", "|---|---|---|"]
-        for protocol, values in figures.items():
-            overall = {k: v for k, v in values.items() if "/" not in k}
-            lines += [f"| {protocol} | {k} | {v:.2f} |" for k, v in overall.items()]
-        lines.append("")
-    return "\n".join(lines)
 
 
 def push(args: argparse.Namespace) -> None:
@@ -87,26 +34,22 @@ def push(args: argparse.Namespace) -> None:
         from huggingface_hub import HfApi
 
         with tempfile.TemporaryDirectory() as folder:
-            write_model(args.checkpoint, args.config, args.metrics, Path(folder))
+            write_model(args.checkpoint, args.config, args.metrics, Path(folder, "model"))
             api = HfApi()
             api.create_repo(args.to, exist_ok=True)
-            api.upload_folder(repo_id=args.to, folder_path=folder, allow_patterns=list(FILES))
+            api.upload_folder(repo_id=args.to, folder_path=Path(folder, "model"), allow_patterns=list(FILES))
     print(f"pushed {', '.join(FILES)} to {args.to}")
 
 
 def pull(args: argparse.Namespace) -> None:
     if is_local(args.source):
-        source = Path(args.source)
+        copy_model(Path(args.source), args.to)
     else:
         from huggingface_hub import snapshot_download
 
-        source = Path(snapshot_download(args.source, allow_patterns=list(FILES)))
-    for name in FILES:
-        if not (source / name).is_file():
-            raise FileNotFoundError(f"{args.source}: has no {name}, expected {', '.join(FILES)}")
-    args.to.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        shutil.copyfile(source / name, args.to / name)
+        with tempfile.TemporaryDirectory() as folder:  # files, where the hub's cache has links
+            snapshot_download(args.source, allow_patterns=list(FILES), local_dir=folder)
+            copy_model(Path(folder), args.to)
     print(f"pulled {', '.join(FILES)} to {args.to}")
 
 

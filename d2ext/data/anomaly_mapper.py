@@ -14,7 +14,7 @@ from detectron2.config import CfgNode, configurable
 from d2ext.data.trajectories import ColumnMap, GraphSpec
 
 from .augmentation import color_jitter, to_tensor
-from .image_io import list_images, read_image, resize
+from .image_io import MAX_PIXELS, list_images, read_image, read_mask, resize, resize_mask
 from .recordings import column_map, graph_labels, graph_spec, recording_renderer
 from .recordings import graph_records as graph_records
 
@@ -80,12 +80,13 @@ class AnomalyMapper:
         width: int,
         columns: ColumnMap,
         penalty_folder: str,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         """
         Args:
             is_train: augment; no labels are looked at.
-            size, image_format, jitter, penalty_folder: the keys of ``cfg.INPUT``, explained where they are
-                declared.
+            size, image_format, jitter, penalty_folder, max_pixels: the keys of ``cfg.INPUT``, explained where
+                they are declared.
             spec, width: of the graphs.
             columns: of the recordings.
 
@@ -99,6 +100,7 @@ class AnomalyMapper:
         self.spec = spec
         self.width = width
         self.columns = columns
+        self.max_pixels = max_pixels
         self.penalty_files: list[Path] = []
         if is_train and penalty_folder:
             self.penalty_files = list_images(penalty_folder)
@@ -114,6 +116,7 @@ class AnomalyMapper:
             "width": cfg.INPUT.GRAPH.WIDTH,
             "columns": column_map(cfg),
             "penalty_folder": cfg.INPUT.PENALTY_FOLDER,
+            "max_pixels": cfg.INPUT.MAX_PIXELS,
         }
 
     def __call__(
@@ -130,7 +133,7 @@ class AnomalyMapper:
         keys = ("file_name", "image_id", "first_column")
         output: dict[str, Any] = {key: dataset_dict[key] for key in keys if key in dataset_dict}
         if "first_column" not in dataset_dict:
-            image = resize(read_image(dataset_dict["file_name"]), self.size)
+            image = resize(read_image(dataset_dict["file_name"], self.max_pixels), self.size)
             labels = {} if self.is_train else self._image_labels(dataset_dict)
         else:
             files = dataset_dict["file_name"], dataset_dict["road_file"]
@@ -154,19 +157,18 @@ class AnomalyMapper:
             jitter[chosen] = self.jitter[chosen]
             output["branch_image"] = to_tensor(color_jitter(image, jitter, rng), self.image_format)
         if self.penalty_files:
-            penalty = read_image(self.penalty_files[rng.integers(len(self.penalty_files))])
+            penalty = read_image(self.penalty_files[rng.integers(len(self.penalty_files))], self.max_pixels)
             output["penalty_image"] = to_tensor(
                 penalty_crop(penalty, image.shape[:2], rng), self.image_format
             )
         return output
 
     def _image_labels(self, record: dict[str, Any]) -> dict[str, Any]:
-        share = np.zeros(self.size, np.float32)  # of each pixel that is abnormal
+        mask = np.zeros(self.size, bool)
         if record["mask_file"] is not None:
-            mask = read_image(record["mask_file"]).max(2) > 127
-            share = resize(mask.astype(np.float32), self.size)
+            mask = resize_mask(read_mask(record["mask_file"], self.max_pixels), self.size)
         return {
-            "mask": torch.from_numpy(share >= 0.5),
+            "mask": torch.from_numpy(mask),
             "label": record["label"],
             "kind": record["kind"],
         }

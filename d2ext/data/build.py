@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Set
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog, DatasetFromList, MapDataset
+from detectron2.data import DatasetCatalog, DatasetFromList
 from detectron2.data.build import trivial_batch_collator
 from detectron2.data.samplers import InferenceSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from .anomaly_mapper import AnomalyMapper, normal_records
-from .builtin import skip_broken
 from .categories import category_id
 from .mapper import DetectionMapper, GroundingMapper
 from .recordings import column_map, graph_records, graph_spec
+from .skipping import SkippingLoader, SkippingMapper, skip_broken
 
 _CYCLE = 1000  # at most about so many batches until the interleaving of several datasets repeats
 _ATTEMPTS = 100  # draws until a sample of the training stream keeps what it is about
@@ -180,6 +179,8 @@ def _train_loader(
         raise ValueError(
             f"DATALOADER.DATASET_WEIGHTS: expected one per dataset of DATASETS.TRAIN {cfg.DATASETS.TRAIN}"
         )
+    if skip_broken():
+        mapper = SkippingMapper(mapper)
     seed = cfg.SEED if cfg.SEED >= 0 else comm.shared_random_seed()
     batch_size = cfg.SOLVER.IMS_PER_BATCH
     stream = TrainingStream(datasets, weights, mapper, batch_size, seed)
@@ -256,9 +257,28 @@ def _graphs(cfg: CfgNode, records: list[dict[str, Any]]) -> list[dict[str, Any]]
 
 
 def _test_loader(cfg: CfgNode, records: list[dict[str, Any]], mapper: Mapper, batch_size: int) -> DataLoader:
-    dataset = MapDataset(DatasetFromList(records, copy=False), partial(mapper, rng=None))
+    if skip_broken():
+        mapper = SkippingMapper(mapper)
+    dataset = MappedRecords(records, mapper)
     sampler = InferenceSampler(len(records))
     return _loader(dataset, cfg.DATALOADER.NUM_WORKERS, sampler=sampler, batch_size=batch_size)
+
+
+class MappedRecords(Dataset):
+    """What a mapper makes of each record in evaluation.
+
+    Not Detectron2's ``MapDataset``, which puts another record in the place of one of which nothing is left.
+    """
+
+    def __init__(self, records: list[dict[str, Any]], mapper: Mapper) -> None:
+        self.records = DatasetFromList(records, copy=False)
+        self.mapper = mapper
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: int) -> dict[str, Any] | None:
+        return self.mapper(self.records[index], None)
 
 
 def shuffle_sentences(record: dict[str, Any]) -> dict[str, Any]:
@@ -279,7 +299,8 @@ def shuffle_sentences(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _loader(dataset: Dataset, num_workers: int, **kwargs: Any) -> DataLoader:
-    return DataLoader(
+    loader = SkippingLoader if skip_broken() else DataLoader
+    return loader(
         dataset,
         num_workers=num_workers,
         collate_fn=trivial_batch_collator,

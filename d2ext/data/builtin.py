@@ -26,8 +26,8 @@ from .formats import (
 )
 from .formats.mono3drefer import INSTANCE_SPLIT_FILE, JSON_FILE, split_file
 from .formats.mvtec_ad import CATEGORIES as MVTEC_AD_CATEGORIES
-
-SKIP_BROKEN_VARIABLE = "D2EXT_SKIP_BROKEN"
+from .skipping import skip_broken
+from .synthesis import check_complete
 
 _LOADERS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "mono3drefer": load_mono3drefer,
@@ -57,11 +57,6 @@ _SPLITS = {
     "synthtraffic/mvtec_ad/arterial": ("train", "val", "test"),
 }
 _GENERATORS = ("synthroad", "synthtraffic")
-
-
-def skip_broken() -> bool:
-    """Whether the environment says that broken rows and files are skipped."""
-    return os.environ.get(SKIP_BROKEN_VARIABLE) == "1"
 
 
 def register_dataset(name: str, kind: str, root: str | Path, split: str) -> None:
@@ -97,6 +92,7 @@ def _load(name: str, kind: str, root: Path, split: str) -> list[dict[str, Any]]:
             if name.startswith(f"{generator}_"):
                 hint += f", or make it: python -m d2ext.data.{generator} --root DIR"
         raise FileNotFoundError(f"dataset {name!r}: no folder {root.absolute()}; {hint}")
+    check_complete(root, _GENERATORS)
     collecting = gc.isenabled()
     gc.disable()  # loading makes millions of objects and no garbage: collecting in between doubles its time
     try:

@@ -14,7 +14,7 @@ from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, wrap_angle
 
 from .augmentation import ImageTransform, color_jitter, random_scale_crop, to_tensor
 from .categories import CATEGORIES
-from .image_io import read_image
+from .image_io import MAX_PIXELS, read_image
 from .sentences import flip_sentence
 
 _MEAN_SIZES = np.array([category.mean_size for category in CATEGORIES])
@@ -48,11 +48,12 @@ class DetectionMapper:
         crop_shift: float,
         min_visible: float,
         jitter: CfgNode,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         """
         Args:
             is_train: augment and give the ground truth.
-            size, ..., jitter: the keys of ``cfg.INPUT``, explained in ``d2ext.config``.
+            size, ..., max_pixels: the keys of ``cfg.INPUT``, explained in ``d2ext.config``.
         """
         if image_format not in ("BGR", "RGB"):
             raise ValueError(f"INPUT.FORMAT: expected BGR or RGB, got {image_format!r}")
@@ -66,6 +67,7 @@ class DetectionMapper:
         self.crop_shift = crop_shift
         self.min_visible = min_visible
         self.jitter = jitter
+        self.max_pixels = max_pixels
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
@@ -78,6 +80,7 @@ class DetectionMapper:
             "crop_shift": cfg.INPUT.CROP_SHIFT,
             "min_visible": cfg.INPUT.MIN_VISIBLE,
             "jitter": cfg.INPUT.COLOR_JITTER,
+            "max_pixels": cfg.INPUT.MAX_PIXELS,
         }
 
     def __call__(
@@ -113,13 +116,23 @@ class DetectionMapper:
             transform = self._augment(dataset_dict, output, rng)
             if transform is None:
                 return None
-            image = transform.place(color_jitter(transform.resize(_read(dataset_dict)), self.jitter, rng))
+            image = transform.place(
+                color_jitter(transform.resize(self._read(dataset_dict)), self.jitter, rng)
+            )
         else:
             transform = ImageTransform.fit((height, width), self.size)
-            image = transform.apply_image(_read(dataset_dict))
+            image = transform.apply_image(self._read(dataset_dict))
         output["camera"] = transform.apply_camera(output["original_camera"])
         output["image"] = to_tensor(image, self.image_format)
         return output
+
+    def _read(self, dataset_dict: dict[str, Any]) -> np.ndarray:
+        name, size = dataset_dict["file_name"], (dataset_dict["height"], dataset_dict["width"])
+        image = read_image(name, self.max_pixels)
+        if image.shape[:2] != size:
+            found = f"{image.shape[1]}x{image.shape[0]}"
+            raise ValueError(f"{name}: expected {size[1]}x{size[0]} pixels, got {found}")
+        return image
 
     def _augment(
         self, dataset_dict: dict[str, Any], output: dict[str, Any], rng: np.random.Generator
@@ -237,15 +250,6 @@ class GroundingMapper(DetectionMapper):
             for sentence in sentences
         ]
         return flip
-
-
-def _read(dataset_dict: dict[str, Any]) -> np.ndarray:
-    name, size = dataset_dict["file_name"], (dataset_dict["height"], dataset_dict["width"])
-    image = read_image(name)
-    if image.shape[:2] != size:
-        found = f"{image.shape[1]}x{image.shape[0]}"
-        raise ValueError(f"{name}: expected {size[1]}x{size[0]} pixels, got {found}")
-    return image
 
 
 def _targets(sentence: dict[str, Any], dataset_dict: dict[str, Any]) -> list[int]:

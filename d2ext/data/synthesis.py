@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from d2ext.files import write_bytes
+from d2ext.reading import read_json
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -44,10 +45,33 @@ def write_settings(base: Path, file: str, settings: dict[str, Any], complete: bo
     write_bytes(base / file, text.encode())
 
 
+def check_complete(root: Path, generators: Sequence[str]) -> None:
+    """Check that a dataset is not a part of what one of the generators was to write.
+
+    Args:
+        root: of the dataset, which is the generator's folder or at most two below.
+        generators: names in ``d2ext.data``; each leaves its settings in ``NAME.json``.
+
+    Raises:
+        ValueError: generation was interrupted; gives the command that finishes it.
+    """
+    root = root.absolute()
+    for base in (root, root.parent, root.parent.parent):
+        for name in generators:
+            settings = _read_settings(base / f"{name}.json")
+            if settings.get("complete") is False:
+                options = {key.removeprefix("num_"): value for key, value in settings.items()}
+                given = [f"--{k} {v}" for k, v in options.items() if k not in ("complete", "version")]
+                raise ValueError(
+                    f"{base}: not complete, its generation was interrupted; finish it with "
+                    f"python -m d2ext.data.{name} --root {base} {' '.join(given)}"
+                )
+
+
 def _read_settings(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        found = read_json(path)
+    except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -18,6 +18,7 @@ from detectron2.utils import comm
 from torch import Tensor, nn
 
 from d2ext.files import atomic_write
+from d2ext.reading import one_line, open_file, read_text
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -31,21 +32,74 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         ValueError: the file is cut off, of another kind, or holds more than tensors and plain containers.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint file")
     try:
+        open_file(path).close()  # a pipe would make the readers below wait
         if path.suffix == ".safetensors":
             return {"model": safetensors.torch.load_file(path)}
+        _check_stored(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such checkpoint file") from None
     except pickle.UnpicklingError as e:
         raise ValueError(
             f"{path}: refused, expected .safetensors or a torch.save file of tensors and plain containers"
         ) from e
     except Exception as e:  # a damaged file can make the reader stumble in any way
-        raise ValueError(f"{path}: not a whole checkpoint ({_first_line(e)})") from e
+        raise ValueError(f"{path}: not a whole checkpoint ({one_line(_first_line(e), 120)})") from e
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected a dict of tensors, found {type(content).__name__}")
-    return content if isinstance(content.get("model"), dict) else {"model": content}
+    content = content if isinstance(content.get("model"), dict) else {"model": content}
+    check_names(content["model"], path)
+    return content
+
+
+def _check_stored(path: Path) -> None:
+    """Refuse an archive with compressed parts: torch writes none, and a small file could fill the memory."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                raise ValueError("compressed, expected a file of torch.save")
+
+
+def check_names(state: Mapping[Any, Any], source: str | os.PathLike[str]) -> None:
+    """Raise ValueError where a name of a state dict is no text."""
+    for name in state:
+        if not isinstance(name, str):
+            raise ValueError(f"{source}: expected names of parameters, got {one_line(repr(name), 60)}")
+
+
+def check_state(state: Mapping[Any, Any], source: str | os.PathLike[str]) -> None:
+    """Check that a state dict holds weights: names, and tensors of finite numbers.
+
+    Args:
+        source: file that it comes from, for the messages.
+
+    Raises:
+        ValueError: in one line the file and the first entry that is none.
+    """
+    check_names(state, source)
+    for name, value in state.items():
+        where = f"{source}: {one_line(name, 100)}"
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{where} is {type(value).__name__}, expected a tensor")
+        plain = value.layout == torch.strided and value.device.type != "meta" and not value.is_quantized
+        # A few bytes can claim any shape with steps of 0.
+        if not plain or value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise ValueError(f"{where} is no plain tensor with all its numbers")
+        if value.is_complex():
+            raise ValueError(f"{where} is complex, expected real numbers")
+        if value.is_floating_point() and not bool(torch.isfinite(value.float()).all()):
+            raise ValueError(f"{where} holds NaN or infinity, expected finite numbers")
+
+
+def _kind(tensor: Tensor) -> str:
+    return (
+        "fractions"
+        if tensor.is_floating_point()
+        else "bool"
+        if tensor.dtype == torch.bool
+        else "whole numbers"
+    )
 
 
 def load_weights(
@@ -62,8 +116,10 @@ def load_weights(
             model's own ``optional_state``.
 
     Raises:
-        ValueError: in one line the file, the first parameter that does not fit, and both shapes.
+        ValueError: in one line the file, the first parameter that does not fit, and both shapes; numbers of
+            another kind or that are not finite.
     """
+    check_state(state, source)
     prefix = "module." if state and all(name.startswith("module.") for name in state) else ""
     given = {name[len(prefix) :]: value for name, value in state.items()}
     expected = model.state_dict()
@@ -73,8 +129,9 @@ def load_weights(
         return sorted(name for name in names if not name.startswith(optional))
 
     for name in sorted(given.keys() & expected.keys()):
-        if not isinstance(given[name], Tensor):
-            raise ValueError(f"{source}: {name} is {type(given[name]).__name__}, expected a tensor")
+        if _kind(given[name]) != _kind(expected[name]):
+            kinds = f"{_kind(given[name])}, the model expects {_kind(expected[name])}"
+            raise ValueError(f"{source}: {name} holds {kinds}")
         if given[name].shape != expected[name].shape:
             found, wanted = tuple(given[name].shape), tuple(expected[name].shape)
             raise ValueError(f"{source}: {name} has shape {found}, the model expects {wanted}")
@@ -199,7 +256,7 @@ class D2Checkpointer(DetectionCheckpointer):
             if key in content:
                 try:
                     self.checkpointables[key].load_state_dict(content.pop(key))
-                except (ValueError, KeyError) as e:
+                except Exception as e:  # a foreign state can make it stumble in any way
                     raise ValueError(f"{path}: the state of the {key} does not fit ({_first_line(e)})") from e
         return content
 
@@ -207,6 +264,14 @@ class D2Checkpointer(DetectionCheckpointer):
         """Load all of the last whole checkpoint in the folder, else only the weights of ``path``."""
         found = self.find_whole_checkpoint() if resume else ""
         return self.load(found) if found else self.load(path, checkpointables=[])
+
+    def get_checkpoint_file(self) -> str:
+        """The checkpoint that ``last_checkpoint`` names; "" where it names none of this folder."""
+        try:
+            name = read_text(Path(self.save_dir, "last_checkpoint")).strip()
+        except (FileNotFoundError, ValueError):
+            return ""
+        return os.path.join(self.save_dir, name) if name and Path(name).name == name else ""
 
     def find_whole_checkpoint(self) -> str:
         """The checkpoint to resume from, or "" without one. Removes what an interrupted save left behind."""
@@ -227,7 +292,7 @@ class D2Checkpointer(DetectionCheckpointer):
 def _is_whole(path: Path) -> bool:
     """Whether ``path`` is a complete ``torch.save`` archive with correct checksums."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
             return archive.testzip() is None
     except (OSError, EOFError, ValueError, NotImplementedError, zipfile.BadZipFile, zlib.error):
         return False  # what zipfile raises, depending on where the damage is

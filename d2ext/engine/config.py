@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
-import yaml
 from detectron2.config import CfgNode, get_cfg
+
+from d2ext.yaml_config import merge_config
 
 
 def add_engine_config(cfg: CfgNode) -> None:
@@ -74,18 +74,13 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
     Raises:
         FileNotFoundError: no such file.
         ValueError: not YAML, a value of another type, or a key without a value.
-        KeyError: a key that does not exist.
+        KeyError: a key of ``options`` that does not exist.
     """
     cfg = get_cfg()
     add_keys(cfg)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"{path}: no such config file")
     if len(options) % 2:
         raise ValueError(f"options: expected keys and values in turn, {options[-1]} has no value")
-    try:
-        cfg.merge_from_file(path)
-    except yaml.YAMLError as e:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(e).split())}") from e
+    merge_config(cfg, path)
     cfg.merge_from_list(list(options))
     cfg.freeze()
     return cfg

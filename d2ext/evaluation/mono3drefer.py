@@ -7,12 +7,13 @@ y, l along z, around a centre that was moved up by h / 2. Numbers in the literat
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from d2ext.reading import read_json
 
 from .subsets import CAR_DISTANCES, difficulty
 
@@ -68,10 +69,7 @@ def read_instance_split(metadata: Any) -> dict[str, set[int]] | None:
     path = Path(metadata.get("instance_split_file", ""))
     if metadata.get("split") != "test" or not path.is_file():
         return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: expected JSON: {error}") from None
+    content = read_json(path)
     split = {}
     for name in ("Unique", *_RANGES, *_DIFFICULTIES):
         ids = content.get(name) if isinstance(content, dict) else None

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from d2ext.modeling.numbers import NUMBER_DIM, number_features, number_values
 from d2ext.modeling.text_cache import TextFeatureStore
+from d2ext.reading import one_line
 
 PACKAGE_PREFIX = "d2ext://"
 LENGTH_STEP = 16  # batches are padded to a multiple of this, so that kernels meet few shapes
@@ -234,13 +235,14 @@ def _load_tokenizer(name: str) -> tuple[Any, Any]:
     if os.sep in source and not os.path.isdir(source) and source.count("/") != 1:
         raise FileNotFoundError(f"MODEL.TEXT.NAME {name}: no such folder")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        config = AutoConfig.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         # Transformers makes a tokenizer without words of a lone config.json.
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise ValueError("a tokenizer without words")
     except Exception as e:  # a broken or foreign tokenizer.json can raise anything
-        why = (str(e).splitlines() or [repr(e)])[0]
+        _refuse_code(name, e)
+        why = one_line((str(e).splitlines() or [repr(e)])[0], 100)
         raise FileNotFoundError(
             f"MODEL.TEXT.NAME {name}: no tokenizer and config there ({why}); expected a "
             "hub name that can be reached or a folder with tokenizer.json and config.json"
@@ -253,16 +255,27 @@ def _load_tokenizer(name: str) -> tuple[Any, Any]:
     return tokenizer, config
 
 
+def _refuse_code(name: str, error: Exception) -> None:
+    """Raise ValueError if transformers failed because of the code that an encoder brings."""
+    if "trust_remote_code" in str(error):
+        raise ValueError(
+            f"MODEL.TEXT.NAME {name}: asks for Python code of its own to be run, which is not done; expected "
+            "an encoder of a kind that transformers knows"
+        ) from error
+
+
 def _load_encoder(name: str, config: Any, pretrained: bool) -> Any:
     from transformers import AutoModel
 
     if not pretrained:
-        return _token_encoder(AutoModel.from_config(config))
+        return _token_encoder(AutoModel.from_config(config, trust_remote_code=False))
     try:
-        return _token_encoder(AutoModel.from_pretrained(resolve_encoder(name)))
+        return _token_encoder(AutoModel.from_pretrained(resolve_encoder(name), trust_remote_code=False))
     except (OSError, ValueError) as e:
+        _refuse_code(name, e)
+        why = one_line(str(e).splitlines()[0], 100)
         raise FileNotFoundError(
-            f"MODEL.TEXT.NAME {name}: no weights there ({str(e).splitlines()[0]}); put model.safetensors "
+            f"MODEL.TEXT.NAME {name}: no weights there ({why}); put model.safetensors "
             "into that folder, or set MODEL.TEXT.PRETRAINED False to start from random weights"
         ) from e
 

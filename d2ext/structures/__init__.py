@@ -3,6 +3,7 @@
 from .boxes3d import BOX_EDGES, BOX_FRONT_FACE, NEAR_PLANE, Boxes3D, wrap_angle, yaw_rotation
 from .camera import Camera
 from .ground import flip_plane, ground_rotation, height_above_plane, normalize_plane
+from .plausible import check_ground, check_projection, check_view
 from .regions import Region, find_regions, label_regions
 from .rotated_iou import bev_iou, iou3d, rectangle_intersection
 
@@ -14,6 +15,9 @@ __all__ = [
     "Camera",
     "Region",
     "bev_iou",
+    "check_ground",
+    "check_projection",
+    "check_view",
     "find_regions",
     "flip_plane",
     "ground_rotation",

@@ -185,16 +185,21 @@ class Distillation:
         if not self.state_file.is_file():
             return
         state = read_checkpoint(self.state_file)["model"]
+        if not isinstance(state.get("settings"), dict):
+            raise ValueError(f"{self.state_file}: not begun by this command; remove it to begin anew")
         if state["settings"] != self.settings:
             changed = next(k for k in self.settings if state["settings"].get(k) != self.settings[k])
             raise ValueError(
                 f"{self.state_file}: begun with another --{changed} ({state['settings'].get(changed)}); "
                 "give the same, or remove the file to begin again"
             )
-        self.pdn.load_state_dict(state["pdn"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.mean, self.std = (state[key].to(self.args.device) for key in ("mean", "std"))
-        self.done = state["done"]
+        try:
+            load_weights(self.pdn, state["pdn"], self.state_file)
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.mean, self.std = (state[key].to(self.args.device) for key in ("mean", "std"))
+            self.done = int(state["done"])
+        except (KeyError, TypeError, AttributeError) as e:
+            raise ValueError(f"{self.state_file}: does not fit ({e!r}); remove it to begin anew") from e
 
 
 def random_pdn(args: argparse.Namespace) -> PDN:

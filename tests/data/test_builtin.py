@@ -78,6 +78,26 @@ def test_missing_root_says_where_it_looked_and_what_to_do(name, tmp_path):
     assert "python -m d2ext.data.synthroad --root DIR" in message and "\n" not in message
 
 
+@pytest.mark.parametrize("below", [".", "rope3d", "mvtec_ad/arterial"])
+def test_a_part_of_a_generated_dataset_is_refused(name, tmp_path, below):
+    root = tmp_path / "generated" / below
+    root.mkdir(parents=True)
+    settings = {"seed": 3, "num_train": 4, "num_val": 1, "num_test": 5, "language": "zh", "version": 1}
+    (tmp_path / "generated/synthroad.json").write_text(json.dumps({**settings, "complete": False}))
+    register_dataset(name, "rope3d", root, "train")
+    with pytest.raises(ValueError, match="not complete") as error:
+        DatasetCatalog.get(name)
+    message = str(error.value)
+    command = message[message.index("python -m") :]
+    assert command == (
+        f"python -m d2ext.data.synthroad --root {tmp_path / 'generated'} "
+        "--seed 3 --train 4 --val 1 --test 5 --language zh"
+    )
+    (tmp_path / "generated/synthroad.json").write_text(json.dumps({**settings, "complete": True}))
+    with pytest.raises(FileNotFoundError, match="train.txt"):
+        DatasetCatalog.get(name)
+
+
 def test_skip_broken_comes_from_the_environment(name, mono3drefer, monkeypatch):
     register_dataset(name, "mono3drefer", mono3drefer, "test")
     path = mono3drefer / "Mono3DRefer.json"

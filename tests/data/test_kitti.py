@@ -4,7 +4,14 @@ import math
 
 import pytest
 
-from d2ext.data.formats.kitti import parse_label, read_calib, read_ground, read_labels
+from d2ext.data.formats.kitti import (
+    parse_floats,
+    parse_label,
+    read_calib,
+    read_ground,
+    read_labels,
+    read_regions,
+)
 from d2ext.data.formats.records import BrokenRows
 
 ROW = "Car 0.00 1 2.04 334.85 178.94 624.50 372.04 1.57 1.50 3.68 -1.17 1.65 7.86 1.90"
@@ -145,3 +152,111 @@ def test_ids_are_row_positions_also_when_rows_are_skipped(tmp_path):
     broken = BrokenRows(skip=True)
     assert [label["id"] for label in read_labels(path, broken)] == [0, 3]
     assert broken.count == 1 and "labels.txt:4" in broken.first
+
+
+@pytest.mark.parametrize(
+    "text", ["1_0", "0_0", "٣", "５", "1e39", "-1e39", "1e999", "nan", "0x10", "1" * 500, ""]
+)
+def test_what_is_no_number_of_a_file(text):
+    with pytest.raises(ValueError, match="here: field 'x': expected a finite number, got") as error:
+        parse_floats(["1", text], ["w", "x"], "here")
+    assert len(str(error.value)) < 150 and str(error.value).isascii()
+
+
+@pytest.mark.parametrize("text", ["1", "-1.5", "+.5", "2.", "1e5", "-1E-3", " 7 ", "3.3e38"])
+def test_what_is_one(text):
+    assert parse_floats([text], ["x"], "here") == [float(text)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x": "1e5"}, "field 'x': expected at most 10000, got 100000"),
+        ({"z": "-20000"}, "field 'z': expected at most"),
+        ({"l": "4500"}, "field 'l': expected at most 100, got 4500"),
+        ({"x2": "1e7"}, "field 'x2': expected at most"),
+        ({"ry": "90"}, "field 'ry': expected at most"),
+        ({"ry": "-10"}, "field 'ry': expected radians, got -10"),
+        ({"occluded": "1e9"}, "field 'occluded': expected at most"),
+        ({"h": "1e308"}, "field 'h': expected a finite number"),
+    ],
+)
+def test_numbers_that_no_object_has(changes, message):
+    with pytest.raises(ValueError, match=f"here: {message}"):
+        parse_label(row(**changes), "here")
+
+
+@pytest.mark.parametrize("yaw", [-3.0, -1.57, 0.0, 2.9])
+@pytest.mark.parametrize("place", [(-20.0, 9.0), (0.0, 30.0), (14.0, 12.0), (3.0, -5.0)])
+def test_an_alpha_that_was_not_computed_is_the_angle_to_the_viewing_ray(yaw, place):
+    x, z = place
+    found = parse_label(row(alpha="-10", ry=str(yaw), x=str(x), z=str(z)), "here")["alpha"]
+    # In the plane seen from above (x right, z forward), the heading turned back by the ray's direction.
+    heading = complex(math.cos(yaw), -math.sin(yaw))
+    ray = complex(z, x) / math.hypot(x, z)
+    turned = heading * ray.conjugate().conjugate()
+    assert math.remainder(found - math.atan2(-turned.imag, turned.real), 2 * math.pi) == pytest.approx(
+        0, abs=1e-9
+    )
+    assert -math.pi <= found < math.pi
+
+
+def test_an_alpha_of_a_label_without_3d_stays():
+    flat = dict.fromkeys(["h", "w", "l", "x", "y", "z", "ry"], "0")
+    assert parse_label(row(alpha="-10", **flat), "here")["alpha"] == -10
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1e-30 0 0 0 0 1e-30 0 0 0 0 1 0", "focal lengths of 1 to 1e.06 pixels, got 1e-30"),
+        ("1e39 0 0 0 0 1e39 0 0 0 0 1 0", "expected a finite number, got '1e39'"),
+        ("1e9 0 0 0 0 1e9 0 0 0 0 1 0", "focal lengths"),
+        ("700 0 600 1e12 0 700 170 0 0 0 1 0", "entries of at most"),
+    ],
+)
+def test_calibrations_that_no_camera_has(tmp_path, text, message):
+    (tmp_path / "c.txt").write_text(f"P2: {text}")
+    with pytest.raises(ValueError, match=f"c.txt:1: field 'P2.*{message}"):
+        read_calib(tmp_path / "c.txt")
+
+
+def test_the_principal_point_lies_in_the_image_but_for_crops(tmp_path, caplog):
+    path = tmp_path / "c.txt"
+    path.write_text(f"P2: {P2}")
+    for size in ((375, 1242), (174, 611)):
+        assert read_calib(path, size) == read_calib(path)
+    assert not caplog.records
+    for size in ((100, 1242), (375, 400)):  # the sky, or one side, is cut off
+        assert read_calib(path, size) == read_calib(path)
+    assert [record.message.split(":")[-1] for record in caplog.records] == [
+        " right for a crop, else the calibration is that of another image"
+    ] * 2
+    with pytest.raises(ValueError, match=r"c.txt:1: field 'P2': principal point \(609.5, 172.8\) outside"):
+        read_calib(path, (94, 310))
+
+
+@pytest.mark.parametrize("height", ["1650", "-1.65", "0"])
+def test_grounds_that_no_camera_stands_above(tmp_path, height):
+    (tmp_path / "g.txt").write_text(f"0 -1 0 {height}")
+    with pytest.raises(ValueError, match="g.txt:1: field 'd': expected"):
+        read_ground(tmp_path / "g.txt")
+
+
+def test_byte_order_marks_and_line_ends_of_windows(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + f"P2: {P2}\r\n".encode())
+    assert read_calib(path)[0][0] == 721.5
+    path.write_bytes(b"\xef\xbb\xbf" + f"{ROW}\r\n{ROW}\r\n".encode())
+    assert [a["id"] for a in read_labels(path, BrokenRows(False))] == [0, 1]
+    path.write_bytes(b"\xef\xbb\xbf0 -1 0 7\r\n")
+    assert read_ground(path) == [0, -1, 0, 7]
+
+
+def test_corners_of_regions_are_in_order(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("DontCare -1 -1 -10 9 1 3 4 -1\nDontCare -1 -1 -10 1 1 3 4 -1\n")
+    with pytest.raises(ValueError, match="a.txt:1: fields 'x1 y1 x2 y2': expected x1 <= x2"):
+        read_regions(path, BrokenRows(False))
+    broken = BrokenRows(True)
+    assert read_regions(path, broken) == [[1, 1, 3, 4]] and broken.count == 1

@@ -57,7 +57,7 @@ def dair(tmp_path: Path) -> Path:
         write(root / f"calib/camera_intrinsic/{name}.json", {"cam_K": K, "cam_D": [0.1] * 5})
         write(root / f"calib/virtuallidar_to_camera/{name}.json", calib)
         (root / "image").mkdir(exist_ok=True)
-        cv2.imwrite(str(root / f"image/{name}.jpg"), np.zeros((108, 192, 3), np.uint8))
+        cv2.imwrite(str(root / f"image/{name}.jpg"), np.zeros((1080, 1920, 3), np.uint8))
         infos.append(
             {
                 "image_path": f"image/{name}.jpg",
@@ -109,7 +109,7 @@ def test_boxes_are_those_of_the_lidar_frame(dair):
 def test_fields(dair):
     first, second = load_dair_v2x_i(dair, "train")
     assert (first["image_id"], second["image_id"]) == ("000001", "000003")
-    assert (first["height"], first["width"]) == (108, 192)
+    assert (first["height"], first["width"]) == (1080, 1920)
     assert np.array(first["camera"])[:, :3].ravel().tolist() == K
     car, barrow, pedestrian = first["annotations"]
     assert [a["category_id"] for a in (car, barrow, pedestrian)] == [0, 10, 5]

@@ -70,7 +70,10 @@ def test_broken_rows_name_file_line_and_field_or_are_skipped(kitti):
     path.write_text("DontCare -1 -1 -10 1 2 x 4 -1 -1 -1 -1000 -1000 -1000 -10\n")
     with pytest.raises(ValueError, match="000008.txt:1: field 'x2': expected a finite number, got 'x'"):
         load_kitti(kitti, "train")
-    assert len(load_kitti(kitti, "train", skip_broken=True)) == 1
+    assert load_kitti(kitti, "train", skip_broken=True)[1]["ignored_boxes"] == []
+    path.write_text("DontCare -1 -1 -10 9 2 1 4 -1 -1 -1 -1000 -1000 -1000 -10\n")
+    with pytest.raises(ValueError, match="000008.txt:1: fields 'x1 y1 x2 y2': expected x1 <= x2"):
+        load_kitti(kitti, "train")
 
 
 def test_absent_files(kitti):

@@ -202,3 +202,62 @@ def test_nothing_usable(mono3drefer):
         path.unlink()
     with pytest.raises(ValueError, match="Mono3DRefer_train_image.txt: no usable image"):
         load_mono3drefer(mono3drefer, "train", skip_broken=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["{0}.png", "{0}.JPG", "images/{0}.png", "images\\{0}.png", "{1}", 1, "./training/image_2/{1}.png"],
+)
+def test_an_item_may_call_its_image_otherwise(mono3drefer, name):
+    index = first_train_item(mono3drefer)
+    whole = load_mono3drefer(mono3drefer, "train")
+    image = json.loads((mono3drefer / "Mono3DRefer.json").read_text())[index]["im_name"]
+    short = image.lstrip("0") or "0"
+    edit(mono3drefer, index, im_name=int(short) if name == 1 else name.format(image, short))
+    assert load_mono3drefer(mono3drefer, "train") == whole
+
+
+def test_items_that_no_image_takes_are_counted(mono3drefer, caplog):
+    for index in (0, 1, 2):
+        edit(mono3drefer, index, im_name=f"none{index}.png")
+    total = len(json.loads((mono3drefer / "Mono3DRefer.json").read_text()))
+    expected = f"3 of {total} items name no image of any split: item 0 names 'none0.png'"
+    with pytest.raises(ValueError, match=f"Mono3DRefer.json: {expected}"):
+        load_mono3drefer(mono3drefer, "train")
+    with caplog.at_level(logging.WARNING):
+        assert load_mono3drefer(mono3drefer, "train", skip_broken=True)
+    assert expected in caplog.text
+
+
+def test_labels_of_one_object_may_differ_in_their_digits(mono3drefer):
+    index = first_train_item(mono3drefer)
+    whole = load_mono3drefer(mono3drefer, "train")
+    path = mono3drefer / "Mono3DRefer.json"
+    fields = ast.literal_eval(json.loads(path.read_text())[index]["label_2"])
+    fields[11] = f"{float(fields[11]) + 0.004:.3f}"
+    edit(mono3drefer, index, label_2=str(fields))
+    found = load_mono3drefer(mono3drefer, "train")
+    for a, b in zip(whole, found, strict=True):
+        assert [x["target_ids"] for x in a["sentences"]] == [x["target_ids"] for x in b["sentences"]]
+        assert len(a["annotations"]) == len(b["annotations"])  # none is taken for another one of label_2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"description": "The car \ud800."}, "field 'description': expected text, got half a character at 8"),
+        ({"properties": "side"}, "field 'properties': expected list, got 'side'"),
+        ({"properties": [{}]}, "field 'properties': item 0: expected a text, got"),
+        ({"label_2": "[" * 100_000}, "field 'label_2': expected the text of a Python list"),
+        ({"description": "x" * 200_000}, "field 'description': expected a sentence, got 200000 characters"),
+    ],
+)
+def test_one_bad_item_is_named_and_can_be_skipped(mono3drefer, changes, message):
+    whole = load_mono3drefer(mono3drefer, "train")
+    index = first_train_item(mono3drefer)
+    edit(mono3drefer, index, **changes)
+    with pytest.raises(ValueError, match=f"Mono3DRefer.json: item {index}: {message}") as error:
+        load_mono3drefer(mono3drefer, "train")
+    assert len(str(error.value)) < 300
+    rest = load_mono3drefer(mono3drefer, "train", skip_broken=True)
+    assert sum(len(r["sentences"]) for r in whole) == 1 + sum(len(r["sentences"]) for r in rest)

@@ -185,3 +185,25 @@ def test_broken_challenge_test_rows(monomulti3d, tmp_path):
         load_monomulti3d(challenge, "test")
     (record,) = load_monomulti3d(challenge, "test", skip_broken=True)
     assert 2 not in [annotation["id"] for annotation in record["annotations"]]
+
+
+def test_referred_objects_are_found_though_digits_differ(monomulti3d):
+    whole = load_monomulti3d(monomulti3d, "train")
+    (path,) = (monomulti3d / "train/labels").glob("*.txt")
+    rows = [line.split() for line in path.read_text().splitlines()]
+    for row in rows:
+        row[3:15] = [f"{float(x):.2f}" for x in row[3:15]]
+    path.write_text("\n".join(map(" ".join, rows)))
+    found = load_monomulti3d(monomulti3d, "train")
+    assert found != whole
+    assert [[s["target_ids"] for s in r["sentences"]] for r in found] == [
+        [s["target_ids"] for s in r["sentences"]] for r in whole
+    ]
+
+
+def test_suffixes_in_capitals(monomulti3d):
+    whole = load_monomulti3d(monomulti3d, "train")
+    for path in [p for p in (monomulti3d / "train").rglob("*") if p.is_file()]:
+        path.rename(path.with_suffix(path.suffix.upper()))
+    found = load_monomulti3d(monomulti3d, "train")
+    assert [{**r, "file_name": ""} for r in found] == [{**r, "file_name": ""} for r in whole]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from d2ext.engine import D2Checkpointer, load_weights, read_checkpoint, save_safetensors
+from d2ext.engine import D2Checkpointer, load_backbone, load_weights, read_checkpoint, save_safetensors
 
 
 def model(width: int = 4) -> nn.Sequential:
@@ -193,3 +194,69 @@ def test_state_of_another_optimizer_is_one_line(tmp_path: Path) -> None:
 def test_only_the_main_process_writes(tmp_path: Path) -> None:
     checkpointer(tmp_path, save_to_disk=False).save("model")
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.tensor([1.0, float("nan")]), "a holds NaN or infinity"),
+        (torch.tensor([1.0, float("inf")]), "a holds NaN or infinity"),
+        (torch.tensor([1.0, 1e39], dtype=torch.float64), "a holds NaN or infinity"),
+        (torch.tensor([1.0, 1j]), "a is complex"),
+        (torch.tensor([True, False]), "a holds bool, the model expects fractions"),
+        (torch.tensor([1, 2]), "a holds whole numbers, the model expects fractions"),
+        (torch.zeros(2).to_sparse(), "a is no plain tensor"),
+        (torch.zeros(2, device="meta"), "a is no plain tensor"),
+        (torch.zeros(1).expand(10**12), "a is no plain tensor"),
+        ("text", "a is str, expected a tensor"),
+    ],
+)
+def test_weights_are_tensors_of_finite_numbers(value, message):
+    model = nn.Module()
+    model.a = nn.Parameter(torch.zeros(2))
+    with pytest.raises(ValueError, match=f"w.pth: {message}"):
+        load_weights(model, {"a": value}, "w.pth")
+    assert (model.a == 0).all()
+
+
+def test_names_of_weights_are_text(shared_dir, tmp_path):
+    torch.save({1: torch.zeros(2)}, tmp_path / "w.pth")
+    for path in (tmp_path / "w.pth", shared_dir / "cases/bad_input/intkeys.pth"):
+        for read in (read_checkpoint, lambda p: load_backbone(nn.Linear(1, 1), str(p))):
+            with pytest.raises(ValueError, match=f"{path.name}: expected names of parameters, got"):
+                read(path)
+
+
+def test_a_compressed_archive_is_refused_before_it_fills_the_memory(tmp_path):
+    torch.save({"a": torch.zeros(100_000)}, tmp_path / "w.pth")
+    with zipfile.ZipFile(tmp_path / "w.pth") as whole:
+        with zipfile.ZipFile(tmp_path / "small.pth", "w", zipfile.ZIP_DEFLATED) as small:
+            for part in whole.namelist():
+                small.writestr(part, whole.read(part))
+    assert (tmp_path / "small.pth").stat().st_size < 10_000
+    with pytest.raises(ValueError, match="small.pth: not a whole checkpoint .compressed"):
+        read_checkpoint(tmp_path / "small.pth")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"../../etc/passwd", b"", b"a\x00b", b"none.pth"])
+def test_an_odd_last_checkpoint_is_passed_over(tmp_path, content):
+    checkpointer = D2Checkpointer(nn.Linear(1, 1), str(tmp_path))
+    checkpointer.save("model_0000009")
+    (tmp_path / "last_checkpoint").write_bytes(content)
+    assert checkpointer.find_whole_checkpoint() == str(tmp_path / "model_0000009.pth")
+
+
+def test_a_pipe_in_the_place_of_a_checkpoint_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "w.pth")
+    with pytest.raises(ValueError, match="w.pth: not a whole checkpoint .*got a pipe"):
+        read_checkpoint(tmp_path / "w.pth")
+    assert D2Checkpointer(nn.Linear(1, 1), str(tmp_path)).find_whole_checkpoint() == ""
+
+
+@pytest.mark.parametrize("state", [3, {"a": 1}, [1], {"param_groups": 1, "state": 2}])
+def test_the_state_of_something_else_is_one_line(tmp_path, state):
+    model = nn.Linear(1, 1)
+    torch.save({"model": model.state_dict(), "optimizer": state}, tmp_path / "w.pth")
+    checkpointer = D2Checkpointer(model, str(tmp_path), optimizer=torch.optim.SGD(model.parameters(), 1.0))
+    with pytest.raises(ValueError, match="w.pth: the state of the optimizer does not fit"):
+        checkpointer.load(str(tmp_path / "w.pth"))

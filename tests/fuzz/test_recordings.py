@@ -1,13 +1,9 @@
-"""Any bytes as a recording, road or label file: what they hold, or one line that names the file.
-
-``D2EXT_FUZZ_EXAMPLES`` is the number of examples of each test.
-"""
+"""Any bytes as a recording, road or label file: what they hold, or one line that names the file."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import random
 import resource
 import time
@@ -16,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hostile import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 
 from d2ext.data.trajectories import (
@@ -34,13 +31,6 @@ from d2ext.data.trajectories import (
 )
 
 SECONDS, MEGABYTES = 2.0, 500
-fuzz = settings(
-    max_examples=int(os.environ.get("D2EXT_FUZZ_EXAMPLES", "500")),
-    deadline=None,
-    database=None,
-    derandomize="D2EXT_FUZZ_EXAMPLES" not in os.environ,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
 # Files are made from a number: strategies that are built of many take ten times as long as the readers.
 SEEDS = st.integers(0, 2**48).map(random.Random)
 SPEC = GraphSpec(("1", "2"), 0, 100)

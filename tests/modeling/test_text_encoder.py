@@ -186,3 +186,15 @@ def test_real_roberta_tokenizer(shared_dir, tmp_path):
     ids, numbers = roberta.tokenize([LONG])
     assert features.shape[2] == 24 + NUMBER_DIM and mask.sum(1).tolist() == [4, len(ids[0])]
     assert set(numbers[0][~np.isnan(numbers[0])]) == {12.0}
+
+
+def test_an_encoder_that_brings_code_is_refused_and_nothing_of_it_runs(tmp_path):
+    folder = tmp_path / "encoder"
+    shutil.copytree(resolve_encoder(TINY), folder)
+    (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass A: pass\n")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.A", "AutoModel": "own.A"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="MODEL.TEXT.NAME .*: asks for Python code of its own") as error:
+        TextEncoder(str(folder), pretrained=False)
+    assert "\n" not in str(error.value) and not (tmp_path / "ran").exists()

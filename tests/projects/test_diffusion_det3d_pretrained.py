@@ -104,7 +104,7 @@ def test_weights_that_cannot_be_had_or_do_not_fit_are_one_line(trained, tmp_path
     torch.save(resnet18().state_dict(), tmp_path / "small.pth")
     for path, message in (
         ("small.pth", "small.pth: .* has shape"),
-        ("absent.pkl", "absent.pkl: no such weights file"),
+        ("absent.pkl", "absent.pkl: no such file"),
         ("absent.pth", "absent.pth: no such checkpoint file"),
         ("detectron2://absent", "detectron2://absent: cannot be fetched .* name a local file"),
     ):

@@ -251,6 +251,15 @@ def test_a_distillation_that_was_interrupted_ends_like_one_that_was_not(distill,
     assert not list(tmp_path.glob("*.resume.pth"))
 
 
+@pytest.mark.parametrize("state", [{"a": torch.zeros(2)}, {"settings": 3}, {"settings": {}}, {1: 2}])
+def test_the_state_of_something_else_is_no_distillation(distill, disc, tmp_path, capsys, state):
+    common = ("--source", "resnet18", "--random", "--data", disc / "train", "--width", WIDTH, "--size", 40)
+    torch.save(state, tmp_path / "t.safetensors.resume.pth")
+    assert distill(*common, "--device", "cpu", "--output", tmp_path / "t.safetensors") == 1
+    message = capsys.readouterr().err
+    assert "t.safetensors.resume.pth: " in message and message.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [

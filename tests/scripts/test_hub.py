@@ -65,7 +65,7 @@ def test_a_pushed_training_run_is_a_config_that_loads(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: (f / "config.yaml").unlink(), "config.yaml: no such config file"),
+        (lambda f: (f / "config.yaml").unlink(), "config.yaml: no such file"),
         (lambda f: (f / "config.yaml").write_text("[1, 2]"), "config.yaml: expected the config.yaml of a"),
         (lambda f: (f / "model_final.pth").write_bytes(b"no"), "model_final.pth: "),
     ],

@@ -18,9 +18,11 @@ Files and fields that are read; paths in ``data_info.json`` are relative to the 
 
 from __future__ import annotations
 
+import logging
 import statistics
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +30,20 @@ import numpy as np
 import torch
 
 from d2ext.data.image_io import read_image_size
-from d2ext.structures import ground_rotation
+from d2ext.reading import clear_errors, one_line, read_json
+from d2ext.structures import check_ground, check_projection, check_view, ground_rotation
 
-from .kitti import parse_floats, parse_label
-from .records import BrokenRows, read_json, require, require_records
+from .kitti import parse_floats, parse_label, parse_region
+from .records import BrokenRows, require, require_records, whole_text
 
+logger = logging.getLogger(__name__)
+
+#: How far an entry of a published matrix may be from the nearest rotation.
+MAX_SKEW, USUAL_SKEW = 0.4, 0.01
 SPLIT_FILE = "single-infrastructure-split-data.json"
 
 
+@clear_errors
 def load_dair_v2x_i(root: str | Path, split: str, skip_broken: bool = False) -> list[dict[str, Any]]:
     """Records of one split, in the camera's frame and in KITTI's terms.
 
@@ -55,31 +63,47 @@ def load_dair_v2x_i(root: str | Path, split: str, skip_broken: bool = False) -> 
     broken = BrokenRows(skip_broken)
     split_file, info_file = root / SPLIT_FILE, root / "data_info.json"
     infos = _infos(info_file, broken)
-    records, up_axes, places = [], [], []
+    records, places, poses = [], [], []
     bottoms: dict[str, list[float]] = defaultdict(list)
     for name in require(read_json(split_file), split, list, str(split_file)):
         with broken:
-            if name not in infos:
-                raise ValueError(f"{split_file}: field {split!r}: id {name!r} is not in {info_file}")
+            if whole_text(name, f"{split_file}: field {split!r}") not in infos:
+                raise ValueError(f"{split_file}: field {split!r}: id {name[:40]!r} is not in {info_file}")
             where, info = infos[name]
-            rotation, translation = _extrinsics(_path(root, info, "calib_virtuallidar_to_camera_path", where))
-            place = str(info.get("intersection_loc", ""))
-            record, heights = _record(root, info, where, rotation, translation, broken)
+            pose = _read_pose(_path(root, info, "calib_virtuallidar_to_camera_path", where))
+            record, heights = _record(root, info, where, pose, broken)
+            place = str(info.get("intersection_loc", ""))[:40]
             bottoms[place] += heights
             records.append(record)
-            up_axes.append((rotation[:, 2], translation))
+            poses.append(pose)
             places.append(place)
-    broken.report(f"dair_v2x_i {split}")
-    require_records(records, str(split_file))
+    _warn_of_skew(root, poses)
     everywhere = [z for heights in bottoms.values() for z in heights]
-    if not everywhere:
+    if records and not everywhere:
         raise ValueError(
             f"{split_file}: field {split!r}: expected 3D boxes to find the ground with, got none"
         )
     ground = {place: statistics.median(heights or everywhere) for place, heights in bottoms.items()}
-    for record, (up, translation), place in zip(records, up_axes, places, strict=True):
-        record["ground_plane"] = [*up.tolist(), -float(up @ (up * ground[place] + translation))]
-    return records
+    usable = []
+    for record, pose, place in zip(records, poses, places, strict=True):
+        with broken:
+            plane = pose.ground(ground[place])
+            try:
+                check_ground(plane)
+            except ValueError as error:
+                raise ValueError(f"{record['file_name']}: the boxes' lower faces: {error}") from None
+            usable.append(record | {"ground_plane": plane})
+    broken.report(f"dair_v2x_i {split}")
+    return require_records(usable, str(split_file))
+
+
+def _warn_of_skew(root: Path, poses: Sequence[_Pose]) -> None:
+    skewed = sum(pose.skew > USUAL_SKEW for pose in poses)
+    if skewed:
+        logger.warning(
+            "%s: the calibration of %d of %d images is no exact rotation: points go through the published "
+            "matrix, headings through the nearest rotation", root, skewed, len(poses),
+        )  # fmt: skip
 
 
 def _infos(path: Path, broken: BrokenRows) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -96,35 +120,71 @@ def _infos(path: Path, broken: BrokenRows) -> dict[str, tuple[str, dict[str, Any
 
 
 def _path(root: Path, info: dict[str, Any], key: str, where: str) -> Path:
-    return root / require(info, key, str, where)
+    path = require(info, key, str, where)
+    if Path(path).is_absolute() or ".." in Path(path).parts:
+        raise ValueError(f"{where}: field {key!r}: expected a path below {root}, got {one_line(path, 60)}")
+    return root / path
 
 
-def _extrinsics(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation (3, 3) and translation (3,) from the virtual LiDAR to the camera."""
+@dataclass(frozen=True)
+class _Pose:
+    """From the virtual LiDAR to the camera.
+
+    The released matrices are no exact rotations. What they map points to fits the images, so points and the
+    ground go through them as they are; headings need the nearest rotation.
+    """
+
+    matrix: np.ndarray  # (3, 3), as published
+    rotation: np.ndarray  # (3, 3), the nearest rotation
+    translation: np.ndarray  # (3,) metres
+
+    @property
+    def skew(self) -> float:
+        """Largest distance of an entry from the rotation."""
+        return float(np.abs(self.matrix - self.rotation).max())
+
+    def ground(self, height: float) -> list[float]:
+        """The plane of the points at a height over the LiDAR, in metres: a unit normal that points up, and
+        the camera's height."""
+        across = np.cross(self.matrix[:, 0], self.matrix[:, 1])
+        up = across / np.linalg.norm(across)
+        return [*up.tolist(), -float(up @ (self.matrix[:, 2] * height + self.translation))]
+
+
+def _read_pose(path: Path) -> _Pose:
     data = read_json(path)
-    rotation = np.array(_numbers(data, "rotation", 9, path)).reshape(3, 3)
-    if np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-2 or np.linalg.det(rotation) < 0:
-        raise ValueError(f"{path}: field 'rotation': expected a rotation matrix")
-    if rotation[1, 2] >= 0:
-        raise ValueError(f"{path}: field 'rotation': expected the LiDAR's z axis to point up in the image")
-    u, _, v = np.linalg.svd(rotation)  # published with few digits: the nearest rotation
-    return u @ v, np.array(_numbers(data, "translation", 3, path))
+    matrix = np.array(_numbers(data, "rotation", 9, path)).reshape(3, 3)
+    where = f"{path}: field 'rotation'"
+    if np.abs(matrix).max() > 1 + MAX_SKEW or np.linalg.det(matrix) <= 0:
+        raise ValueError(f"{where}: expected a rotation matrix")
+    u, _, v = np.linalg.svd(matrix)
+    pose = _Pose(matrix, u @ v, np.array(_numbers(data, "translation", 3, path)))
+    if pose.skew > MAX_SKEW:
+        raise ValueError(f"{where}: expected a rotation matrix, got one that is {pose.skew:.2f} off")
+    if pose.rotation[1, 2] >= 0:
+        raise ValueError(f"{where}: expected the LiDAR's z axis to point up in the image")
+    return pose
 
 
 def _numbers(data: Any, key: str, count: int, path: Path) -> list[float]:
     """``count`` finite numbers of a field that is a list, of lists or of one number each or flat."""
-    values = np.array(require(data, key, list, str(path)), dtype=object).ravel().tolist()
+    rows = require(data, key, list, str(path))
+    values = [value for row in rows for value in (row if isinstance(row, list) else [row])]
     if len(values) != count:
         raise ValueError(f"{path}: field {key!r}: expected {count} numbers, got {len(values)}")
-    return parse_floats([str(v) for v in values], [f"{key}[{i}]" for i in range(count)], str(path))
+    return parse_floats([_number_text(v) for v in values], [f"{key}[{i}]" for i in range(count)], str(path))
+
+
+def _number_text(value: Any) -> str:
+    """A number, which may be given as text, for ``parse_floats``; anything else is none."""
+    return str(value) if value is None or isinstance(value, int | float | str) else type(value).__name__
 
 
 def _record(
     root: Path,
     info: dict[str, Any],
     where: str,
-    rotation: np.ndarray,
-    translation: np.ndarray,
+    pose: _Pose,
     broken: BrokenRows,
 ) -> tuple[dict[str, Any], list[float]]:
     """The record of a frame without its ground plane, and the heights of the lower faces of its boxes."""
@@ -132,8 +192,12 @@ def _record(
     height, width = read_image_size(image)
     intrinsics = _path(root, info, "calib_camera_intrinsic_path", where)
     K = np.array(_numbers(read_json(intrinsics), "cam_K", 9, intrinsics)).reshape(3, 3)
-    if K[2].tolist() != [0, 0, 1] or K[0, 0] <= 0 or K[1, 1] <= 0:
-        raise ValueError(f"{intrinsics}: field 'cam_K': expected positive focal lengths and a last row 0 0 1")
+    P = np.concatenate((K, np.zeros((3, 1))), axis=1).tolist()
+    try:
+        check_projection(P)
+        check_view(P, (height, width))
+    except ValueError as error:
+        raise ValueError(f"{intrinsics}: field 'cam_K': {error}") from None
     key = "label_camera_std_path" if "label_camera_std_path" in info else "label_camera_path"
     path = _path(root, info, key, where)
     labels = read_json(path)
@@ -142,9 +206,9 @@ def _record(
     annotations, regions, bottoms = [], [], []
     for index, item in enumerate(labels):
         with broken:
-            fields, bottom = _kitti_fields(item, f"{path}: item {index}", rotation, translation)
+            fields, bottom = _kitti_fields(item, f"{path}: item {index}", pose)
             if fields[0].lower().endswith("ignore"):
-                regions.append([float(x) for x in fields[4:8]])
+                regions.append(parse_region(fields[4:8], f"{path}: item {index}"))
                 continue
             annotation = parse_label(fields, f"{path}: item {index}")
             if annotation is not None:
@@ -155,7 +219,7 @@ def _record(
         "image_id": image.stem,
         "height": height,
         "width": width,
-        "camera": np.concatenate((K, np.zeros((3, 1))), axis=1).tolist(),
+        "camera": P,
         "annotations": annotations,
         "ignored_boxes": regions,
         "sentences": [],
@@ -163,29 +227,27 @@ def _record(
     return record, bottoms
 
 
-def _kitti_fields(
-    item: Any, where: str, rotation: np.ndarray, translation: np.ndarray
-) -> tuple[list[str], float]:
+def _kitti_fields(item: Any, where: str, pose: _Pose) -> tuple[list[str], float]:
     """The 15 fields of a KITTI row for a label, and the height of the box's lower face over the LiDAR."""
 
     def group(key: str, names: Sequence[str]) -> list[float]:
         part = require(item, key, dict, where)
-        return parse_floats([str(part.get(n)) for n in names], [f"{key}.{n}" for n in names], where)
+        return parse_floats([_number_text(part.get(n)) for n in names], [f"{key}.{n}" for n in names], where)
 
     kind = require(item, "type", str, where)
     states = ("truncated_state", "occluded_state")
-    truncated, occluded = parse_floats([str(item.get(name)) for name in states], states, where)
+    truncated, occluded = parse_floats([_number_text(item.get(name)) for name in states], states, where)
     box = group("2d_box", ("xmin", "ymin", "xmax", "ymax"))
     size = group("3d_dimensions", ("h", "w", "l"))
     centre = np.array(group("3d_location", ("x", "y", "z")))
     if not any(size):  # a 2D label only
         return [kind, *map(repr, (truncated, occluded, 0.0, *box, *[0.0] * 7))], 0.0
-    (turn,) = parse_floats([str(item.get("rotation"))], ("rotation",), where)
+    (turn,) = parse_floats([_number_text(item.get("rotation"))], ("rotation",), where)
     bottom = centre - [0, 0, size[0] / 2]
-    location = rotation @ bottom + translation
+    location = pose.matrix @ bottom + pose.translation
     # KITTI's yaw is about the downward axis of the ground, which is across the virtual LiDAR's z axis.
-    upright = ground_rotation(torch.from_numpy(np.append(rotation[:, 2], 0.0))).numpy()
-    heading = rotation @ [np.cos(turn), np.sin(turn), 0] @ upright
+    upright = ground_rotation(torch.tensor(pose.ground(0.0))).numpy()
+    heading = pose.rotation @ [np.cos(turn), np.sin(turn), 0] @ upright
     yaw = np.arctan2(-heading[2], heading[0])
     alpha = np.remainder(yaw - np.arctan2(location[0], location[2]) + np.pi, 2 * np.pi) - np.pi
     numbers = (truncated, occluded, alpha, *box, *size, *location, yaw)

@@ -6,19 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from d2ext.data.image_io import read_image_size
+from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
 
 from .kitti import read_calib, read_labels
 from .records import BrokenRows, read_names, require_records
 
-IMAGE_SUFFIXES = (".jpg", ".png", ".jpeg")
+
+def images_by_name(folder: Path) -> dict[str, Path]:
+    """The image files of a folder by their names without suffix."""
+    return {p.stem: p for p in sorted(folder.glob("*")) if p.suffix.lower() in IMAGE_SUFFIXES}
 
 
 def load_frames(
     folder: Path,
     split_file: Path,
     skip_broken: bool,
-    more: Callable[[str], dict[str, Any]],
+    more: Callable[[str, BrokenRows], dict[str, Any]],
 ) -> list[dict[str, Any]]:
     """Records of the frames that a split file names.
 
@@ -26,30 +29,28 @@ def load_frames(
         folder: holds image_2, label_2 and calib.
         split_file: image names, one a line.
         skip_broken: skip and count broken rows and images instead of raising.
-        more: name of a frame -> further keys of its record.
+        more: name of a frame, and what skips its broken rows -> further keys of its record.
 
     Raises:
         FileNotFoundError, ValueError: one line that names the file and the line or field.
     """
     broken = BrokenRows(skip_broken)
-    images = {
-        path.stem: path for path in sorted((folder / "image_2").glob("*")) if path.suffix in IMAGE_SUFFIXES
-    }
+    images = images_by_name(folder / "image_2")
     records = []
     for name in read_names(split_file):
         with broken:
             if name not in images:
-                raise FileNotFoundError(f"{split_file}: image {name!r} is not in {folder / 'image_2'}")
-            height, width = read_image_size(images[name])
+                raise FileNotFoundError(f"{split_file}: image {name[:60]!r} is not in {folder / 'image_2'}")
+            height, width = size = read_image_size(images[name])
             record = {
                 "file_name": str(images[name]),
                 "image_id": name,
                 "height": height,
                 "width": width,
-                "camera": read_calib(folder / "calib" / f"{name}.txt"),
+                "camera": read_calib(folder / "calib" / f"{name}.txt", size),
                 "annotations": read_labels(folder / "label_2" / f"{name}.txt", broken),
                 "sentences": [],
-                **more(name),
+                **more(name, broken),
             }
             records.append(record)
     broken.report(str(split_file))

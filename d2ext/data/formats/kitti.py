@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 from detectron2.structures import BoxMode
 
 from d2ext.data.categories import IGNORED_TYPES, category_id
+from d2ext.reading import clear_errors, read_text
+from d2ext.structures import check_ground, check_projection, check_view
 
-from .records import BrokenRows, read_text
+from .records import BrokenRows
 
 #: The 15 fields of a label row. Sizes in metres; x, y, z is the centre of the bottom face in the camera
 #: frame.
@@ -34,34 +37,44 @@ LABEL_FIELDS = (
 )
 
 
+#: Largest magnitude of each number of a row: what is beyond is in another unit, or damaged.
+LABEL_LIMITS = (1e3, 1e3, 10.0, *[1e5] * 4, *[100.0] * 3, *[1e4] * 3, 10.0)
+NOT_COMPUTED = -10.0  # KITTI's alpha of objects for which it was not worked out
+_MAX_YAW = 2 * math.pi + 0.01
+_MAX_FLOAT = 3.4e38  # of float32
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
+
+
 def parse_floats(fields: Sequence[str], names: Sequence[str], where: str) -> list[float]:
-    """Finite numbers.
+    """Finite numbers, in ASCII digits and within float32.
 
     Raises:
-        ValueError: names the field (from ``names``) that is no finite number.
+        ValueError: names the field (from ``names``) that is no such number.
     """
-    try:
-        values = [float(field) for field in fields]
-    except ValueError:
-        values = [math.nan]
-    if all(map(math.isfinite, values)):
-        return values
-    for name, field in zip(names, fields, strict=False):
+    text = "".join(fields)
+    if text.isascii() and "_" not in text:
         try:
-            good = math.isfinite(float(field))
+            values = [float(field) for field in fields]
+            if all(-_MAX_FLOAT < value < _MAX_FLOAT for value in values):
+                return values
         except ValueError:
-            good = False
-        if not good:
-            raise ValueError(f"{where}: field {name!r}: expected a finite number, got {field!r}")
+            pass
+    for name, field in zip(names, fields, strict=False):
+        if not _NUMBER.fullmatch(field[:400]) or not abs(float(field[:400])) < _MAX_FLOAT:
+            raise ValueError(f"{where}: field {name!r}: expected a finite number, got {ascii(field[:40])}")
     raise ValueError(f"{where}: expected finite numbers")
 
 
-def read_calib(path: str | Path) -> list[list[float]]:
+@clear_errors
+def read_calib(path: str | Path, size: tuple[int, int] | None = None) -> list[list[float]]:
     """P2 of a KITTI calib file as a 3x4 nested list; other lines may be missing.
+
+    Args:
+        size: (height, width) of the image, to be checked against; None: not known yet.
 
     Raises:
         FileNotFoundError, ValueError: no such file; no P2 line; not 12 finite numbers that make a projection
-            matrix.
+            matrix (``check_projection``), or that of another image size (``check_view``).
     """
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         name, colon, rest = line.partition(":")
@@ -72,12 +85,18 @@ def read_calib(path: str | Path) -> list[list[float]]:
         if len(fields) != 12:
             raise ValueError(f"{where}: field 'P2': expected 12 numbers, got {len(fields)}")
         values = parse_floats(fields, [f"P2[{i // 4},{i % 4}]" for i in range(12)], where)
-        if values[8:11] != [0.0, 0.0, 1.0] or values[0] <= 0 or values[5] <= 0:
-            raise ValueError(f"{where}: field 'P2': expected positive focal lengths and a third row 0 0 1 t")
-        return [values[0:4], values[4:8], values[8:12]]
+        P = [values[0:4], values[4:8], values[8:12]]
+        try:
+            check_projection(P)
+            if size is not None:
+                check_view(P, size)
+        except ValueError as error:
+            raise ValueError(f"{where}: field 'P2': {error}") from None
+        return P
     raise ValueError(f"{path}: field 'P2': expected a line 'P2:' with 12 numbers, found none")
 
 
+@clear_errors
 def read_ground(path: str | Path) -> list[float]:
     """Ground plane [a, b, c, d]: unit normal pointing up, d the camera height in metres.
 
@@ -101,26 +120,27 @@ def _ground_plane(fields: list[str], where: str) -> list[float]:
         raise ValueError(f"{where}: field 'b': expected a ground normal that points up, got {plane}")
     scale = -math.copysign(1 / norm, plane[1])
     plane = [value * scale for value in plane]
-    if plane[3] <= 0:
-        raise ValueError(
-            f"{where}: field 'd': expected the ground below the camera, got a height of {plane[3]:g} m"
-        )
+    try:
+        check_ground(plane)
+    except ValueError as error:
+        raise ValueError(f"{where}: field 'd': {error}") from None
     return plane
 
 
 def parse_label(fields: Sequence[str], where: str) -> dict[str, Any] | None:
     """One label row as an annotation without ``id``; None for rows that mark no object (DontCare, Misc).
 
-    An object whose sizes and location are all 0 has a 2D label only (Rope3D): ``has_3d`` is False. A 16th
-    field that is no number is the colour (MonoMulti3D).
+    An object whose sizes and location are all 0 has a 2D label only (Rope3D): ``has_3d`` is False. An alpha
+    of -10 (KITTI: not computed) follows from yaw and place. A 16th field that is no number is the colour
+    (MonoMulti3D).
 
     Args:
         fields: the 15 or more texts of the row.
         where: ``file:line`` for messages.
 
     Raises:
-        ValueError: too few fields; an unknown class; a number that is not finite; a size that is not
-            positive.
+        ValueError: too few fields; an unknown class; a number that is not finite or beyond its
+            ``LABEL_LIMITS``; a size that is not positive.
     """
     if len(fields) < len(LABEL_FIELDS):
         raise ValueError(
@@ -133,14 +153,20 @@ def parse_label(fields: Sequence[str], where: str) -> dict[str, Any] | None:
     except ValueError as error:
         raise ValueError(f"{where}: field 'type': {error}") from error
     numbers = parse_floats(fields[1:15], LABEL_FIELDS[1:], where)
+    for name, value, limit in zip(LABEL_FIELDS[1:], numbers, LABEL_LIMITS, strict=True):
+        if abs(value) > limit:
+            raise ValueError(f"{where}: field {name!r}: expected at most {limit:g}, got {value:g}")
     box, dimensions, location = numbers[3:7], numbers[7:10], numbers[10:13]
-    if box[2] < box[0] or box[3] < box[1]:
-        raise ValueError(f"{where}: fields 'x1 y1 x2 y2': expected x1 <= x2 and y1 <= y2, got {box}")
+    _check_box(box, where)
     has_3d = any(dimensions) or any(location)
     if has_3d:
         for name, value in zip("hwl", dimensions, strict=True):
             if value <= 0:
                 raise ValueError(f"{where}: field {name!r}: expected a positive size, got {value:g}")
+        if abs(numbers[13]) > _MAX_YAW:
+            raise ValueError(f"{where}: field 'ry': expected radians, got {numbers[13]:g}")
+        if numbers[2] == NOT_COMPUTED:
+            numbers[2] = _wrap(numbers[13] - math.atan2(location[0], location[2]))
     return {
         "bbox": box,
         "bbox_mode": BoxMode.XYXY_ABS,
@@ -156,27 +182,55 @@ def parse_label(fields: Sequence[str], where: str) -> dict[str, Any] | None:
     }
 
 
-def read_regions(path: Path) -> list[list[float]]:
+def parse_region(fields: Sequence[str], where: str) -> list[float]:
+    """The 2D box (x1, y1, x2, y2) of a region whose objects are not labelled.
+
+    Args:
+        fields: the four numbers.
+
+    Raises:
+        ValueError: names the field that is no number, or corners that are not in order.
+    """
+    box = parse_floats(fields, LABEL_FIELDS[4:8], where)
+    if len(box) < 4 or max(map(abs, box)) > LABEL_LIMITS[3]:
+        raise ValueError(f"{where}: fields 'x1 y1 x2 y2': expected four pixels, got {box}")
+    return _check_box(box, where)
+
+
+def _check_box(box: list[float], where: str) -> list[float]:
+    if box[2] < box[0] or box[3] < box[1]:
+        raise ValueError(f"{where}: fields 'x1 y1 x2 y2': expected x1 <= x2 and y1 <= y2, got {box}")
+    return box
+
+
+def _wrap(angle: float) -> float:
+    return (angle + math.pi) % (2 * math.pi) - math.pi
+
+
+@clear_errors
+def read_regions(path: Path, broken: BrokenRows) -> list[list[float]]:
     """2D boxes (x1, y1, x2, y2) of the DontCare rows of a KITTI label file: their objects are not labelled.
 
     Raises:
-        FileNotFoundError, ValueError: no such file; names the row and field that is no finite number.
+        FileNotFoundError, ValueError: no such file; as :func:`parse_region`, unless ``broken`` skips the row.
     """
-    return [
-        parse_floats(fields[4:8], LABEL_FIELDS[4:8], f"{path}:{number}")
-        for number, fields in enumerate(map(str.split, read_text(path).splitlines()), start=1)
-        if fields and fields[0].lower() == "dontcare"
-    ]
+    regions = []
+    for number, fields in enumerate(map(str.split, read_text(path).splitlines()), start=1):
+        if fields and fields[0].lower() == "dontcare":
+            with broken:
+                regions.append(parse_region(fields[4:8], f"{path}:{number}"))
+    return regions
 
 
 def _color(field: str) -> str | None:
     try:
         float(field)
     except ValueError:
-        return field.lower()
+        return field[:40].lower()
     return None  # a score
 
 
+@clear_errors
 def read_labels(path: Path, broken: BrokenRows) -> list[dict[str, Any]]:
     """Annotations of a KITTI label file; ``id`` is the row's position in the file, from 0, blank lines not
     counted.

@@ -8,10 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from d2ext.reading import clear_errors, is_file
+
 from .frames import load_frames
 from .kitti import read_ground, read_regions
+from .records import BrokenRows
 
 
+@clear_errors
 def load_kitti(root: str | Path, split: str, skip_broken: bool = False) -> list[dict[str, Any]]:
     """Records of ``root/training/{image_2,label_2,calib}``, names from ``root/ImageSets/{split}.txt``.
 
@@ -28,12 +32,12 @@ def load_kitti(root: str | Path, split: str, skip_broken: bool = False) -> list[
     """
     folder = Path(root) / "training"
 
-    def more(name: str) -> dict[str, Any]:
+    def more(name: str, broken: BrokenRows) -> dict[str, Any]:
         plane = folder / "planes" / f"{name}.txt"
         return {
-            "ground_plane": read_ground(plane) if plane.is_file() else None,
+            "ground_plane": read_ground(plane) if is_file(plane) else None,
             "level_boxes": True,  # boxes stand on the camera's x-z plane, whatever the ground
-            "ignored_boxes": read_regions(folder / "label_2" / f"{name}.txt"),
+            "ignored_boxes": read_regions(folder / "label_2" / f"{name}.txt", broken),
         }
 
     return load_frames(folder, Path(root) / "ImageSets" / f"{split}.txt", skip_broken, more)

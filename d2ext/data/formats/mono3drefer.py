@@ -6,16 +6,20 @@ Y. Zhan et al., "Mono3DVG: 3D Visual Grounding in Monocular Images", AAAI 2024.
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from d2ext.data.image_io import read_image_size
+from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
+from d2ext.reading import clear_errors, is_file, read_json, read_text
 
+from .frames import images_by_name
 from .kitti import parse_label, read_calib, read_ground, read_labels
+from .matching import same_object
 from .records import (
     BrokenRows,
     list_fields,
-    read_json,
+    optional_texts,
     read_names,
     require,
     require_records,
@@ -23,6 +27,7 @@ from .records import (
 )
 
 JSON_FILE = "Mono3DRefer.json"
+SPLITS = ("train", "val", "test")
 INSTANCE_SPLIT_FILE = "test_instanceID_split.json"
 
 
@@ -31,12 +36,14 @@ def split_file(split: str) -> str:
     return f"Mono3DRefer_{split}_image.txt"
 
 
+@clear_errors
 def load_mono3drefer(root: str | Path, split: str, skip_broken: bool = False) -> list[dict[str, Any]]:
     """Records of one split; an image carries all its sentences.
 
     Annotations are the referred objects (``id`` is the instanceID), then the other rows of
     ``label_2/NAME.txt`` when that folder exists (``id`` -1, -2, ...). The class of a referred object is its
-    ``objectName``. The ground plane comes from ``planes/NAME.txt`` when there is one.
+    ``objectName``. The ground plane comes from ``planes/NAME.txt`` when there is one. An ``im_name`` may have
+    a suffix or folders, and lack leading zeros.
 
     Args:
         root: folder with Mono3DRefer.json, images/, calib/ and the split files.
@@ -44,32 +51,36 @@ def load_mono3drefer(root: str | Path, split: str, skip_broken: bool = False) ->
         skip_broken: skip and count broken rows and images instead of raising.
 
     Raises:
-        FileNotFoundError, ValueError: one line that names the file and the line or field.
+        FileNotFoundError, ValueError: one line that names the file and the line or field; items of the JSON
+            file that name no image of any split are counted.
     """
     root = Path(root)
     broken = BrokenRows(skip_broken)
     names_file = root / split_file(split)
     names = read_names(names_file)
-    items = _items_by_image(root / JSON_FILE, set(names), broken)
+    images = images_by_name(root / "images")
+    lists = [root / split_file(s) for s in SPLITS if is_file(root / split_file(s))]
+    elsewhere = {*images, *(name for path in lists for name in read_text(path).split())}
+    items = _items_by_image(root / JSON_FILE, names, elsewhere, broken)
     records = []
     for name in names:
         with broken:
-            image = root / "images" / f"{name}.png"
-            if not image.is_file():
-                raise FileNotFoundError(f"{names_file}: image {name!r} is not in {root / 'images'}")
-            height, width = read_image_size(image)
+            if name not in images:
+                raise FileNotFoundError(f"{names_file}: image {name[:60]!r} is not in {root / 'images'}")
+            image = images[name]
+            height, width = size = read_image_size(image)
             plane = root / "planes" / f"{name}.txt"
             labels = root / "label_2" / f"{name}.txt"
             annotations, sentences = _referred(items[name], broken)
-            if labels.is_file():
+            if is_file(labels):
                 annotations += _others(read_labels(labels, broken), annotations)
             record = {
                 "file_name": str(image),
                 "image_id": name,
                 "height": height,
                 "width": width,
-                "camera": read_calib(root / "calib" / f"{name}.txt"),
-                "ground_plane": read_ground(plane) if plane.is_file() else None,
+                "camera": read_calib(root / "calib" / f"{name}.txt", size),
+                "ground_plane": read_ground(plane) if is_file(plane) else None,
                 "single_target": True,
                 "level_boxes": True,  # KITTI boxes stand on the camera's x-z plane, whatever the ground
                 "annotations": annotations,
@@ -81,7 +92,7 @@ def load_mono3drefer(root: str | Path, split: str, skip_broken: bool = False) ->
 
 
 def _items_by_image(
-    path: Path, names: set[str], broken: BrokenRows
+    path: Path, names: list[str], elsewhere: set[str], broken: BrokenRows
 ) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """(where, item) pairs of the JSON file for the images in ``names``."""
     data = read_json(path)
@@ -90,11 +101,15 @@ def _items_by_image(
     items: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     seen: dict[tuple[Any, Any], int] = {}
     images: dict[Any, str] = {}
+    wanted, known, lost = _Names(names), _Names(elsewhere), []
     for index, item in enumerate(data):
         where = f"{path}: item {index}"
         with broken:
-            name = require(item, "im_name", str, where).removesuffix(".png")
-            if name not in names:
+            number = isinstance(item, dict) and type(item.get("im_name")) is int
+            given = str(item["im_name"]) if number else require(item, "im_name", str, where)
+            name = wanted.find(given)
+            if name is None:
+                lost += [] if known.find(given) else [f"item {index} names {given[:60]!r}"]
                 continue
             instance = require(item, "instanceID", int, where)
             key = (instance, require(item, "ann_id", int, where))
@@ -108,7 +123,31 @@ def _items_by_image(
                 )
             seen[key] = index
             items[name].append((where, item))
+    with broken:
+        if lost:
+            raise ValueError(
+                f"{path}: {len(lost)} of {len(data)} items name no image of any split: {lost[0]}"
+            )
     return items
+
+
+class _Names:
+    """Image names, found by what items call them."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = set(names)
+        self.unpadded: dict[str, set[str]] = defaultdict(set)
+        for name in self.names:
+            self.unpadded[name.lstrip("0")].add(name)
+
+    def find(self, given: str) -> str | None:
+        if given in self.names:
+            return given
+        name = PureWindowsPath(given).name  # either slash
+        stem, dot, suffix = name.rpartition(".")
+        name = stem if f"{dot}{suffix}".lower() in IMAGE_SUFFIXES else name
+        same = self.unpadded.get(name.lstrip("0"), set()) if name.isdecimal() else set()
+        return name if name in self.names else next(iter(same)) if len(same) == 1 else None
 
 
 def _referred(items: list[tuple[str, dict[str, Any]]], broken: BrokenRows) -> tuple[list, list]:
@@ -118,14 +157,14 @@ def _referred(items: list[tuple[str, dict[str, Any]]], broken: BrokenRows) -> tu
     for where, item in items:
         with broken:
             text = sentence_text(item.get("description"), f"{where}: field 'description'")
-            kinds = [
-                str(entry) for entry in item.get("properties") or []
-            ]  # SynthRoad says what a sentence names
+            kinds = optional_texts(item, "properties", where)  # SynthRoad says what a sentence names
             instance = item["instanceID"]
             source = (item.get("objectName"), item.get("label_2"))
             if instance not in objects:
                 objects[instance] = (source, _annotation(item, instance, where))
-            elif objects[instance][0] != source:
+            elif objects[instance][0] != source and not same_object(
+                objects[instance][1], _annotation(item, instance, where)
+            ):
                 raise ValueError(
                     f"{where}: field 'label_2': instance {instance} has another label in another item"
                 )
@@ -150,7 +189,6 @@ def _annotation(item: dict[str, Any], instance: int, where: str) -> dict[str, An
 
 
 def _others(rows: list[dict[str, Any]], referred: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The label rows that are none of the referred objects (told by the 2D box), with negative ids."""
-    boxes = {tuple(annotation["bbox"]) for annotation in referred}
-    rows = [row for row in rows if tuple(row["bbox"]) not in boxes]
+    """The label rows that are none of the referred objects, with negative ids."""
+    rows = [row for row in rows if not any(same_object(row, other) for other in referred)]
     return [{**row, "id": -1 - index} for index, row in enumerate(rows)]

@@ -18,12 +18,19 @@ import os
 from pathlib import Path
 from typing import Any
 
-from d2ext.data.image_io import read_image_size
+from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
+from d2ext.reading import clear_errors, read_json
 
 from .kitti import parse_label, read_calib, read_ground, read_labels
-from .records import BrokenRows, list_fields, read_json, require, require_records, sentence_text
-
-_IMAGE_SUFFIXES = (".jpg", ".png", ".jpeg")
+from .matching import find_object
+from .records import (
+    BrokenRows,
+    list_fields,
+    optional_texts,
+    require,
+    require_records,
+    sentence_text,
+)
 
 
 class _SplitFolder:
@@ -42,13 +49,13 @@ class _SplitFolder:
 
     def find(self, kind: str, name: str) -> Path | None:
         """Path of a file of a kind (a key of ``kinds``), None when there is none."""
-        suffixes = {"images": _IMAGE_SUFFIXES, "jsons": (".json",)}.get(kind, (".txt",))
+        suffixes = {"images": IMAGE_SUFFIXES, "jsons": (".json",)}.get(kind, (".txt",))
         infix = f"_{kind}" if kind in ("calib", "denorm") else ""
         for suffix in suffixes:
             if name + suffix in self.kinds[kind]:
-                return self.folder / kind / (name + suffix)
+                return self.folder / kind / self.kinds[kind][name + suffix]
             if name + infix + suffix in self.flat:
-                return self.folder / (name + infix + suffix)
+                return self.folder / self.flat[name + infix + suffix]
         return None
 
     def require(self, kind: str, name: str) -> Path:
@@ -60,10 +67,13 @@ class _SplitFolder:
         return path
 
 
-def _file_names(folder: Path) -> set[str]:
-    return set(os.listdir(folder)) if folder.is_dir() else set()
+def _file_names(folder: Path) -> dict[str, str]:
+    """The names of a folder's files by the same with a suffix in small letters."""
+    names = os.listdir(folder) if folder.is_dir() else []
+    return {stem + suffix.lower(): stem + suffix for stem, suffix in map(os.path.splitext, names)}
 
 
+@clear_errors
 def load_monomulti3d(root: str | Path, split: str, skip_broken: bool = False) -> list[dict[str, Any]]:
     """Records of one split; an image carries all its sentences.
 
@@ -102,13 +112,13 @@ def _record(files: _SplitFolder, name: str, broken: BrokenRows) -> dict[str, Any
         annotations = read_labels(labels, broken) if labels is not None else []
         sentences = _described(_items(data, json_path), name, json_path, annotations, labels, broken)
     image = files.require("images", name)
-    height, width = read_image_size(image)
+    height, width = size = read_image_size(image)
     return {
         "file_name": str(image),
         "image_id": name,
         "height": height,
         "width": width,
-        "camera": read_calib(files.require("calib", name)),
+        "camera": read_calib(files.require("calib", name), size),
         "ground_plane": read_ground(files.require("denorm", name)),
         "annotations": annotations,
         "sentences": sentences,
@@ -132,8 +142,7 @@ def _described(
     broken: BrokenRows,
 ) -> list[dict[str, Any]]:
     """Sentences of an image; without a label file the referred objects are appended to ``annotations``."""
-    ids = {_identity(annotation): annotation["id"] for annotation in reversed(annotations)}
-    parsed: dict[str, int] = {}  # the same object's text recurs in many descriptions
+    objects = _Objects(annotations, labels)
     sentences = []
     for index, item in enumerate(items):
         where = f"{path}: item {index}"
@@ -144,14 +153,11 @@ def _described(
             image_name = require(item, "image_file_name", str, where)
             if Path(image_name).stem != name:
                 raise ValueError(f"{where}: field 'image_file_name': expected {name}.*, got {image_name!r}")
-            properties = [str(entry) for entry in item.get("public_properties") or []]
-            target_ids = []
-            for position, label in enumerate(require(item, "label_3", list, where)):
-                if label not in parsed:
-                    parsed[label] = _target_id(
-                        label, f"{where}: label_3[{position}]", annotations, ids, labels
-                    )
-                target_ids.append(parsed[label])
+            properties = optional_texts(item, "public_properties", where)
+            target_ids = [
+                objects.find(label, f"{where}: label_3[{i}]")
+                for i, label in enumerate(require(item, "label_3", list, where))
+            ]
             if len(set(target_ids)) < len(target_ids):
                 raise ValueError(
                     f"{where}: field 'label_3': expected different objects, got one of them twice"
@@ -160,27 +166,38 @@ def _described(
     return sentences
 
 
-def _target_id(
-    label: Any, where: str, annotations: list[dict[str, Any]], ids: dict[tuple, int], labels: Path | None
-) -> int:
-    """Id of the annotation that a ``label_3`` entry names."""
-    annotation = parse_label(list_fields(label, where), where)
-    if annotation is None:
-        raise ValueError(f"{where}: field 'type': expected an object, got an ignored region")
-    key = _identity(annotation)
-    if key not in ids:
-        if labels is not None:
-            raise ValueError(f"{where}: expected an object of {labels}, got one that is not there")
-        ids[key] = len(annotations)
-        annotations.append({"id": ids[key], **annotation})
-    return ids[key]
+class _Objects:
+    """The objects of an image, found by the texts that ``label_3`` gives them.
 
+    Args:
+        annotations: those of ``labels``; without such a file objects are added as they are named.
+    """
 
-def _identity(annotation: dict[str, Any]) -> tuple:
-    """What two texts of the same object agree in: the class and every number."""
-    numbers = ("truncated", "occluded", "alpha", "yaw", "category_id")
-    vectors = ("bbox", "dimensions", "location")
-    return tuple(annotation[key] for key in numbers) + tuple(x for key in vectors for x in annotation[key])
+    def __init__(self, annotations: list[dict[str, Any]], labels: Path | None) -> None:
+        self.annotations = annotations
+        self.labels = labels
+        self.found: dict[str, int] = {}  # the same object's text recurs in many descriptions
+
+    def find(self, label: Any, where: str) -> int:
+        """The id of the annotation.
+
+        Raises:
+            ValueError: no object, or one that is not in the label file.
+        """
+        if not isinstance(label, str) or label not in self.found:
+            annotation = parse_label(list_fields(label, where), where)
+            if annotation is None:
+                raise ValueError(f"{where}: field 'type': expected an object, got an ignored region")
+            same = find_object(annotation, self.annotations)
+            if same is None:
+                if self.labels is not None:
+                    raise ValueError(
+                        f"{where}: expected an object of {self.labels}, got one that is not there"
+                    )
+                same = {"id": len(self.annotations), **annotation}
+                self.annotations.append(same)
+            self.found[label] = same["id"]
+        return self.found[label]
 
 
 def _challenge_test(data: dict[str, Any], path: Path, broken: BrokenRows) -> tuple[list, list]:

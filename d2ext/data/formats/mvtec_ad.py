@@ -7,7 +7,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from d2ext.data.image_io import read_image_size
+from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
+from d2ext.reading import clear_errors
 
 from .records import BrokenRows, require_records
 
@@ -30,9 +31,9 @@ CATEGORIES = (
     "zipper",
 )
 _FOLDERS = {"train": "train", "val": "validation", "test": "test"}
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp"}
 
 
+@clear_errors
 def load_mvtec_ad(root: str | Path, split: str, skip_broken: bool = False) -> list[dict[str, Any]]:
     """One record an image of a category, by kind and name.
 
@@ -57,7 +58,7 @@ def load_mvtec_ad(root: str | Path, split: str, skip_broken: bool = False) -> li
         kind = kind_folder.name
         if kind != GOOD and split != "test":
             raise ValueError(f"{kind_folder}: expected the folder {GOOD!r} only: {split} is of normal images")
-        for path in sorted(p for p in kind_folder.iterdir() if p.suffix.lower() in _SUFFIXES):
+        for path in sorted(p for p in kind_folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES):
             with broken:
                 height, width = size = read_image_size(path)
                 mask = None if kind == GOOD else _mask_file(root, path, size)

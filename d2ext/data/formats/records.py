@@ -1,17 +1,21 @@
-"""What every loader shares: text and JSON read with clear errors, and broken rows skipped when told to."""
+"""What every loader shares: fields with clear errors, and broken rows skipped when told to."""
 
 from __future__ import annotations
 
 import ast
-import json
 import logging
 import re
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from d2ext.reading import one_line, read_text
+from d2ext.reading import read_json as read_json
+
 logger = logging.getLogger(__name__)
 
+MAX_SENTENCE = 10_000  # characters
+_MAX_LIST = 10_000  # characters; Python's parser takes minutes or falls over where there are many more
 #: The usual case, whose fields a split finds many times faster than the Python parser.
 _PLAIN_LIST = re.compile(r"\['[^'\\]*'(?:, '[^'\\]*')*\]")
 
@@ -21,8 +25,7 @@ class BrokenRows:
     it.
 
     Args:
-        skip: True swallows ``ValueError`` and ``FileNotFoundError`` raised inside a ``with`` block and counts
-            them.
+        skip: True swallows whatever is raised inside a ``with`` block and counts it.
     """
 
     def __init__(self, skip: bool) -> None:
@@ -36,10 +39,10 @@ class BrokenRows:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if not self.skip or not isinstance(error, ValueError | FileNotFoundError):
+        if not self.skip or not isinstance(error, Exception):
             return False
         self.count += 1
-        self.first = self.first or str(error)
+        self.first = self.first or one_line(str(error) or repr(error))
         return True
 
     def report(self, dataset: str) -> None:
@@ -48,32 +51,6 @@ class BrokenRows:
             logger.warning(
                 "%s: skipped %d broken rows or files, the first: %s", dataset, self.count, self.first
             )
-
-
-def read_text(path: str | Path) -> str:
-    """The text of a UTF-8 file.
-
-    Raises:
-        FileNotFoundError, ValueError: no such file; not UTF-8 text.
-    """
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"{path}: no such file") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected UTF-8 text, got bytes that are not (at {error.start})") from error
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        FileNotFoundError, ValueError: no such file; not JSON (names line and column).
-    """
-    try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}:{error.lineno}:{error.colno}: expected JSON: {error.msg}") from error
 
 
 def read_names(path: Path) -> list[str]:
@@ -91,7 +68,7 @@ def read_names(path: Path) -> list[str]:
             name = name.rpartition(".")[0]
         if name in first_line:
             raise ValueError(
-                f"{path}:{number}: image {name!r} is named twice (first in line {first_line[name]})"
+                f"{path}:{number}: image {name[:60]!r} is named twice (first in line {first_line[name]})"
             )
         first_line[name] = number
     if not first_line:
@@ -105,15 +82,17 @@ def list_fields(text: Any, where: str) -> list[str]:
     Raises:
         ValueError: the text is no list literal.
     """
-    if isinstance(text, str) and _PLAIN_LIST.fullmatch(text):
-        return text[2:-2].split("', '")
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
-        raise ValueError(f"{where}: expected the text of a Python list, got {str(text)[:60]!r}") from error
-    if not isinstance(value, list):
-        raise ValueError(f"{where}: expected the text of a Python list, got {str(text)[:60]!r}")
-    return [str(item) for item in value]
+    if isinstance(text, str) and len(text) <= _MAX_LIST:
+        if _PLAIN_LIST.fullmatch(text):
+            return text[2:-2].split("', '")
+        whole_text(text, where)
+        try:
+            value = ast.literal_eval(text)
+            if isinstance(value, list):
+                return [str(item) for item in value]
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            pass
+    raise ValueError(f"{where}: expected the text of a Python list, got {_found(text)}")
 
 
 def require(item: Any, key: str, kind: type | tuple[type, ...], where: str) -> Any:
@@ -127,22 +106,59 @@ def require(item: Any, key: str, kind: type | tuple[type, ...], where: str) -> A
     value = item.get(key)
     if not isinstance(value, kind) or isinstance(value, bool):
         names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
-        found = "nothing" if key not in item else repr(value)[:60]
+        found = "nothing" if key not in item else _found(value)
         raise ValueError(f"{where}: field {key!r}: expected {names}, got {found}")
+    if isinstance(value, str):
+        whole_text(value, f"{where}: field {key!r}")
     return value
+
+
+def whole_text(text: Any, where: str) -> str:
+    """``text`` itself.
+
+    Raises:
+        ValueError: it is no text, or has half a character (a lone surrogate), which no file can hold.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"{where}: expected a text, got {_found(text)}")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{where}: expected text, got half a character at {error.start}") from None
+    return text
+
+
+def optional_texts(item: dict[str, Any], key: str, where: str) -> list[str]:
+    """The texts of a key that may be missing or null.
+
+    Raises:
+        ValueError: anything but a list of texts.
+    """
+    values = require(item, key, list, where) if item.get(key) is not None else []
+    return [whole_text(v, f"{where}: field {key!r}: item {i}") for i, v in enumerate(values)]
 
 
 def sentence_text(text: Any, where: str) -> str:
     """A sentence without surrounding white space.
 
     Raises:
-        ValueError: not a text, or empty.
+        ValueError: not a text, empty, or longer than any sentence.
     """
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError(
-            f"{where}: expected a sentence, got {'an empty one' if text == '' else repr(text)[:60]}"
-        )
-    return text.strip()
+    if not isinstance(text, str) or not 0 < len(text.strip()) <= MAX_SENTENCE:
+        found = f"{len(text)} characters" if isinstance(text, str) and text.strip() else _found(text)
+        raise ValueError(f"{where}: expected a sentence, got {found}")
+    return whole_text(text, where).strip()
+
+
+def _found(value: Any) -> str:
+    """A value for a message."""
+    if value == "":
+        return "an empty one"
+    try:
+        return ascii(value[:60] if isinstance(value, str) else value)[:60]
+    except (RecursionError, ValueError):
+        return type(value).__name__
 
 
 def require_records(records: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:

@@ -9,10 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from d2ext.reading import clear_errors
+
 from .frames import load_frames
 from .kitti import read_ground
+from .records import BrokenRows
 
 
+@clear_errors
 def load_rope3d(root: str | Path, split: str, skip_broken: bool = False) -> list[dict[str, Any]]:
     """Records of ``root/training``: {image_2,label_2,calib,denorm}/NAME.*, names from ``{split}.txt``.
 
@@ -26,7 +30,7 @@ def load_rope3d(root: str | Path, split: str, skip_broken: bool = False) -> list
     """
     folder = Path(root) / "training"
 
-    def ground(name: str) -> dict[str, Any]:
+    def ground(name: str, broken: BrokenRows) -> dict[str, Any]:
         return {"ground_plane": read_ground(folder / "denorm" / f"{name}.txt")}
 
     return load_frames(folder, folder / f"{split}.txt", skip_broken, ground)

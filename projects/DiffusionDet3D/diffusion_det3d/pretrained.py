@@ -14,6 +14,7 @@ from detectron2.utils.file_io import PathManager
 from torch import Tensor, nn
 
 from d2ext.engine import load_weights, read_checkpoint
+from d2ext.reading import one_line, open_file
 
 #: What torchvision calls parts of a ResNet and what Detectron2 calls them, to be replaced in turn.
 NAMES = (
@@ -62,14 +63,12 @@ def detectron2_name(name: str) -> str:
 def _read(path: str) -> dict[str, Tensor]:
     if Path(path).suffix != ".pkl":
         return read_checkpoint(path)["model"]
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such weights file")
-    try:
-        with open(path, "rb") as f:
+    with open_file(path) as f:
+        try:
             arrays = ArrayUnpickler(f, encoding="latin1").load()["model"]
-        return {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
-    except Exception as e:  # a damaged file can make the reader stumble in any way
-        raise ValueError(f"{path}: expected arrays under 'model' ({' '.join(str(e).split())})") from e
+            return {str(name): torch.from_numpy(np.array(value)) for name, value in arrays.items()}
+        except Exception as e:  # a damaged file can make the reader stumble in any way
+            raise ValueError(f"{path}: expected arrays under 'model' ({one_line(str(e), 120)})") from e
 
 
 class ArrayUnpickler(pickle.Unpickler):

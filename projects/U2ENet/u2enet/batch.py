@@ -21,16 +21,16 @@ import torch
 from detectron2.config import CfgNode
 
 from d2ext.data.formats.kitti import read_calib, read_ground
-from d2ext.data.formats.records import read_json, require, sentence_text
-from d2ext.data.image_io import read_image, read_image_size
+from d2ext.data.formats.records import require, sentence_text
+from d2ext.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size
 from d2ext.engine.launch import USER_ERRORS, user_message
 from d2ext.evaluation.writers import write_json
 from d2ext.files import atomic_write, write_bytes
 from d2ext.projects.u2enet.evaluator import answer_rows
 from d2ext.projects.u2enet.predictor import U2ENetPredictor
+from d2ext.reading import one_line, parse_json, read_json
 from d2ext.structures import Camera
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 READ_AHEAD = 8  # images that are read while the model works
 
 T = TypeVar("T")
@@ -58,16 +58,14 @@ def parse_row(line: bytes, where: str) -> dict[str, Any]:
     Raises:
         ValueError: names the place and the field that is wrong.
     """
-    try:
-        row = json.loads(line)
-    except ValueError as e:
-        raise ValueError(f"{where}: expected JSON: {e}") from None
+    row = parse_json(line, where)
     for key in ("image", "calib"):
         require(row, key, str, where)
     if row.get("ground") is not None:
         require(row, "ground", str, where)
     for text in require(row, "sentences", list, where):
-        sentence_text(text, where)
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(f"{where}: expected a sentence, got {one_line(repr(text), 60)}")
     unknown = row.keys() - {"image", "calib", "ground", "sentences"}
     if unknown:
         raise ValueError(f"{where}: field {min(unknown)!r}: expected image, calib, ground or sentences")
@@ -107,7 +105,7 @@ def read_shard(path: Path, shard: Shard) -> list[dict[str, Any]]:
     """The lines of a shard."""
     with open(path, "rb") as f:
         f.seek(shard.start)
-        lines = f.read(shard.end - shard.start).splitlines()
+        lines = f.read(shard.end - shard.start).split(b"\n")  # a bare carriage return ends no line
     numbered = enumerate(lines, start=shard.line)
     return [parse_row(line, f"{path}:{number}") for number, line in numbered if line.strip()]
 
@@ -125,7 +123,7 @@ def write_folder_list(folder: Path, texts: Sequence[str], path: Path) -> None:
     files = [p for name in ("images", "image_2") for p in (folder / name).glob("*")]
     images = sorted(p for p in files if p.suffix.lower() in IMAGE_SUFFIXES)
     if not images:
-        raise FileNotFoundError(f"{folder}: no .jpg or .png files in images/ or image_2/")
+        raise FileNotFoundError(f"{folder}: no image files (.jpg, .png, ...) in images/ or image_2/")
     with atomic_write(path) as f:
         for image in images:
             grounds = [folder / kind / f"{image.stem}.txt" for kind in ("denorm", "planes")]
@@ -192,6 +190,7 @@ class ShardPredictor:
 
     def __init__(self, cfg: CfgNode, list_file: Path, output: Path, single_target: bool | None) -> None:
         self.predictor = U2ENetPredictor(cfg)
+        self.max_pixels = cfg.INPUT.MAX_PIXELS
         self.list_file = list_file
         self.output = output
         self.single_target = single_target
@@ -227,12 +226,14 @@ class ShardPredictor:
         """What the model needs of an image, or why it cannot be had."""
         folder, ground = self.list_file.parent, row.get("ground")
         try:
+            for i, text in enumerate(row["sentences"]):
+                sentence_text(text, f"sentence {i}")
             read_image_size(folder / row["image"])  # a file that is cut off may still decode
-            image = read_image(folder / row["image"])
-            camera = Camera(read_calib(folder / row["calib"]), image.shape[:2])
+            image = read_image(folder / row["image"], self.max_pixels)
+            camera = Camera(read_calib(folder / row["calib"], image.shape[:2]), image.shape[:2])
             return image, camera, None if ground is None else torch.tensor(read_ground(folder / ground))
-        except USER_ERRORS as e:
-            return str(user_message(e))
+        except Exception as e:  # whatever is wrong with one image, the others are answered
+            return why(e)
 
     def _answer(self, row: dict[str, Any], inputs: tuple | str) -> dict[str, Any]:
         if isinstance(inputs, str):
@@ -240,9 +241,14 @@ class ShardPredictor:
         image, camera, plane = inputs
         try:
             answers = self.predictor(image, row["sentences"], camera, plane, self.single_target)
-        except ValueError as e:  # a sentence that is too long
-            return {"image": row["image"], "error": str(user_message(e))}
+        except Exception as e:  # such as a sentence that is too long
+            return {"image": row["image"], "error": why(e)}
         return {"image": row["image"], "sentences": answer_rows(row["sentences"], answers, plane)}
+
+
+def why(error: Exception) -> str:
+    """One line about what is wrong with an image."""
+    return one_line(user_message(error) or repr(error))
 
 
 def read_ahead(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:

@@ -37,6 +37,7 @@ from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences, 
 from d2ext.modeling.meta_arch.u2enet import U2ENet
 from d2ext.modeling.text_encoder import SentenceTokenizer, Tokens
 from d2ext.projects.u2enet.config import add_u2enet_config
+from d2ext.reading import one_line, read_json
 
 FORMAT = 1  # of the folder; raised when an older OnnxU2ENet could not read it
 GRAPHS = ("image", "text", "head")
@@ -239,15 +240,13 @@ class OnnxU2ENet(GroundingInference):
         for name in ("meta.json", "config.yaml", *(f"{graph}.onnx" for graph in GRAPHS)):
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder}: has no {name}, expected a folder of export_onnx.py")
-        try:
-            meta = json.loads((folder / "meta.json").read_text())
-        except json.JSONDecodeError as e:
-            raise ValueError(f"{folder / 'meta.json'}: not JSON ({e})") from e
-        if meta.get("format") != FORMAT:
-            raise ValueError(f"{folder / 'meta.json'}: format {meta.get('format')}, expected {FORMAT}")
-        self.size_divisibility = meta["size_divisibility"]
+        meta, where = read_json(folder / "meta.json"), str(folder / "meta.json")
+        if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+            found = one_line(repr(meta.get("format") if isinstance(meta, dict) else None), 60)
+            raise ValueError(f"{where}: format {found}, expected {FORMAT}")
+        self.size_divisibility = _positive(meta, "size_divisibility", where)
         self.cfg = load_config(add_u2enet_config, str(folder / "config.yaml"))
-        self.tokenizer = SentenceTokenizer(str(folder / "tokenizer"), meta["max_tokens"])
+        self.tokenizer = SentenceTokenizer(str(folder / "tokenizer"), _positive(meta, "max_tokens", where))
         self.pixel_mean = torch.tensor(self.cfg.MODEL.PIXEL_MEAN).view(-1, 1, 1)
         self.pixel_std = torch.tensor(self.cfg.MODEL.PIXEL_STD).view(-1, 1, 1)
         c = self.cfg.MODEL.U2ENET
@@ -286,6 +285,13 @@ class OnnxU2ENet(GroundingInference):
         results = session.run(None, {key: t.numpy() for key, t in inputs.items()})
         outputs = (output.name for output in session.get_outputs())
         return {key: torch.from_numpy(np.asarray(r)) for key, r in zip(outputs, results, strict=True)}
+
+
+def _positive(meta: dict[str, Any], key: str, where: str) -> int:
+    value = meta.get(key)
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{where}: field {key!r}: expected a whole number above 0")
+    return value
 
 
 def require(name: str) -> Any:

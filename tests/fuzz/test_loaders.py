@@ -1,0 +1,216 @@
+"""Loaders of whole datasets: with any of their files exchanged they give records that hold, or one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hostile import change_json, check_record, fuzz, mutate, result_or_message, seeds
+from hypothesis import given
+
+from d2ext.data.formats import (
+    load_dair_v2x_i,
+    load_kitti,
+    load_mono3drefer,
+    load_monomulti3d,
+    load_mvtec_ad,
+    load_rope3d,
+)
+
+MEGABYTES = 500
+Files = dict[str, Any]  # path -> bytes, or what is written as JSON
+
+CALIB = b"P2: 70 0 32 4.4 0 70 18 0.2 0 0 1 0.003\n"
+ROW = ["Car", "0.00", "0", "-1.5", "20.0", "10", "30", "20", "1.4", "1.8", "4.2", "-1.3", "5", "30", "-1.5"]
+OTHER = ["Van", "0", "1", "-10", "2", "3", "9", "8", "2", "2", "5", "3", "5", "40", "3.1"]
+FLAT = ["Car", "0", "0", "0", "40", "3", "44", "8", *["0"] * 7]
+LABELS = b"".join(" ".join(row).encode() + b"\n" for row in (ROW, OTHER, FLAT))
+REGION = b"DontCare -1 -1 -10 1 2 3 4 -1 -1 -1 -1000 -1000 -1000 -10\n"
+GROUND = b"0 -0.97 -0.2 7\n"
+
+
+def picture(suffix: str, value: int = 90) -> bytes:
+    return cv2.imencode(suffix, np.full((36, 64, 3), value, np.uint8))[1].tobytes()
+
+
+def frames(split_file: str, names: bytes) -> Files:
+    files: Files = {split_file: names}
+    for name in ("a", "b"):
+        files[f"training/image_2/{name}.jpg"] = picture(".jpg")
+        files[f"training/label_2/{name}.txt"] = LABELS + REGION
+        files[f"training/calib/{name}.txt"] = CALIB
+        files[f"training/denorm/{name}.txt"] = files[f"training/planes/{name}.txt"] = GROUND
+    return files
+
+
+def mono3drefer() -> Files:
+    items = [
+        {
+            "im_name": "000003.png",
+            "instanceID": i // 2,
+            "ann_id": i,
+            "objectName": "car",
+            "description": "The car ahead.",
+            "label_2": str(ROW),
+            "properties": ["side : left"],
+        }
+        for i in range(2)
+    ]
+    return {
+        "Mono3DRefer.json": items,
+        "Mono3DRefer_train_image.txt": b"000003\n000004\n",
+        **{f"images/00000{i}.png": picture(".png") for i in (3, 4)},
+        **{f"calib/00000{i}.txt": CALIB for i in (3, 4)},
+        "label_2/000003.txt": LABELS,
+        "planes/000003.txt": GROUND,
+    }
+
+
+def monomulti3d() -> Files:
+    described = [
+        {
+            "image_file_name": "image/a.jpg",
+            "public_description": "All cars.",
+            "public_properties": ["objectname : car"],
+            "label_3": [str([*ROW, "white"]), str([*OTHER, "red"])],
+        }
+    ]
+    challenge = {"public_description": ["a", "b", "c"], "test_data": [ROW, str(OTHER), " ".join(FLAT)]}
+    files: Files = {"train/jsons/a.json": described, "train/jsons/b.json": challenge}
+    for name in ("a", "b"):
+        files[f"train/images/{name}.jpg"] = picture(".jpg")
+        files[f"train/labels/{name}.txt"] = LABELS
+        files[f"train/calib/{name}.txt"] = CALIB
+        files[f"train/denorm/{name}.txt"] = GROUND
+    return files
+
+
+def dair() -> Files:
+    box = {
+        "type": "Car",
+        "truncated_state": 0,
+        "occluded_state": "0",
+        "2d_box": {"xmin": 20, "ymin": "10", "xmax": 30, "ymax": 20},
+        "3d_dimensions": {"h": 1.5, "w": 1.8, "l": 4.5},
+        "3d_location": {"x": 40, "y": 2, "z": -0.9},
+        "rotation": 0.1,
+    }
+    matrix = [[-0.06, -0.99, -0.04], [-0.21, 0.04, -0.97], [0.97, -0.06, -0.2]]
+    files: Files = {
+        "single-infrastructure-split-data.json": {"train": ["0", "1"], "val": []},
+        "data_info.json": [],
+    }
+    for name in ("0", "1"):
+        info = {
+            "image_path": f"image/{name}.jpg",
+            "label_camera_std_path": f"label/{name}.json",
+            "calib_camera_intrinsic_path": f"intrinsic/{name}.json",
+            "calib_virtuallidar_to_camera_path": f"lidar/{name}.json",
+            "intersection_loc": "x",
+        }
+        files["data_info.json"].append(info)
+        files[info["image_path"]] = picture(".jpg")
+        files[info["label_camera_std_path"]] = [
+            box,
+            box | {"type": "Trafficcone"},
+            box | {"type": "VanIgnore"},
+        ]
+        files[info["calib_camera_intrinsic_path"]] = {"cam_K": [70, 0, 32, 0, 70, 18, 0, 0, 1]}
+        files[info["calib_virtuallidar_to_camera_path"]] = {
+            "rotation": matrix,
+            "translation": [[1.5], [1.0], [0.8]],
+        }
+    return files
+
+
+def mvtec() -> Files:
+    return {
+        "train/good/0.png": picture(".png"),
+        "test/good/0.png": picture(".png"),
+        "test/crack/0.png": picture(".png"),
+        "test/crack/1.jpg": picture(".jpg"),
+        "ground_truth/crack/0_mask.png": picture(".png", 255),
+        "ground_truth/crack/1_mask.png": picture(".png", 1),
+    }
+
+
+LOADERS: dict[Callable, tuple[str, Files]] = {
+    load_rope3d: ("train", frames("training/train.txt", b"a\nb\n")),
+    load_kitti: ("train", frames("ImageSets/train.txt", b"a\nb\n")),
+    load_mono3drefer: ("train", mono3drefer()),
+    load_monomulti3d: ("train", monomulti3d()),
+    load_dair_v2x_i: ("train", dair()),
+    load_mvtec_ad: ("test", mvtec()),
+}
+
+
+def write(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+
+
+@pytest.mark.parametrize("load", LOADERS, ids=lambda load: load.__name__)
+def test_any_file_exchanged(load, tmp_path):
+    split, files = LOADERS[load]
+    root = tmp_path / "dataset"
+    for name, content in files.items():
+        write(root / name, content)
+    whole = load(root, split)
+    assert len(whole) >= 2
+    for record in whole:
+        check_record(record)
+
+    @fuzz
+    @given(seeds)
+    def holds(seed: int) -> None:
+        rng = random.Random(seed)
+        name = rng.choice(list(files))
+        content = files[name]
+        write(root / name, mutate(content, rng) if isinstance(content, bytes) else change_json(content, rng))
+        try:
+            for skip in (False, True):
+                records = result_or_message(partial(load, root, split, skip), root / name)
+                for record in records or ():
+                    check_record(record)
+        finally:
+            write(root / name, content)
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    holds()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEGABYTES * 1024
+    assert load(root, split) == whole
+
+
+@pytest.mark.parametrize("load", LOADERS, ids=lambda load: load.__name__)
+@pytest.mark.parametrize("kind", ["pipe", "folder", "missing", "device", "loop", "unreadable name"])
+def test_any_file_that_is_none(load, kind, tmp_path):
+    split, files = LOADERS[load]
+    for name, content in files.items():
+        write(tmp_path / name, content)
+    for name in files:
+        path = tmp_path / name
+        path.unlink()
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "folder":
+            path.mkdir()
+        elif kind == "device":
+            path.symlink_to("/dev/zero")
+        elif kind == "loop":
+            path.symlink_to(path)
+        elif kind == "unreadable name":
+            path.symlink_to("x" * 250)
+        for skip in (False, True):
+            result_or_message(partial(load, tmp_path, split, skip), path)
+        shutil.rmtree(path) if kind == "folder" else path.unlink(missing_ok=True)
+        write(path, files[name])
