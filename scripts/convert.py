@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Turn recordings of a published format into recordings that TrajAD reads as they are.
 
-scripts/convert.py 01_tracks.csv --layout highd --output datasets/trajectories/train
-scripts/convert.py fcd.xml --layout sumo --output datasets/trajectories/test
-scripts/convert.py tracks/*.csv --output out --opts TIME_UNIT 0.001 LENGTH_UNIT 0.3048 BACKWARD_LANES "['2']"
+    .venv/bin/python scripts/convert.py 01_tracks.csv --layout highd --output datasets/trajectories/train
+    .venv/bin/python scripts/convert.py fcd.xml --layout sumo --output datasets/trajectories/test
+    .venv/bin/python scripts/convert.py own/*.csv --output out --opts TIME_UNIT 0.001 BACKWARD_LANES "['2']"
 
 Each gives FOLDER/NAME.csv with track_id, time (s), lane, position (m) and speed (m/s). Formats with x and y
 need the centre lines of the lanes, --road. --opts takes the keys of INPUT.RECORDING, explained in
