@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from detectron2.config import CfgNode
 
@@ -80,7 +81,7 @@ def read_recording(cfg: CfgNode, path: str | Path, road_file: str | Path | None 
     """A recording as the config has it.
 
     Raises:
-        FileNotFoundError, ValueError: it cannot be read, has none of ``INPUT.GRAPH.LANES``, or is too long.
+        FileNotFoundError, ValueError: it cannot be read, is too long, or as :func:`check_shown`.
     """
     return _read(path, road_file, graph_spec(cfg), column_map(cfg))
 
@@ -103,11 +104,11 @@ def graph_records(
         skip_broken: leave out recordings that cannot be read, and count them in a warning.
 
     Raises:
-        FileNotFoundError, ValueError: a recording cannot be read, has none of the spec's lanes, or lacks a
-            labelled vehicle.
+        FileNotFoundError, ValueError: a recording cannot be read, shows nothing on the spec's lanes and
+            section, or lacks a labelled vehicle.
     """
     out: list[dict] = []
-    broken = BrokenRows(skip_broken)
+    broken, seen = BrokenRows(skip_broken), set[str]()
     for record in records:
         if "anomalies" not in record:
             out.append(record)
@@ -116,11 +117,15 @@ def graph_records(
             drawn = recording_renderer(record["file_name"], record["road_file"], spec, columns)
             check_labels(record["anomalies"], drawn.tracks, Path(record["file_name"]).with_suffix(".json"))
             _warn_of_unseen(record, drawn)
+            seen.update(drawn.tracks.lane.tolist())
             starts = drawn.tile_starts(width, overlap)
             for start in starts:
                 name = record["image_id"] if len(starts) == 1 else f"{record['image_id']}@{start}"
                 out.append(record | {"image_id": name, "first_column": start})
     broken.report("recordings")
+    if seen and set(spec.lanes) - seen:
+        missing = ", ".join(sorted(set(spec.lanes) - seen))[:80]
+        logger.warning("no recording has the lanes %s of INPUT.GRAPH.LANES", missing)
     if broken.count and not out:
         raise ValueError(f"no usable recording, the first: {broken.first}")
     return out
@@ -132,7 +137,7 @@ def recording_renderer(
     """A recording, ready to be drawn.
 
     Raises:
-        FileNotFoundError, ValueError: it cannot be read, or has none of the spec's lanes.
+        FileNotFoundError, ValueError: it cannot be read, or as :func:`check_shown`.
     """
     return _renderer(file_name, road_file, spec, columns, (_stamp(file_name), _stamp(road_file)))
 
@@ -156,19 +161,44 @@ def _stamp(path: str | None) -> tuple[int, int] | None:
 def _read(path: str | Path, road_file: str | Path | None, spec: GraphSpec, columns: ColumnMap) -> Tracks:
     road = None if road_file is None else read_road(road_file)
     tracks = read_tracks(path, columns, road, spec.max_duration)
-    lanes = sorted(set(tracks.lane.tolist()))
-    if not set(lanes) & set(spec.lanes):
-        found, wanted = (", ".join(names)[:80] for names in (lanes, spec.lanes))
-        raise ValueError(f"{path}: has the lanes {found}, none of INPUT.GRAPH.LANES: {wanted}")
+    check_shown(tracks, spec, path)
     return tracks
+
+
+def check_shown(tracks: Tracks, spec: GraphSpec, path: str | Path) -> None:
+    """Check that something of a recording is in graphs: an empty graph would pass as normal traffic.
+
+    Raises:
+        ValueError: none of the lanes, nothing in the section, or rows too far apart to be joined.
+    """
+    lanes = sorted(set(tracks.lane.tolist()))
+    wanted = ", ".join(spec.lanes)[:80]
+    if not set(lanes) & set(spec.lanes):
+        raise ValueError(
+            f"{path}: has the lanes {', '.join(lanes)[:80]}, none of INPUT.GRAPH.LANES: {wanted}"
+        )
+    shown = in_section(tracks, spec)
+    if not shown.any():
+        where = f"lanes {wanted} from {spec.start:g} to {spec.end:g} m"
+        raise ValueError(f"{path}: no vehicle on {where} (INPUT.GRAPH)")
+    step = np.diff(tracks.time)[(np.diff(tracks.track) == 0) & shown[1:]]
+    if len(step) and np.median(step) > spec.max_gap:
+        found = f"rows of a vehicle are {np.median(step):g} s apart"
+        raise ValueError(
+            f"{path}: {found}, INPUT.GRAPH.MAX_GAP is {spec.max_gap:g} s: nothing would be drawn"
+        )
+
+
+def in_section(tracks: Tracks, spec: GraphSpec) -> np.ndarray:
+    """(N,) bool: rows on the lanes and in the section of a graph."""
+    along = (tracks.position >= spec.start) & (tracks.position <= spec.end)
+    return along & in_lanes(tracks.lane, spec.lanes)
 
 
 def _warn_of_unseen(record: dict[str, Any], drawn: SpaceTimeRenderer) -> None:
     """An anomaly outside of the section or the lanes is in no graph: its recording counts as normal."""
-    tracks, spec = drawn.tracks, drawn.spec
-    shown = (
-        in_lanes(tracks.lane, spec.lanes) & (tracks.position >= spec.start) & (tracks.position <= spec.end)
-    )
+    tracks = drawn.tracks
+    shown = in_section(tracks, drawn.spec)
     for number, anomaly in enumerate(record["anomalies"]):
         for interval in anomaly.intervals:
             rows = tracks.ids[tracks.track] == interval.track_id

@@ -69,10 +69,6 @@ def main(args: argparse.Namespace) -> None:
     if is_recording(args.input):
         tracks = read_recording(cfg, args.input, args.road)
         subject, heat_map = TrajADPredictor(cfg).recording(tracks)
-        if not len(subject.track):
-            spec = subject.spec
-            where = f"lanes {', '.join(spec.lanes)} from {spec.start:g} to {spec.end:g} m"
-            raise ValueError(f"{args.input}: no vehicle on {where} (INPUT.GRAPH)")
     else:
         subject = read_image(args.input)
         found = TrajADPredictor(cfg)(resize(subject, tuple(cfg.INPUT.SIZE)))

