@@ -197,13 +197,11 @@ def in_section(tracks: Tracks, spec: GraphSpec) -> np.ndarray:
 
 def _warn_of_unseen(record: dict[str, Any], drawn: SpaceTimeRenderer) -> None:
     """An anomaly outside of the section or the lanes is in no graph: its recording counts as normal."""
-    tracks = drawn.tracks
-    shown = in_section(tracks, drawn.spec)
     for number, anomaly in enumerate(record["anomalies"]):
         for interval in anomaly.intervals:
-            rows = tracks.ids[tracks.track] == interval.track_id
-            rows &= (tracks.time >= interval.start) & (tracks.time <= interval.end)
-            if (rows & shown).any():
+            rows = drawn.tracks.of(interval.track_id)
+            shown = in_section(rows, drawn.spec)
+            if (shown & (rows.time >= interval.start) & (rows.time <= interval.end)).any():
                 break
         else:
             logger.warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 
 import numpy as np
@@ -221,6 +222,17 @@ def test_the_first_fault_of_the_file_is_named_after_blank_lines(write):
     path = write("track_id,time,lane,position\n\n" + rows)
     with pytest.raises(ValueError, match=":9: the time goes backwards"):
         read_tracks(path)
+
+
+@pytest.mark.parametrize("text", ["," * (1 << 24), "1," * (1 << 23), '"' + "x\n" * (1 << 22)])
+def test_endless_lines_and_fields_take_neither_time_nor_memory(write, text):
+    path = write("track_id,time,lane,position\n" + text)
+    start = time.process_time()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ValueError, match="recording.csv:"):
+        read_tracks(path)
+    assert time.process_time() - start < 2
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 300
 
 
 def test_x_and_y_need_a_road(write):

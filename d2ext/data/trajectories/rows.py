@@ -15,6 +15,7 @@ from d2ext.reading import open_file
 Row = tuple[int, list[str]]
 
 _CHUNK = 1 << 16  # bytes of XML parsed at once
+_MAX_LINE = 1 << 23  # letters; a vehicle of pNEUMA can be long
 _SEPARATORS = (";", ",", "\t")
 _FCD_ROOT = "fcd-export"
 _PNEUMA_HEAD, _PNEUMA_STEP = 4, 6  # fields of a vehicle, and of each moment after them
@@ -33,7 +34,7 @@ def text_rows(path: Path, separator: str) -> Iterator[Row]:
         try:
             separator = separator or _find_separator(file)
             file.seek(0)
-            reader = csv.reader(file, delimiter=separator, skipinitialspace=True)
+            reader = csv.reader(_lines(file, path), delimiter=separator, skipinitialspace=True)
             for row in reader:
                 if len(row) > 1 or (row and row[0].strip()):
                     yield reader.line_num, row
@@ -41,6 +42,13 @@ def text_rows(path: Path, separator: str) -> Iterator[Row]:
             raise ValueError(f"{path}: expected UTF-8 text, got bytes that are not") from error
         except csv.Error as error:
             raise ValueError(f"{path}:{reader.line_num}: expected fields with separators: {error}") from error
+
+
+def _lines(file: TextIO, path: Path) -> Iterator[str]:
+    for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE), ""), start=1):
+        if len(line) == _MAX_LINE:
+            raise ValueError(f"{path}:{number}: expected lines of fewer than {_MAX_LINE} letters")
+        yield line
 
 
 def _find_separator(file: TextIO) -> str:

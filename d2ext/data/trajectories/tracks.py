@@ -49,7 +49,10 @@ class Tracks:
 
     def of(self, track_id: str) -> Tracks:
         """The rows of one vehicle, none where there is no such vehicle."""
-        return self.select(self.ids[self.track] == track_id)
+        number = np.flatnonzero(self.ids == track_id)
+        if not len(number):
+            return self.select(number)
+        return self.select(np.arange(*np.searchsorted(self.track, [number[0], number[0] + 1])))
 
 
 def merge_tracks(parts: Sequence[Tracks]) -> Tracks:
