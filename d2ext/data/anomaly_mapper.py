@@ -63,7 +63,8 @@ class AnomalyMapper:
     * in training ``branch_image``, where ``INPUT.COLOR_JITTER`` is on: the image with its brightness,
       contrast or saturation changed, one of them by chance; and ``penalty_image``, where there is a
       ``INPUT.PENALTY_FOLDER``: a crop of one of its images, gray in three of ten cases;
-    * in evaluation ``mask`` bool (H, W), ``label`` (1: abnormal) and ``kind`` of the anomaly.
+    * in evaluation ``mask`` bool (H, W), None where it is not known, ``label`` (1: abnormal) and ``kind`` of
+      the anomaly.
     """
 
     subject = "an image"
@@ -164,11 +165,13 @@ class AnomalyMapper:
         return output
 
     def _image_labels(self, record: dict[str, Any]) -> dict[str, Any]:
-        mask = np.zeros(self.size, bool)
+        mask: np.ndarray | None = np.zeros(self.size, bool)
         if record["mask_file"] is not None:
             mask = resize_mask(read_mask(record["mask_file"], self.max_pixels), self.size)
+        elif record["label"]:
+            mask = None
         return {
-            "mask": torch.from_numpy(mask),
+            "mask": None if mask is None else torch.from_numpy(mask),
             "label": record["label"],
             "kind": record["kind"],
         }

@@ -23,6 +23,7 @@ from .formats import (
     load_mvtec_ad,
     load_rope3d,
     load_trajectories,
+    load_visa,
 )
 from .formats.mono3drefer import INSTANCE_SPLIT_FILE, JSON_FILE, split_file
 from .formats.mvtec_ad import CATEGORIES as MVTEC_AD_CATEGORIES
@@ -37,10 +38,11 @@ _LOADERS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "dair_v2x_i": load_dair_v2x_i,
     "trajectories": load_trajectories,
     "mvtec_ad": load_mvtec_ad,
+    "visa": load_visa,
 }
 #: Evaluator of the kinds that have none of their own name.
-_EVALUATORS = {"dair_v2x_i": "rope3d"}
-_ANOMALY_KINDS = ("trajectories", "mvtec_ad")
+_EVALUATORS = {"dair_v2x_i": "rope3d", "visa": "mvtec_ad"}
+_ANOMALY_KINDS = ("trajectories", "mvtec_ad", "visa")
 #: Splits by folder below the root. In the names a generator's folder is a prefix: synthroad_rope3d_train.
 _SPLITS = {
     "mono3drefer": ("train", "val", "test"),
@@ -64,8 +66,8 @@ def register_dataset(name: str, kind: str, root: str | Path, split: str) -> None
 
     Args:
         name: name in ``DatasetCatalog``.
-        kind: layout on disk: "mono3drefer", "monomulti3d", "rope3d", "kitti", "dair_v2x_i", "trajectories" or
-            "mvtec_ad".
+        kind: layout on disk: "mono3drefer", "monomulti3d", "rope3d", "kitti", "dair_v2x_i", "trajectories",
+            "mvtec_ad" or "visa".
         root: the dataset's folder; it need not exist before the dataset is used.
         split: split to load.
     """
@@ -103,10 +105,14 @@ def _load(name: str, kind: str, root: Path, split: str) -> list[dict[str, Any]]:
 
 
 def register_all(root: str | Path) -> None:
-    """Register every built-in name under a dataset root, and every other folder of ``mvtec_ad`` as a
-    category; names that are taken already are left alone."""
-    own = {f"mvtec_ad/{path.parent.name}": ("train", "test") for path in Path(root).glob("mvtec_ad/*/train")}
-    for folder, splits in {**own, **_SPLITS}.items():
+    """Register every built-in name under a dataset root, and every other folder of ``mvtec_ad`` and those of
+    ``visa`` as categories; names that are taken already are left alone."""
+    own = {}
+    for path in Path(root).glob("mvtec_ad/*/train"):
+        validation = ("val",) if (path.parent / "validation").is_dir() else ()
+        own[f"mvtec_ad/{path.parent.name}"] = ("train", *validation, "test")
+    own |= {f"visa/{path.parent.name}": ("train", "test") for path in Path(root).glob("visa/*/Data")}
+    for folder, splits in {**_SPLITS, **own}.items():
         generator, _, rest = folder.partition("/")
         dataset = f"{generator}_{rest}" if generator in _GENERATORS else folder
         kind = next(part for part in folder.split("/") if part in _LOADERS)

@@ -29,7 +29,7 @@ except ModuleNotFoundError:
 #: Pixels of the largest image that is ever decoded; INPUT.MAX_PIXELS is the limit of a config.
 MAX_PIXELS = 1 << 26
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
-_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "WEBP", "TIFF")
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")  # JPEG with pictures behind it is MPO to Pillow
 _TAIL = 1024  # bytes; most files have their end marker there
 #: What libjpeg says of data that does not decode to an image; of other oddities it recovers for certain.
 _DAMAGE = ("Corrupt JPEG data: ", "Premature end of JPEG file")
@@ -100,22 +100,39 @@ def read_mask(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """The marked pixels of a mask: those that are not black, or of a JPEG, whose black is not pure, the light
     ones.
 
+    Args:
+        path: file, or folder of files that mark parts each.
+
     Returns:
         (H, W) bool.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`read_image`; a mask that marks nothing.
+        FileNotFoundError, ValueError: as :func:`read_image`; a mask that marks nothing; parts of different
+            sizes.
     """
-    colors = read_image(path, max_pixels)
-    data = read_bytes(path)
-    if data.startswith(_JPEG_START):
-        mask = colors.max(2) > 127
-    else:
-        values = _decode(data, cv2.IMREAD_UNCHANGED, path)  # 1 of 16 bits is black in 8 bits
-        mask = (values if values.ndim == 2 else values[..., :3].max(2)) > 0
+    mask = np.zeros((1, 1), bool)
+    for part in mask_files(Path(path)):
+        marked = _marked(part, max_pixels)
+        if mask.size > 1 and mask.shape != marked.shape:
+            raise ValueError(f"{part}: expected a mask of the size of the others in its folder")
+        mask = mask | marked
     if not mask.any():
         raise ValueError(f"{path}: expected a mask of abnormal pixels, got one without any")
     return mask
+
+
+def mask_files(path: Path) -> list[Path]:
+    """The files of a mask: itself, or those in its folder."""
+    return list_images(path) if path.is_dir() else [path]
+
+
+def _marked(path: Path, max_pixels: int) -> np.ndarray:
+    colors = read_image(path, max_pixels)
+    data = read_bytes(path)
+    if data.startswith(_JPEG_START):
+        return colors.max(2) > 127
+    values = _decode(data, cv2.IMREAD_UNCHANGED, path)  # 1 of 16 bits is black in 8 bits
+    return (values if values.ndim == 2 else values[..., :3].max(2)) > 0
 
 
 def _decode(data: bytes, flags: int, path: str | Path) -> np.ndarray:

@@ -39,7 +39,7 @@ def write_model(checkpoint: Path, config: Path, metrics: Sequence[Path], folder:
         *parents, last = key.split(".")
         node = content
         for parent in parents:
-            node = node[parent]
+            node = node.get(parent, {})
         node.pop(last, None)
     card = model_card(content["MODEL"]["META_ARCHITECTURE"], content.get("DATASETS"), metrics)
     state = read_checkpoint(checkpoint)["model"]

@@ -58,18 +58,21 @@ class AnomalyEvaluator(TableEvaluator):
 
         Args:
             inputs: mapper dicts with ``image_id``, ``label`` (1: abnormal), ``kind`` and ``mask`` (H, W)
-                bool.
+                bool; None where it is not known, then there are no pixel figures.
             outputs: {"anomaly_map": (H, W), "score": float} for each input.
         """
         for record, output in zip(inputs, outputs, strict=True):
             values = output["anomaly_map"].float().cpu().numpy()
-            regions, count = label_regions(record["mask"].cpu().numpy())
+            known = record["mask"] is not None
+            mask = record["mask"].cpu().numpy() if known else np.zeros(values.shape, bool)
+            regions, count = label_regions(mask)
             self._rows.append(
                 {
                     "image_id": record["image_id"],
                     "kind": record["kind"],
                     "label": int(record["label"]),
                     "score": float(output["score"]),
+                    "known": known,
                     "normal": values[regions == 0],
                     "regions": [values[regions == i] for i in range(1, count + 1)],
                 }
@@ -99,7 +102,7 @@ def figures(images: Collection[Mapping[str, Any]]) -> dict[str, float]:
         found["image AUROC"] = 100 * area(np.sort(scores[~labels]), [scores[labels]])
     regions = [region for row in images for region in row["regions"]]
     normal = np.concatenate([row["normal"] for row in images]) if images else np.zeros(0)
-    if regions and len(normal):
+    if regions and len(normal) and all(row["known"] for row in images):
         normal.sort()
         found["pixel AUROC"] = 100 * area(normal, [np.concatenate(regions)])
         found["AUPRO"] = 100 * area(normal, regions, LIMIT)

@@ -69,6 +69,22 @@ def test_a_folder_in_the_mvtec_ad_layout_is_a_category(tmp_path):
             MetadataCatalog.remove(f"mvtec_ad/own_part_{split}")
 
 
+def test_own_categories_have_the_splits_that_are_there(tmp_path):
+    for part in ("train", "validation", "test"):
+        (tmp_path / "mvtec_ad" / "own_part" / part / "good").mkdir(parents=True)
+    (tmp_path / "visa/own_candle/Data").mkdir(parents=True)
+    names = [f"mvtec_ad/own_part_{s}" for s in ("train", "val", "test")]
+    names += [f"visa/own_candle_{s}" for s in ("train", "test")]
+    register_all(tmp_path)
+    try:
+        assert all(MetadataCatalog.get(name).evaluator_type == "mvtec_ad" for name in names)
+        assert set(names) <= set(DatasetCatalog.list())
+    finally:
+        for name in names:
+            DatasetCatalog.remove(name)
+            MetadataCatalog.remove(name)
+
+
 def test_missing_root_says_where_it_looked_and_what_to_do(name, tmp_path):
     register_dataset(name, "rope3d", tmp_path / "nowhere", "train")
     with pytest.raises(FileNotFoundError) as error:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
+from detectron2.data import MetadataCatalog
 
-from d2ext.data.formats import load_mvtec_ad, load_trajectories
+from d2ext.data.anomaly_mapper import AnomalyMapper
+from d2ext.data.formats import load_mvtec_ad, load_trajectories, load_visa
+from d2ext.data.image_io import read_mask
+from d2ext.engine import load_config
+from d2ext.evaluation.anomaly import AnomalyEvaluator
+from d2ext.projects.trajad import add_trajad_config
 
+CONFIG = Path(__file__).resolve().parents[2] / "configs/TrajAD/trajad_synthtraffic.yaml"
 MASK = "ground_truth/crack/000_mask.png"
 
 
@@ -80,6 +89,105 @@ def test_mvtec_ad_faults_are_one_line_and_can_be_skipped(category, damage, file,
     assert str(error.value).startswith(str(category / file)) and message in str(error.value)
     assert "\n" not in str(error.value)
     assert [r["kind"] for r in load_mvtec_ad(category, "test", skip_broken=True)] == ["good"]
+
+
+@pytest.mark.parametrize("name", ["000_mask.PNG", "000.png", "000.bmp", "000_mask.tif"])
+def test_masks_under_other_names(category, name):
+    (category / MASK).unlink()
+    _image(category / "ground_truth/crack" / name)
+    crack, _ = load_mvtec_ad(category, "test")
+    assert Path(crack["mask_file"]) == category / "ground_truth/crack" / name
+    assert read_mask(crack["mask_file"]).all()
+
+
+def test_several_masks_of_one_image_are_put_together(category):
+    (category / MASK).unlink()
+    for i in range(2):
+        path = category / f"ground_truth/crack/000/{i:03d}.png"
+        path.parent.mkdir(exist_ok=True)
+        mask = np.zeros((20, 30), np.uint8)
+        mask[i * 7] = 250 + i
+        cv2.imwrite(str(path), mask)
+    crack, _ = load_mvtec_ad(category, "test")
+    marked = read_mask(crack["mask_file"])
+    assert marked.sum() == 60 and marked[[0, 7]].all()
+    _image(path, 9, 30)
+    with pytest.raises(
+        ValueError, match="000/001.png: expected a mask of the image's size 30 x 20, got 30 x 9"
+    ):
+        load_mvtec_ad(category, "test")
+
+
+def test_a_category_without_masks_has_no_pixel_figures(category):
+    shutil.rmtree(category / "ground_truth")
+    records = load_mvtec_ad(category, "test")
+    assert [(r["label"], r["mask_file"]) for r in records] == [(1, None), (0, None)]
+    cfg = load_config(add_trajad_config, str(CONFIG), ["INPUT.SIZE", "(8, 8)"])
+    mapped = [AnomalyMapper(cfg, False)(record) for record in records]
+    assert mapped[0]["mask"] is None and not mapped[1]["mask"].any()
+    MetadataCatalog.get("without_masks").evaluator_type = "mvtec_ad"
+    evaluator = AnomalyEvaluator("without_masks")
+    evaluator.reset()
+    scores = [2.0, 1.0]
+    evaluator.process(mapped, [{"anomaly_map": torch.full((8, 8), s), "score": s} for s in scores])
+    MetadataCatalog.remove("without_masks")
+    overall = {key.rpartition("/")[2]: value for key, value in evaluator.evaluate()["anomaly"].items()}
+    assert overall["image AUROC"] == overall["F1"] == 100
+    assert not {"pixel AUROC", "AUPRO"} & overall.keys()
+
+
+def test_images_that_differ_in_their_suffix_only_have_ids_of_their_own(category):
+    _image(category / "test/good/000.TIF")
+    assert [r["image_id"] for r in load_mvtec_ad(category, "test")][1:] == ["good/000.TIF", "good/000.png"]
+
+
+@pytest.fixture
+def visa(tmp_path: Path) -> Path:
+    rows = ["object,split,label,image,mask"]
+    for split, label, name in (
+        ("train", "normal", "Normal/0000.JPG"),
+        ("test", "normal", "Normal/0001.JPG"),
+        ("test", "anomaly", "Anomaly/000.JPG"),
+    ):
+        _image(tmp_path / "candle/Data/Images" / name)
+        mask = f"candle/Data/Masks/{name[:-4]}.png" if label == "anomaly" else ""
+        if mask:
+            (tmp_path / mask).parent.mkdir(parents=True)
+            cv2.imwrite(str(tmp_path / mask), np.eye(20, 30, dtype=np.uint8))
+        rows.append(f"candle,{split},{label},candle/Data/Images/{name},{mask}")
+    rows.append("pcb1,test,normal,nothing.JPG,")
+    (tmp_path / "split_csv").mkdir()
+    (tmp_path / "split_csv/1cls.csv").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
+    return tmp_path / "candle"
+
+
+def test_visa_records(visa):
+    (train,) = load_visa(visa, "train")
+    good, bad = load_visa(visa, "test")
+    assert [(r["image_id"], r["label"]) for r in (train, good, bad)] == [
+        ("good/0000", 0),
+        ("good/0001", 0),
+        ("anomaly/000", 1),
+    ]
+    assert train["mask_file"] is None and read_mask(bad["mask_file"]).sum() == 20
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("mask\r", "masks\r", "expected the columns object, split, label, image, mask, 'mask' is missing"),
+        (",anomaly,", ",broken,", ":4: column 'label': expected normal or anomaly, got 'broken'"),
+        ("candle/Data/Images/Anomaly", "../x", ":4: column 'image': expected a path below"),
+        ("Masks/Anomaly/000", "none", "none.png: no such file"),
+        ("train,normal", "train,anomaly", ":2: an anomaly in train"),
+    ],
+)
+def test_visa_faults_are_one_line(visa, old, new, message):
+    table = visa.parent / "split_csv/1cls.csv"
+    table.write_bytes(table.read_bytes().replace(old.encode(), new.encode()))
+    with pytest.raises((ValueError, FileNotFoundError)) as error:
+        load_visa(visa, "train" if "train" in new else "test")
+    assert message in str(error.value) and "\n" not in str(error.value)
 
 
 def test_mvtec_ad_training_images_must_be_normal(category):

@@ -25,6 +25,7 @@ from d2ext.data.formats import (
     load_monomulti3d,
     load_mvtec_ad,
     load_rope3d,
+    load_visa,
 )
 
 MEGABYTES = 500
@@ -144,6 +145,16 @@ def mvtec() -> Files:
     }
 
 
+def visa() -> Files:
+    row = b"a,test,normal,a/0.jpg,\na,test,anomaly,a/1.jpg,a/1.png\n"
+    return {
+        "split_csv/1cls.csv": b"object,split,label,image,mask\n" + row,
+        "a/0.jpg": picture(".jpg"),
+        "a/1.jpg": picture(".jpg"),
+        "a/1.png": picture(".png", 1),
+    }
+
+
 LOADERS: dict[Callable, tuple[str, Files]] = {
     load_rope3d: ("train", frames("training/train.txt", b"a\nb\n")),
     load_kitti: ("train", frames("ImageSets/train.txt", b"a\nb\n")),
@@ -151,6 +162,7 @@ LOADERS: dict[Callable, tuple[str, Files]] = {
     load_monomulti3d: ("train", monomulti3d()),
     load_dair_v2x_i: ("train", dair()),
     load_mvtec_ad: ("test", mvtec()),
+    load_visa: ("test", visa()),
 }
 
 
@@ -165,7 +177,8 @@ def test_any_file_exchanged(load, tmp_path):
     root = tmp_path / "dataset"
     for name, content in files.items():
         write(root / name, content)
-    whole = load(root, split)
+    load = partial(load, root / "a" if load is load_visa else root)
+    whole = load(split)
     assert len(whole) >= 2
     for record in whole:
         check_record(record)
@@ -179,7 +192,7 @@ def test_any_file_exchanged(load, tmp_path):
         write(root / name, mutate(content, rng) if isinstance(content, bytes) else change_json(content, rng))
         try:
             for skip in (False, True):
-                records = result_or_message(partial(load, root, split, skip), root / name)
+                records = result_or_message(partial(load, split, skip), root / name)
                 for record in records or ():
                     check_record(record)
         finally:
@@ -188,7 +201,7 @@ def test_any_file_exchanged(load, tmp_path):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     holds()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MEGABYTES * 1024
-    assert load(root, split) == whole
+    assert load(split) == whole
 
 
 @pytest.mark.parametrize("load", LOADERS, ids=lambda load: load.__name__)
@@ -197,6 +210,7 @@ def test_any_file_that_is_none(load, kind, tmp_path):
     split, files = LOADERS[load]
     for name, content in files.items():
         write(tmp_path / name, content)
+    load = partial(load, tmp_path / "a" if load is load_visa else tmp_path)
     for name in files:
         path = tmp_path / name
         path.unlink()
@@ -211,6 +225,6 @@ def test_any_file_that_is_none(load, kind, tmp_path):
         elif kind == "unreadable name":
             path.symlink_to("x" * 250)
         for skip in (False, True):
-            result_or_message(partial(load, tmp_path, split, skip), path)
+            result_or_message(partial(load, split, skip), path)
         shutil.rmtree(path) if kind == "folder" else path.unlink(missing_ok=True)
         write(path, files[name])

@@ -7,6 +7,7 @@ from .monomulti3d import load_monomulti3d
 from .mvtec_ad import load_mvtec_ad
 from .rope3d import load_rope3d
 from .trajectories import load_trajectories
+from .visa import load_visa
 
 __all__ = [
     "load_dair_v2x_i",
@@ -16,4 +17,5 @@ __all__ = [
     "load_mvtec_ad",
     "load_rope3d",
     "load_trajectories",
+    "load_visa",
 ]
