@@ -35,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    from detectron2.config import CfgNode
+    from detectron2.config import get_cfg
 
     import d2ext  # noqa: F401  (silences import-time warnings)
     from d2ext.config import add_anomaly_data_config
@@ -44,7 +44,7 @@ def main(args: argparse.Namespace) -> None:
     from d2ext.data.skipping import skip_broken
     from d2ext.data.trajectories import convert, graph_keys, read_road, summary
 
-    cfg = CfgNode({"INPUT": {}, "DATASETS": {}})
+    cfg = get_cfg()
     add_anomaly_data_config(cfg)
     keys = [f"INPUT.RECORDING.{word}" if i % 2 == 0 else word for i, word in enumerate(args.opts)]
     cfg.merge_from_list(["INPUT.RECORDING.LAYOUT", args.layout, *keys])

@@ -156,6 +156,17 @@ def test_sumo_in_its_three_forms(name):
     assert set(tracks.lane) == {"E0_0", "E0_1"}
 
 
+def test_metadata_is_not_for_other_layouts_and_gives_the_frame_rate(tmp_path):
+    path = tmp_path / "1_tracks.csv"
+    path.write_text("track_id,time,lane,position\n1,0,1,0\n1,1,1,10\n")
+    (tmp_path / "1_recordingMeta.csv").write_text("recordingId,frameRate\n0,50\n")
+    assert read_tracks(path).time.tolist() == [0, 1]
+    text = (CASES / "ind.csv").read_text()
+    path.write_text(text)
+    road = Road({"1": np.array([[-5.0, 0], [100, 0]])})
+    assert np.diff(read_tracks(path, COLUMN_MAPS["ind"], road).time)[0] == pytest.approx(1 / 50)
+
+
 def test_ind_on_a_road():
     lines = {"south": [[-5, 0], [100, 0]], "north": [[100, 3.5], [-5, 3.5]]}
     road = Road({k: np.array(v, float) for k, v in lines.items()}, half_width=1.5)

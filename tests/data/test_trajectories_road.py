@@ -9,6 +9,7 @@ import pytest
 from shapely.geometry import LineString, Point
 
 from d2ext.data.trajectories import Road, read_road
+from d2ext.data.trajectories.road import metres_from
 
 
 def test_projection_agrees_with_shapely():
@@ -34,6 +35,15 @@ def test_projection_agrees_with_shapely():
             assert k == str(nearest) and s == pytest.approx(along, abs=1e-9)
             checked += 1
     assert checked > 200
+
+
+@pytest.mark.parametrize(
+    "latitude, north, east",
+    [(0.0, 110_574, 111_320), (45.0, 111_132, 78_847), (60.0, 111_412, 55_800), (-45.0, 111_132, 78_847)],
+)
+def test_degrees_have_the_lengths_of_printed_tables(latitude, north, east):
+    x, y = metres_from((latitude, 23.0), np.array([23.01]), np.array([latitude + 0.01]))
+    assert x[0] == pytest.approx(east / 100, rel=1e-4) and y[0] == pytest.approx(north / 100, rel=1e-4)
 
 
 def test_a_lane_ends_where_its_line_ends():

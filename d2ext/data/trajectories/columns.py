@@ -49,6 +49,7 @@ class ColumnMap:
         box_length: column with the length of the vehicle's box, where ``position`` is the lower edge of the
             box: half of it is added.
         backward_lanes: lanes whose positions fall along the direction of travel, beside those of the road.
+        metadata: the data set's files beside the recording have its frame rate, and the lanes' directions.
         directed: False where some lanes are driven towards falling positions and the file does not say which:
             taken from the metadata files of the data set, or from how most vehicles of a lane move.
         geographic: ``x`` and ``y`` are degrees; metres east and north of the road's ``origin`` are made of
@@ -77,6 +78,7 @@ class ColumnMap:
     speed_sign: str = "lane"
     box_length: str | None = None
     backward_lanes: tuple[str, ...] = ()
+    metadata: bool = False
     directed: bool = True
     geographic: bool = False
     separator: str = ""
@@ -147,9 +149,9 @@ COLUMN_MAPS: dict[str, ColumnMap] = {
     "plain": ColumnMap(),
     "highd": ColumnMap(
         "id", "frame", "laneId", "x", None, None, "xVelocity", 1 / 25, speed_sign="axis", box_length="width",
-        directed=False,
+        metadata=True, directed=False,
     ),
-    "ind": ColumnMap("trackId", "frame", None, None, "xCenter", "yCenter", None, 1 / 25),
+    "ind": ColumnMap("trackId", "frame", None, None, "xCenter", "yCenter", None, 1 / 25, metadata=True),
     "ngsim": ColumnMap(
         "Vehicle_ID", "Global_Time", "Lane_ID", "Local_Y", None, None, "v_Vel", 1e-3, FOOT, FOOT,
         headers=((*_NGSIM, *_FOLLOWING), (*_NGSIM, *_INTERSECTION, *_FOLLOWING, "Location")),

@@ -26,7 +26,7 @@ def with_metadata(path: Path, columns: ColumnMap) -> ColumnMap:
     Raises:
         ValueError: a metadata file without the fields that are needed.
     """
-    if not path.name.endswith(_TRACKS):
+    if not columns.metadata or not path.name.endswith(_TRACKS):
         return columns
     meta = path.with_name(path.name.removesuffix(_TRACKS) + _RECORDING_META)
     if not meta.is_file():
