@@ -36,11 +36,20 @@ class TrajADPredictor(ImagePredictor):
         Returns:
             one graph of the whole recording, and its anomaly map (H, W) float32: each column is from the
             graph in which it lies farther from the edge. Its maximum is the score.
+
+        Raises:
+            ValueError: the graphs of the config have another scale than those that the weights were trained
+                on, or the recording is too long.
         """
         g = self.cfg.INPUT.GRAPH
         renderer = SpaceTimeRenderer(tracks, graph_spec(self.cfg))
         starts = renderer.tile_starts(g.WIDTH, g.OVERLAP)
-        maps = [self(renderer.render(start, g.WIDTH).image)["anomaly_map"].cpu().numpy() for start in starts]
+        scale = renderer.spec.scale(g.WIDTH)
+        maps = []
+        for start in starts:
+            image = to_tensor(renderer.render(start, g.WIDTH).image, self.cfg.INPUT.FORMAT)
+            found = self.predict({"image": image, "graph_scale": scale})
+            maps.append(found["anomaly_map"].cpu().numpy())
         graph = renderer.render(starts[0], starts[-1] + g.WIDTH - starts[0])
         return graph, stitch(maps, starts)
 

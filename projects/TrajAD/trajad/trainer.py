@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import HookBase, hooks
 
+from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.build import build_anomaly_test_loader, build_anomaly_train_loader, build_normal_loader
 from d2ext.engine import BaseTrainer, inference_autocast, load_weights, read_checkpoint
 from d2ext.engine.hooks import Checkpoint, Validation
@@ -70,6 +71,8 @@ class TrajADTrainer(BaseTrainer):
             FileNotFoundError, ValueError: a teacher is needed and missing, or of another shape.
         """
         super().resume_or_load(resume)
+        if not self.start_iter:
+            self._take_graph_scale()
         if self._starts_from_teacher():
             load_teacher(self._evaluated().teacher, self.cfg.MODEL.EFFICIENT_AD.TEACHER)
 
@@ -89,6 +92,14 @@ class TrajADTrainer(BaseTrainer):
 
     def _evaluated(self) -> Any:
         return getattr(self.evaluated, "module", self.evaluated)
+
+    def _take_graph_scale(self) -> None:
+        """What is trained from now on is for the graphs of the config."""
+        kinds = [MetadataCatalog.get(name).get("evaluator_type") for name in self.cfg.DATASETS.TRAIN]
+        if "trajectories" in kinds:
+            scale = torch.tensor(graph_spec(self.cfg).scale(self.cfg.INPUT.GRAPH.WIDTH))
+            for model in (self.model, self.evaluated):
+                getattr(model, "module", model).graph_scale.copy_(scale)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
