@@ -56,6 +56,10 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"error: {line[:LONGEST]}{'...' * (len(line) > LONGEST)}\n")
 
 
+#: Of recordings, as in d2ext.data.trajectories.COLUMN_MAPS.
+LAYOUTS = ("plain", "highd", "ind", "ngsim", "citysim", "pneuma", "sumo", "dair_v2x_seq", "kitti_tracking")
+
+
 # Types of arguments: from the text that was given to a value, or an error of one line.
 
 

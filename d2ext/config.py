@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode as CN
 
+from d2ext.checks import Expected, declare, every, number, one_of, rising, whole
+
+NAME = Expected("a name", lambda x: isinstance(x, str) and bool(x))
+
 
 def add_d2ext_config(cfg: CN) -> None:
     """Add the keys that the data pipeline reads to a Detectron2 config."""
@@ -41,6 +45,27 @@ def add_d2ext_config(cfg: CN) -> None:
     cfg.TEST.SHUFFLE_SENTENCES = False
 
 
+declare(
+    {
+        "INPUT.SIZE": every(whole(1), 2, "height, width"),
+        "INPUT.FORMAT": one_of("BGR", "RGB"),
+        "INPUT.MAX_PIXELS": whole(1),
+        "INPUT.MAX_SENTENCES": whole(1),
+        "INPUT.FLIP_PROB": number(0, 1),
+        "INPUT.SCALE_RANGE": rising(number(above=0)),
+        "INPUT.CROP_SHIFT": number(0, 1),
+        "INPUT.MIN_VISIBLE": number(0, 1),
+        **{
+            f"INPUT.COLOR_JITTER.{name}": number(0)
+            for name in ("BRIGHTNESS", "CONTRAST", "SATURATION", "HUE")
+        },
+        "DATALOADER.DATASET_WEIGHTS": every(number(above=0)),
+        "DATALOADER.NUM_WORKERS": whole(0),
+        **{f"DATASETS.{name}": every(NAME) for name in ("TRAIN", "VAL", "TEST", "NORMAL")},
+    }
+)
+
+
 def add_anomaly_data_config(cfg: CN) -> None:
     """Add the keys that the data of anomaly detection need beside those of :func:`add_d2ext_config`."""
     # Datasets of normal images by which anomaly maps are normalised. Empty: a part of each of DATASETS.TRAIN,
@@ -54,7 +79,8 @@ def add_anomaly_data_config(cfg: CN) -> None:
 
     # Space-time graphs of recordings; the size of a graph follows from its scale, not from INPUT.SIZE.
     cfg.INPUT.GRAPH = CN()
-    # Numbers of the lanes, one panel each, from top to bottom.
+    # Names or numbers of the lanes, one panel each, from top to bottom, as the recordings have them: 1 is
+    # the lane "1", not "01".
     cfg.INPUT.GRAPH.LANES = [1, 2]
     # Part of the road that is shown, in m.
     cfg.INPUT.GRAPH.START = 0.0
@@ -73,3 +99,38 @@ def add_anomaly_data_config(cfg: CN) -> None:
     # Columns of one graph, and columns that the graphs of a long recording share with the next one.
     cfg.INPUT.GRAPH.WIDTH = 256
     cfg.INPUT.GRAPH.OVERLAP = 64
+    # Most columns of a recording; a longer one (200,000 are 28 h at the scale above) is taken for one with a
+    # wrong time, and refused.
+    cfg.INPUT.GRAPH.MAX_COLUMNS = 200_000
+
+    # Files of recordings.
+    cfg.INPUT.RECORDING = CN()
+    # Names and units of their columns: "plain" (track_id, time, lane, position or x and y, speed; s, m, m/s),
+    # "highd", "ind", "ngsim", "citysim", "pneuma", "sumo", "dair_v2x_seq" or "kitti_tracking"
+    # (d2ext.data.trajectories.COLUMN_MAPS).
+    cfg.INPUT.RECORDING.LAYOUT = "plain"
+    # Names of columns that differ from the layout's. Empty: the layout's.
+    cfg.INPUT.RECORDING.TRACK_ID = ""
+    cfg.INPUT.RECORDING.TIME = ""
+    cfg.INPUT.RECORDING.LANE = ""
+    cfg.INPUT.RECORDING.POSITION = ""
+    cfg.INPUT.RECORDING.X = ""
+    cfg.INPUT.RECORDING.Y = ""
+    cfg.INPUT.RECORDING.SPEED = ""
+    # s, m and m/s of a unit: 0.001 for ms, 0.04 for frames of 25 a second, 0.3048 for feet, 0.44704 for mph.
+    # 0: the layout's.
+    cfg.INPUT.RECORDING.TIME_UNIT = 0.0
+    cfg.INPUT.RECORDING.LENGTH_UNIT = 0.0
+    cfg.INPUT.RECORDING.SPEED_UNIT = 0.0
+    # s and m that are added to times and to positions along the lane.
+    cfg.INPUT.RECORDING.TIME_OFFSET = 0.0
+    cfg.INPUT.RECORDING.POSITION_OFFSET = 0.0
+    # Lanes that are driven towards falling positions, beside those that road.json names.
+    cfg.INPUT.RECORDING.BACKWARD_LANES = []
+    # Rows that are read: "COLUMN=VALUE" or "COLUMN!=VALUE", such as ["Location=us-101"]. Empty: the layout's.
+    cfg.INPUT.RECORDING.WHERE = []
+    # Between fields, one character. Empty: what the first line has of ; , tab and space.
+    cfg.INPUT.RECORDING.SEPARATOR = ""
+
+
+declare({"DATASETS.HELD_OUT": number(0, 1)})

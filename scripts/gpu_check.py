@@ -35,17 +35,13 @@ from gpu.runner import ROOT, Context, run_all
 PACKAGES = ("torch", "triton", "torchvision", "transformers", "timm", "numpy")
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=8.0, help="for everything (default 8)")
     parser.add_argument(
-        "--train",
-        type=float,
-        default=0.0,
-        metavar="MINUTES",
-        help="of them, train U2ENet (default 0: do not)",
+        "--train", type=float, default=0.0, metavar="MINUTES", help="train U2ENet for so many of them"
     )
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), help="run only these")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
@@ -53,14 +49,17 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--smoke", action="store_true", help="all parts at tiny size in one process, to see that they run"
     )
     parser.add_argument("--output", type=Path, default=ROOT / "output/gpu_check")
-    args = parser.parse_args(arguments)
-    if args.train < 0 or args.minutes <= 0 or args.train > args.minutes:
-        parser.error(
+    return parser
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raises ValueError where arguments contradict each other."""
+    if args.minutes <= 0 or not 0 <= args.train <= args.minutes:
+        raise ValueError(
             f"--minutes {args.minutes:g} --train {args.train:g}: expected 0 <= train <= minutes, minutes > 0"
         )
     if args.parts and "train" in args.parts and not (args.train or args.smoke):
-        parser.error("--parts train: expected --train MINUTES too")
-    return args
+        raise ValueError("--parts train: expected --train MINUTES too")
 
 
 def about() -> dict[str, str]:
@@ -111,8 +110,7 @@ def smoke(names: list[str], context: Context, report: Report) -> None:
         print(f"{name}: {part.status}, {part.seconds:.0f} s", flush=True)
 
 
-def main() -> int:
-    args = parse()
+def main(args: argparse.Namespace) -> int:
     names = [name for name in PARTS if name in (args.parts or PARTS)]
     if not args.train and not args.smoke:
         names = [name for name in names if name != "train"]
@@ -138,4 +136,10 @@ def _stop(number: int, frame: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    parser = build_parser()
+    arguments = parser.parse_args()
+    try:
+        check(arguments)
+    except ValueError as e:
+        parser.error(str(e))
+    sys.exit(main(arguments))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,44 +11,15 @@ import numpy as np
 import torch
 from detectron2.config import CfgNode, configurable
 
-from d2ext.data.trajectories import (
-    GraphSpec,
-    SpaceTimeGraph,
-    SpaceTimeRenderer,
-    anomaly_mask,
-    read_road,
-    read_tracks,
-)
+from d2ext.data.trajectories import ColumnMap, GraphSpec, SpaceTimeGraph
 
 from .augmentation import color_jitter, to_tensor
-from .formats.mvtec_ad import GOOD
 from .image_io import MAX_PIXELS, list_images, read_image, read_mask, resize, resize_mask
+from .recordings import column_map, graph_labels, graph_spec, recording_renderer
+from .recordings import graph_records as graph_records
 
 PENALTY_GRAY = 0.3  # share of penalty images that lose their colour
 _JITTERS = ("BRIGHTNESS", "CONTRAST", "SATURATION")
-
-
-def graph_spec(cfg: CfgNode) -> GraphSpec:
-    """What the graphs of ``cfg.INPUT.GRAPH`` show.
-
-    Raises:
-        ValueError: as :class:`GraphSpec`.
-    """
-    g = cfg.INPUT.GRAPH
-    try:
-        return GraphSpec(
-            tuple(g.LANES),
-            g.START,
-            g.END,
-            g.SECONDS_PER_PIXEL,
-            g.METRES_PER_PIXEL,
-            g.TOP_SPEED,
-            g.VEHICLE_LENGTH,
-            g.MAX_GAP,
-            g.SEPARATOR,
-        )
-    except ValueError as error:
-        raise ValueError(f"INPUT.GRAPH: {error}") from error
 
 
 def normal_records(
@@ -83,39 +53,13 @@ def normal_records(
     return part
 
 
-def graph_records(records: Iterable[dict[str, Any]], spec: GraphSpec, width: int, overlap: int) -> list[dict]:
-    """One record an image: a record of a recording (it has ``anomalies``) becomes one for each graph of
-    ``SpaceTimeRenderer.tile_starts``, with the ``first_column``; others stay as they are.
-
-    Where a recording gives several graphs, "@" and the first column are added to the ``image_id``.
-
-    Raises:
-        FileNotFoundError, ValueError: a recording cannot be read.
-    """
-    out = []
-    for record in records:
-        if "anomalies" not in record:
-            out.append(record)
-            continue
-        starts = _renderer(record["file_name"], record["road_file"], spec).tile_starts(width, overlap)
-        for start in starts:
-            name = record["image_id"] if len(starts) == 1 else f"{record['image_id']}@{start}"
-            out.append(record | {"image_id": name, "first_column": start})
-    return out
-
-
-@lru_cache(maxsize=2)  # a long recording gives many graphs in a row
-def _renderer(file_name: str, road_file: str | None, spec: GraphSpec) -> SpaceTimeRenderer:
-    road = None if road_file is None else read_road(road_file)
-    return SpaceTimeRenderer(read_tracks(file_name, road=road), spec)
-
-
 class AnomalyMapper:
     """One image, or one graph of a recording, at ``INPUT.SIZE``. A graph has the size of its scale instead.
 
     The result has
 
-    * ``image`` uint8 (3, H, W), ``file_name``, ``image_id``, and of a graph its ``first_column``;
+    * ``image`` uint8 (3, H, W), ``file_name``, ``image_id``, and of a graph its ``first_column`` and its
+      ``graph_scale`` (:meth:`GraphSpec.scale`);
     * in training ``branch_image``, where ``INPUT.COLOR_JITTER`` is on: the image with its brightness,
       contrast or saturation changed, one of them by chance; and ``penalty_image``, where there is a
       ``INPUT.PENALTY_FOLDER``: a crop of one of its images, gray in three of ten cases;
@@ -135,6 +79,7 @@ class AnomalyMapper:
         jitter: CfgNode,
         spec: GraphSpec,
         width: int,
+        columns: ColumnMap,
         penalty_folder: str,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
@@ -144,6 +89,7 @@ class AnomalyMapper:
             size, image_format, jitter, penalty_folder, max_pixels: the keys of ``cfg.INPUT``, explained where
                 they are declared.
             spec, width: of the graphs.
+            columns: of the recordings.
 
         Raises:
             FileNotFoundError: the penalty folder holds no images.
@@ -154,6 +100,7 @@ class AnomalyMapper:
         self.jitter = jitter
         self.spec = spec
         self.width = width
+        self.columns = columns
         self.max_pixels = max_pixels
         self.penalty_files: list[Path] = []
         if is_train and penalty_folder:
@@ -168,6 +115,7 @@ class AnomalyMapper:
             "jitter": cfg.INPUT.COLOR_JITTER,
             "spec": graph_spec(cfg),
             "width": cfg.INPUT.GRAPH.WIDTH,
+            "columns": column_map(cfg),
             "penalty_folder": cfg.INPUT.PENALTY_FOLDER,
             "max_pixels": cfg.INPUT.MAX_PIXELS,
         }
@@ -186,7 +134,11 @@ class AnomalyMapper:
         keys = ("file_name", "image_id", "first_column")
         output: dict[str, Any] = {key: dataset_dict[key] for key in keys if key in dataset_dict}
         subject = self.read(dataset_dict)
-        image = subject.image if isinstance(subject, SpaceTimeGraph) else subject
+        if isinstance(subject, SpaceTimeGraph):
+            image = subject.image
+            output["graph_scale"] = self.spec.scale(self.width)
+        else:
+            image = subject
         output["image"] = to_tensor(image, self.image_format)
         if not self.is_train:
             output |= self.labels(subject, dataset_dict)
@@ -202,13 +154,13 @@ class AnomalyMapper:
         """
         if "first_column" not in record:
             return resize(read_image(record["file_name"], self.max_pixels), self.size)
-        renderer = _renderer(record["file_name"], record["road_file"], self.spec)
+        renderer = recording_renderer(record["file_name"], record["road_file"], self.spec, self.columns)
         return renderer.render(record["first_column"], self.width)
 
     def labels(self, subject: np.ndarray | SpaceTimeGraph, record: dict[str, Any]) -> dict[str, Any]:
         """``mask``, ``label`` and ``kind`` of what :meth:`read` gave."""
         if isinstance(subject, SpaceTimeGraph):
-            return _graph_labels(subject, record)
+            return graph_labels(subject, record)
         return self._image_labels(record)
 
     def _augmented(self, image: np.ndarray, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
@@ -238,13 +190,6 @@ class AnomalyMapper:
             "label": record["label"],
             "kind": record["kind"],
         }
-
-
-def _graph_labels(graph: SpaceTimeGraph, record: dict[str, Any]) -> dict[str, Any]:
-    """Of one graph of a recording: the anomaly may lie in another one."""
-    mask = anomaly_mask(graph, record["anomalies"])
-    label = int(mask.any())
-    return {"mask": torch.from_numpy(mask), "label": label, "kind": record["kind"] if label else GOOD}
 
 
 def penalty_crop(image: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:

@@ -15,9 +15,10 @@ from detectron2.data.samplers import InferenceSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from .anomaly_mapper import AnomalyMapper, graph_records, graph_spec, normal_records
+from .anomaly_mapper import AnomalyMapper, normal_records
 from .categories import category_id
 from .mapper import DetectionMapper, GroundingMapper
+from .recordings import column_map, graph_records, graph_spec
 from .skipping import SkippingLoader, SkippingMapper, skip_broken
 
 _CYCLE = 1000  # at most about so many batches until the interleaving of several datasets repeats
@@ -256,7 +257,8 @@ def _normal_records(cfg: CfgNode, name: str, held_out: bool) -> list[dict[str, A
 
 
 def _graphs(cfg: CfgNode, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return graph_records(records, graph_spec(cfg), cfg.INPUT.GRAPH.WIDTH, cfg.INPUT.GRAPH.OVERLAP)
+    g = cfg.INPUT.GRAPH
+    return graph_records(records, graph_spec(cfg), g.WIDTH, g.OVERLAP, column_map(cfg), skip_broken())
 
 
 def _test_loader(cfg: CfgNode, records: list[dict[str, Any]], mapper: Mapper, batch_size: int) -> DataLoader:

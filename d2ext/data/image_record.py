@@ -1,36 +1,99 @@
-"""Model input from one image that is not of a dataset."""
+"""Model input from one image that is not of a dataset: what a predictor is given, checked."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from detectron2.config import CfgNode
+from detectron2.utils.logger import log_first_n
 from torch import Tensor
 
-from d2ext.structures import Camera
+from d2ext.structures import Camera, check_ground, check_projection, check_view, normalize_plane
 
 from .augmentation import ImageTransform, to_tensor
 
 
+def check_image(image: Any) -> np.ndarray:
+    """A picture in memory, as :func:`d2ext.data.image_io.read_image` reads it.
+
+    Raises:
+        ValueError: anything but (H, W, 3) uint8.
+    """
+    expected = "image: expected (H, W, 3) uint8 in BGR, as d2ext.data.image_io.read_image gives"
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f"{expected}, got {type(image).__name__}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise ValueError(f"{expected}, got {image.shape} {image.dtype}")
+    return image
+
+
+def check_camera(camera: Any, size: tuple[int, int]) -> Camera:
+    """A camera that can be that of an image of ``size`` (height, width).
+
+    Raises:
+        ValueError: no :class:`Camera`, one of another size, or a projection that no camera has (see
+            :func:`check_projection` and :func:`check_view`).
+    """
+    if not isinstance(camera, Camera):
+        raise ValueError(f"camera: expected a d2ext.structures.Camera, got {type(camera).__name__}")
+    if camera.image_size != size:
+        raise ValueError(f"camera: made for {camera.image_size} (height, width), the image has {size}")
+    projection = camera.P.tolist()
+    try:
+        check_projection(projection)
+        check_view(projection, size)
+    except ValueError as error:
+        raise ValueError(f"camera: {error}") from None
+    return camera
+
+
+def check_plane(plane: Any) -> Tensor:
+    """A ground plane (4,) that the camera can stand above, normalised, float32.
+
+    Raises:
+        ValueError: not four numbers, a normal that does not point up, or a height that no camera has.
+    """
+    try:
+        normal = normalize_plane(torch.as_tensor(plane, dtype=torch.float64))
+    except (TypeError, RuntimeError, ValueError) as error:
+        kind = str(error) if str(error).startswith("ground plane") else type(plane).__name__
+        raise ValueError(f"ground plane: expected 4 numbers a b c d in metres, got {kind}"[:299]) from None
+    if normal.shape != (4,):
+        raise ValueError(f"ground plane: expected 4 numbers a b c d, got shape {tuple(normal.shape)}")
+    try:
+        check_ground(normal.tolist())
+    except ValueError as error:
+        raise ValueError(f"ground plane: {error}") from None
+    return normal.float()
+
+
 def image_record(
-    cfg: CfgNode, image_bgr: np.ndarray, camera: Camera, ground_plane: Sequence[float] | Tensor | None
+    cfg: CfgNode,
+    image_bgr: np.ndarray,
+    camera: Camera,
+    ground_plane: Sequence[float] | Tensor | None,
+    depth_estimates: Sequence[str] = (),
 ) -> dict:
     """What a model takes of one image, at the size of the config; arguments as in the predictor.
 
+    Args:
+        depth_estimates: that the model makes; without the plane that one of them needs there is a warning,
+            once.
+
     Raises:
-        ValueError: an image or camera of another shape.
+        ValueError: an image, camera or plane that is none, or one that does not go with the others.
     """
-    if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8:
-        raise ValueError(f"image: expected (H, W, 3) uint8, got {image_bgr.shape} {image_bgr.dtype}")
-    height, width = image_bgr.shape[:2]
-    if camera.image_size != (height, width):
-        raise ValueError(
-            f"camera: made for {camera.image_size} (height, width), the image has {(height, width)}"
-        )
+    height, width = check_image(image_bgr).shape[:2]
+    check_camera(camera, (height, width))
+    plane = None if ground_plane is None else check_plane(ground_plane)
+    if plane is None and "ground" in depth_estimates:
+        warning = "no ground plane given (--ground): this model reads depth from it, expect worse answers"
+        log_first_n(logging.WARNING, warning, name=__name__)
     transform = ImageTransform.fit((height, width), tuple(cfg.INPUT.SIZE))
-    plane = None if ground_plane is None else torch.as_tensor(ground_plane, dtype=torch.float32)
     return {
         "image": to_tensor(transform.apply_image(image_bgr), cfg.INPUT.FORMAT),
         "camera": transform.apply_camera(camera),

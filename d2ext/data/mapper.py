@@ -10,6 +10,7 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.structures import Boxes, Instances
 
+from d2ext.checks import check_values
 from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, wrap_angle
 
 from .augmentation import ImageTransform, color_jitter, random_scale_crop, to_tensor
@@ -55,10 +56,6 @@ class DetectionMapper:
             is_train: augment and give the ground truth.
             size, ..., max_pixels: the keys of ``cfg.INPUT``, explained in ``d2ext.config``.
         """
-        if image_format not in ("BGR", "RGB"):
-            raise ValueError(f"INPUT.FORMAT: expected BGR or RGB, got {image_format!r}")
-        if not 0 < scale_range[0] <= scale_range[1]:
-            raise ValueError(f"INPUT.SCALE_RANGE: expected 0 < least <= greatest, got {tuple(scale_range)}")
         self.is_train = is_train
         self.size = size
         self.image_format = image_format
@@ -71,6 +68,7 @@ class DetectionMapper:
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
+        check_values(cfg)
         return {
             "is_train": is_train,
             "size": tuple(cfg.INPUT.SIZE),

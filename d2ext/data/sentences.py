@@ -1,115 +1,192 @@
-"""Mirroring of sentences: left and right change places, or the image must not be flipped.
+"""Mirroring of sentences: left and right change places, or the image must not be mirrored.
 
-English and Chinese. A word is swapped only where it is a direction; uses that are no direction ("right in
-front of", "the right of way", 30米左右) stay; anything in doubt ("has left the lane", compass and clock
-directions) is unsafe.
+English and Chinese. A word is swapped where it is surely a direction and kept where it surely is none ("right
+in front of", "the right of way", 30米左右). Whatever else has to do with sides makes a sentence unsafe: doubt
+("has left the lane"), compass and clock directions, a driver's side, words that are not known, other scripts.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
-_SWAP = {
-    "left": "right",
-    "right": "left",
-    "leftmost": "rightmost",
-    "rightmost": "leftmost",
-    "leftward": "rightward",
-    "rightward": "leftward",
-    "leftwards": "rightwards",
-    "rightwards": "leftwards",
-    "lefthand": "righthand",
-    "righthand": "lefthand",
-    "clockwise": "counterclockwise",
-    "counterclockwise": "clockwise",
-    "左": "右",
-    "右": "左",
-    "顺时针": "逆时针",
-    "逆时针": "顺时针",
-}
+_PAIRS = (
+    ("left", "right"),
+    ("leftmost", "rightmost"),
+    ("leftward", "rightward"),
+    ("leftwards", "rightwards"),
+    ("lefthand", "righthand"),
+    ("leftside", "rightside"),
+    ("clockwise", "counterclockwise"),
+    ("左", "右"),
+    ("顺时针", "逆时针"),
+    ("順時針", "逆時針"),
+)
+_SWAP = dict(_PAIRS) | {b: a for a, b in _PAIRS}
 
-#: Mirroring would need more than a swap of words.
+#: Mirroring would need more than a swap of words, or nobody knows what it would need.
 _UNSAFE = re.compile(
-    r"\b(?:north|south)?(?:east|west)(?:ern|ward|wards|bound)?\b|\bo'?clock\b|\banti-?clockwise\b"
-    r"|\bcounter-clockwise\b|\b(?:driver|passenger)(?:'s)?[ -]side\b"
-    # 东西 is a thing, unless a word of direction follows; 点钟 are clock directions, 驾驶 the driver's side.
-    r"|东(?!西)|(?<!东)西|东西(?=[方走向两侧])|点钟|点方向|驾驶[员位座席]?一?侧",
+    r"\b(?:north|south)?-?(?:east|west|north|south)(?:ern|ward|wards|bound)?\b|\bo\W{0,2}clock\b"
+    r"|\banti-?clockwise\b|\bcounter[- ]clockwise\b|\b(?:driver|passenger)(?:'?s)?'?[ -]?sides?\b"
+    r"|\bstarboard\b|\bport[ -]?side\b|\b(?:near|off)[ -]?side\b|\b[lr]hs\b|(?-i:\b[LR]\b)"
+    r"|\b(?:rigth|rihgt|rgiht|rght|righ|letf|lfet|lft)\b"
+    r"|\b(?:links|rechts|gauche|droite|izquierd[ao]|derech[ao]|esquerd[ao]|direit[ao]|sinistra|destra)\b"
+    # 东西 is a thing, unless a word of direction follows; 点钟 are clock directions, 驾驶 the driver's side;
+    # 靠左右转 may be 靠左 右转.
+    r"|东(?!西)|(?<!东)西|东西(?=[方走向两侧])|[東南北]|[点點](?:钟|鐘|方向|位置)|[驾駕][驶駛][员員位座席]?一?[侧側]"
+    r"|[主副][驾駕]|[靠偏向往朝在]左右[转轉拐侧側边邊手前后後]",
     re.IGNORECASE,
 )
-#: Left or right without a direction: matched first and kept as it is.
-_NEUTRAL = (
-    r"\bright(?:s)? of way\b|\bright[ -]angle[sd]?\b|\ball right\b|\bright(?: now| away)\b|左右"
-    r"|\b(?:left and right|right and left|left or right|right or left)\b"
-)
-#: Words after which left or right is surely a direction, ...
-_DETERMINERS = (
-    "the|my|your|our|its|his|her|their|a|to|on|at|from|toward|towards|far|near|top|bottom|upper|lower|front|rear|back"
-    "|middle|center|centre|extreme|immediate|place|m|meters?|metres?|degrees?"
-)
-#: words after which it is one unless it is an adverb, as in "turning right behind the bus", ...
-_VERBS = (
-    "slightly|further|farther|nearest|fac(?:ing|es?|ed)|turn(?:ing|s|ed)?|bear(?:ing|s)?|mov(?:ing|es?)"
-    "|head(?:ing|s|ed)?|go(?:ing|es)?|look(?:ing|s)?|point(?:ing|s|ed)?|keep(?:ing|s)?|walk(?:ing|s)?|driv(?:ing|es?)"
-    "|steer(?:ing|s|ed)?|veer(?:ing|s)?|lean(?:ing|s)?|angled|(?<!it)(?<!he)(?<!that)(?<!who)(?<!there)'s"
-)
-#: and words before which it is one.
-_NOUNS = (
-    "side|sides|lane|lanes|hand|edge|edges|half|part|portion|corner|corners|third|quarter|front|rear|back|top|bottom"
-    "|turn|turns|turning|sidewalk|pavement|shoulder|curb|kerb|roadside|foreground|background|door|wheel|headlight"
-    "|taillight|mirror|of"
-)
-#: "right" before these is an adverb, unless a determiner makes it a direction.
-_PLACES = (
-    "in front|behind|next to|beside|before|after|by|near|under|below|above|ahead|there|here|between|along"
-)
-
 _TOKEN = re.compile(
-    rf"(?P<neutral>{_NEUTRAL})"
-    rf"|(?P<sure>\b(?:leftmost|rightmost|leftwards?|rightwards?|lefthand|righthand|counterclockwise|clockwise)\b"
-    rf"|顺时针|逆时针|左|右)"
-    rf"|(?P<word>\b(?:left|right)\b)",
+    r"[a-z]*(?:left|right)[a-z]*|(?:counter)?clockwise|顺时针|逆时针|順時針|逆時針|左右|左|右", re.IGNORECASE
+)
+#: Words that only look like left or right.
+_OTHER_WORD = re.compile(r"[a-z]*[bfw]right[a-z]*|(?:up|out|forth|copy|down|birth|al)right[a-z]*|cleft[a-z]*")
+
+_PLACES = (
+    r"in front|behind|next to|besides?|before|after|by|near|under|below|above|ahead|there|here|between|along"
+    r"|alongside|at|against|across|over|outside|inside|opposite|past|where|through|beyond|around|up|down|on|in"
+    r"|onto|into|off|out|now|away"
+)
+#: "right" before these may be an adverb; "left" a participle.
+_BEFORE_PLACE = re.compile(rf"\s+(?:{_PLACES})\b", re.IGNORECASE)
+#: "right" before these is no direction, ...
+_IDIOM = re.compile(r"s?[ -]of[ -]way\b|[ -]angle[sd]?\b", re.IGNORECASE)
+#: nor, perhaps, before these: "has the right to go first", "in the right place".
+_CLAIM = re.compile(
+    r"\s+(?:to\s+(?!the\b|my\b|left\b|your\b|his\b|her\b|its\b|a\b|\d)\w"
+    r"|(?:place|time|moment|way|direction|kind|size|order|track|answer|amount|thing)\b)",
     re.IGNORECASE,
 )
-_AFTER_DETERMINER = re.compile(rf"(?:\b(?:{_DETERMINERS})\W+|\w-)$", re.IGNORECASE)
-_AFTER_VERB = re.compile(rf"(?:\b|(?='))(?:{_VERBS})\W+$", re.IGNORECASE)
-_BEFORE_NOUN = re.compile(rf"^(?:\s+(?:{_NOUNS})\b|-\w)", re.IGNORECASE)
-_BEFORE_PLACE = re.compile(rf"^\s+(?:{_PLACES})\b", re.IGNORECASE)
-_BEFORE_STOP = re.compile(r"^\s*(?:[:,.]|$)")
+_COMPOUND = re.compile(
+    r"-(?:hand|handed|side|sided|turn|turning|most|facing|lane|bound|front|rear|pointing|going|moving|leaning|to)\b",
+    re.IGNORECASE,
+)
+_BEFORE_NOUN = re.compile(
+    r"\s+(?:side|sides|lane|lanes|hand|edge|edges|half|part|portion|corner|corners|third|quarter|border|front|rear"
+    r"|back|top|bottom|turn|turns|turning|sidewalk|pavement|shoulder|curb|kerb|roadside|foreground|background|door"
+    r"|wheel|headlight|taillight|mirror|most)\b",
+    re.IGNORECASE,
+)
+_BEFORE_OF = re.compile(r"\s+of\b", re.IGNORECASE)
+_BEFORE_STOP = re.compile(r"\s*(?:[:,.;!?)]|$)")
+
+_POSITIONS = "top|bottom|upper|lower|front|rear|back|middle|center|centre"
+_DEGREES = "far|near|very|extreme|immediate|outer|inner|other"
+#: After these left or right is surely a direction, ...
+_AFTER_ARTICLE = re.compile(
+    rf"(?:\b(?:the|my|your|our|his|her|their|its|(?!it|he|she|that|who|what|there|here)\w+'s|\w+s')"
+    rf"(?:\s+(?:{_DEGREES}|{_POSITIONS}))*|\ba)\s+$",
+    re.IGNORECASE,
+)
+#: after these unless it may be an adverb, as in "a red top right behind the bus", ...
+_AFTER_PREPOSITION = re.compile(
+    rf"\b(?:to|on|at|in|from|towards?|{_DEGREES}|{_POSITIONS}|place|m|meters?|metres?|degrees?)\s*:?\s+$",
+    re.IGNORECASE,
+)
+_AFTER_VERB = re.compile(
+    r"\b(?:slightly|further|farther|nearest|fac(?:ing|es?|ed)|turn(?:ing|s|ed)?|bear(?:ing|s)?|mov(?:ing|es?)"
+    r"|head(?:ing|s|ed)?|go(?:ing|es)?|look(?:ing|s)?|point(?:ing|s|ed)?|keep(?:ing|s)?|walk(?:ing|s)?"
+    r"|driv(?:ing|es?)|steer(?:ing|s|ed)?|veer(?:ing|s)?|lean(?:ing|s)?|signal(?:s|l?ing)?|indicat(?:ing|es?)"
+    r"|angled)\s+$",
+    re.IGNORECASE,
+)
+_AFTER_PART = re.compile(rf"\b(?:{_POSITIONS}|{_DEGREES}|to)-$", re.IGNORECASE)
+#: and, before a noun, after these.
+_AFTER_OTHER = re.compile(
+    r"(?:^|[,;:(/.!?]|\b(?:into|onto|along|for|with|and|or|of|by|over|across|all|every|each|both|any|one|this|these"
+    r"|those|only|same|next|first|second|third|two|three|four|outermost))\s*$",
+    re.IGNORECASE,
+)
+_AFTER_STOP = re.compile(r"[:,;(/]\s*$")
+_AFTER_LEAVING = re.compile(
+    r"\b(?:has|have|had|having|just|already|who|which|that|what'?s|(?:what|nothing|little|much|all)(?: that)?"
+    r"(?: is| was)?)\s+$",
+    re.IGNORECASE,
+)
+_AFTER_PARTICIPLE = re.compile(
+    r"\b(?!(?:park|stopp|locat|situat|position|plac|station)ed\b|(?:stand|wait|sitt|stay)ing\b)\w+(?:ing|ed)\s+$",
+    re.IGNORECASE,
+)
+_AFTER_ALL = re.compile(r"\ball\s+$", re.IGNORECASE)
 
 
 def flip_sentence(text: str) -> str | None:
-    """The sentence that is true of the mirrored image, or None when that cannot be told safely.
-
-    Flipping twice gives the sentence back.
-    """
-    if _UNSAFE.search(text):
+    """The sentence that is true of the mirrored image, or None when that cannot be told safely."""
+    plain = text.translate(_APOSTROPHES)
+    if _hides_words(plain) or _UNSAFE.search(plain):
         return None
     pieces = []
     end = 0
-    for match in _TOKEN.finditer(text):
+    for match in _TOKEN.finditer(plain):
         word = match.group()
-        if match["word"]:
-            direction = _is_direction(text[: match.start()], word, text[match.end() :])
-            if direction is None:
-                return None
-            swap = direction
-        else:
-            swap = match["sure"] is not None
+        swap = _is_direction(plain[: match.start()], word.lower(), plain[match.end() :])
+        if swap is None:
+            return None
         pieces += [text[end : match.start()], _swap(word) if swap else word]
         end = match.end()
     return "".join([*pieces, text[end:]])
 
 
+_APOSTROPHES = dict.fromkeys(map(ord, "’‘ʼ`´′＇"), "'")
+
+
+def _hides_words(text: str) -> bool:
+    """Whether words are written in letters of another script or width, or with invisible signs in them."""
+    for sign in "" if text.isascii() else text:
+        letter = sign.isalpha() and not ("CJK" in (name := unicodedata.name(sign, "")) or name in _LETTERS)
+        if letter or unicodedata.category(sign) == "Cf":
+            return True
+    return False
+
+
+_LETTERS = {f"LATIN {case} LETTER {chr(i)}" for case in ("SMALL", "CAPITAL") for i in range(65, 91)}
+
+
 def _is_direction(before: str, word: str, after: str) -> bool | None:
-    """Whether "left" or "right" between two texts is a direction; None in doubt."""
-    if _AFTER_DETERMINER.search(before) or _BEFORE_NOUN.search(after):
+    """Whether a word, or part of one, between two texts is a direction; None in doubt."""
+    if word not in ("left", "right"):
+        if word in _SWAP:
+            return True
+        return False if word == "左右" or _OTHER_WORD.fullmatch(word) else None
+    right = word == "right"
+    if right and _IDIOM.match(after):
+        return False
+    if after.startswith("-"):
+        return True if _COMPOUND.match(after) else None
+    if _AFTER_PART.search(before) or _AFTER_ARTICLE.search(before):
+        return None if right and _CLAIM.match(after) else True
+    if _BEFORE_PLACE.match(after):
+        return _before_place(before, right)
+    if right and _BEFORE_STOP.match(after) and _AFTER_ALL.search(before):
+        return False
+    if _AFTER_LEAVING.search(before) or before.endswith("-"):
+        return None
+    return _in_list(before, right, after)
+
+
+def _before_place(before: str, right: bool) -> bool | None:
+    """ "right in front of" and the like, without an article before it."""
+    verb, preposition = _AFTER_VERB.search(before), _AFTER_PREPOSITION.search(before)
+    if not right:
+        return True if preposition or verb else None
+    return None if verb or preposition or _AFTER_PARTICIPLE.search(before) else False
+
+
+def _in_list(before: str, right: bool, after: str) -> bool | None:
+    if _AFTER_PREPOSITION.search(before) or _AFTER_VERB.search(before) or _BEFORE_OF.match(after):
         return True
-    verb = _AFTER_VERB.search(before) is not None
-    if _BEFORE_PLACE.search(after):
-        return None if verb or word.lower() == "left" else False
-    if verb or (not before.strip() and _BEFORE_STOP.search(after)):
+    other = "left" if right else "right"
+    if re.match(rf"\s*(?:and|or|to|/|&)\s*{other}\b", after, re.IGNORECASE):
         return True
-    return None
+    if re.search(rf"\b{other}\s*(?:and|or|/|&)\s*$", before, re.IGNORECASE):
+        return True
+    if _BEFORE_NOUN.match(after) and _AFTER_OTHER.search(before):
+        return True
+    begins = not before.strip()
+    alone = _BEFORE_STOP.match(after) and (begins or _AFTER_STOP.search(before))
+    # "Right, the white car": no direction.
+    return True if alone and not (right and begins and after.lstrip().startswith(",")) else None
 
 
 def _swap(word: str) -> str:

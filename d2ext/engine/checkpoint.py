@@ -112,7 +112,8 @@ def load_weights(
 
     Args:
         source: file that ``state`` comes from, for the messages.
-        optional: prefixes of names that may be absent from the file or from the model.
+        optional: prefixes of names that may be absent from the file or from the model, beside those in the
+            model's own ``optional_state``.
 
     Raises:
         ValueError: in one line the file, the first parameter that does not fit, and both shapes; numbers of
@@ -122,9 +123,10 @@ def load_weights(
     prefix = "module." if state and all(name.startswith("module.") for name in state) else ""
     given = {name[len(prefix) :]: value for name, value in state.items()}
     expected = model.state_dict()
+    optional = (*optional, *getattr(model, "optional_state", ()))
 
     def required(names: set[str]) -> list[str]:
-        return sorted(name for name in names if not name.startswith(tuple(optional)))
+        return sorted(name for name in names if not name.startswith(optional))
 
     for name in sorted(given.keys() & expected.keys()):
         if _kind(given[name]) != _kind(expected[name]):

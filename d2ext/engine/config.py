@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
 from detectron2.config import CfgNode, get_cfg
+from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY
 
+from d2ext.checks import Expected, check_values, declare, every, number, one_of, whole
 from d2ext.yaml_config import merge_config
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -23,8 +26,12 @@ def add_engine_config(cfg: CfgNode) -> None:
     # empty. Empty: none.
     cfg.MODEL.BACKBONE.WEIGHTS = ""
 
-    # "AdamW" or "SGD" (which reads SOLVER.MOMENTUM and SOLVER.NESTEROV).
+    # "AdamW", "Adam" (whose weight decay is a part of the gradient) or "SGD" (which reads SOLVER.MOMENTUM and
+    # SOLVER.NESTEROV).
     cfg.SOLVER.OPTIMIZER = "AdamW"
+    # Where WarmupMultiStepLR lowers the rate, as shares of SOLVER.MAX_ITER, in place of SOLVER.STEPS; empty:
+    # those iterations.
+    cfg.SOLVER.STEP_SHARES = ()
     # SOLVER.BASE_LR is multiplied by these for parameters of modules named `backbone` and `text_encoder`; 0
     # leaves them as they are, and their gradients are not computed.
     cfg.SOLVER.BACKBONE_MULTIPLIER = 1.0
@@ -86,6 +93,37 @@ def add_engine_config(cfg: CfgNode) -> None:
     cfg.TEST.PICTURES = 4
 
 
+def _is_device(name: str) -> bool:
+    return bool(torch.device(name))
+
+
+declare(
+    {
+        "MODEL.DEVICE": Expected("cpu, cuda, or cuda:N", _is_device),
+        "MODEL.META_ARCHITECTURE": Expected("the name of a model", lambda x: x in META_ARCH_REGISTRY),
+        "MODEL.BACKBONE.NAME": Expected("the name of a backbone", lambda x: x in BACKBONE_REGISTRY),
+        "MODEL.PIXEL_MEAN": every(number(), 3),
+        "MODEL.PIXEL_STD": every(number(above=0), 3),
+        "SOLVER.OPTIMIZER": one_of("AdamW", "Adam", "SGD"),
+        "SOLVER.STEP_SHARES": every(number(0, 1)),
+        "SOLVER.BASE_LR": number(0),
+        "SOLVER.BACKBONE_MULTIPLIER": number(0),
+        "SOLVER.TEXT_MULTIPLIER": number(0),
+        "SOLVER.CLIP_GRADIENTS.CLIP_TYPE": one_of("full_model", "value", "norm"),
+        "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": number(above=0),
+        "SOLVER.IMS_PER_BATCH": whole(1),
+        "SOLVER.MAX_ITER": whole(0),
+        "SOLVER.MAX_MINUTES": number(0),
+        "SOLVER.LOOK_PERIOD": whole(1),
+        "SOLVER.WARMUP_ITERS": whole(0),
+        "SOLVER.CHECKPOINT_PERIOD": whole(1),
+        "SOLVER.PATIENCE": whole(0),
+        "SOLVER.EMA.DECAY": Expected("a number of at least 0 and less than 1", lambda x: 0 <= x < 1),
+        "TEST.EVAL_PERIOD": whole(0),
+        "TEST.PICTURES": whole(0),
+    }
+)
+
 #: Keys that name files or folders of weights. A relative path is looked for in the working folder and then in
 #: this repository, so that a config finds the weights that are shipped with it from anywhere.
 WEIGHTS_KEYS = (
@@ -110,7 +148,8 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not YAML, a value of another type, or a key without a value.
+        ValueError: not YAML, a value of another type or one that its key cannot have (see
+            :mod:`d2ext.checks`), or a key without a value.
         KeyError: a key of ``options`` that does not exist.
     """
     cfg = get_cfg()
@@ -124,6 +163,7 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
     for key in WEIGHTS_KEYS:
         _find_weights(cfg, key)
     cfg.freeze()
+    check_values(cfg)
     return cfg
 
 

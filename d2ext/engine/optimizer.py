@@ -53,15 +53,16 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
     if not groups:
         raise ValueError(f"{type(model).__name__} has no trainable parameter")
     optimizer: torch.optim.Optimizer
-    if solver.OPTIMIZER == "AdamW":
+    if solver.OPTIMIZER in ("AdamW", "Adam"):
         # One kernel for all parameters; on the CPU the results would differ by rounding.
         fused = all(p.is_cuda for group in groups for p in group["params"]) or None
-        optimizer = torch.optim.AdamW(groups, lr=solver.BASE_LR, fused=fused)
+        kind = torch.optim.AdamW if solver.OPTIMIZER == "AdamW" else torch.optim.Adam
+        optimizer = kind(groups, lr=solver.BASE_LR, fused=fused)
         optimizer.register_load_state_dict_pre_hook(_keep_own_kernels)
     elif solver.OPTIMIZER == "SGD":
         optimizer = torch.optim.SGD(groups, solver.BASE_LR, solver.MOMENTUM, nesterov=solver.NESTEROV)
     else:
-        raise ValueError(f"SOLVER.OPTIMIZER is {solver.OPTIMIZER!r}, expected 'AdamW' or 'SGD'")
+        raise ValueError(f"SOLVER.OPTIMIZER is {solver.OPTIMIZER!r}, expected 'AdamW', 'Adam' or 'SGD'")
 
     if not solver.CLIP_GRADIENTS.ENABLED:
         return optimizer

@@ -19,6 +19,7 @@ from d2ext.engine.checkpoint import D2Checkpointer
 from d2ext.engine.config import load_config
 from d2ext.engine.launch import default_setup, set_tf32
 from d2ext.engine.precision import inference_autocast
+from d2ext.engine.preflight import check_device, check_run
 from d2ext.engine.report import write_report
 from d2ext.engine.trainer import BaseTrainer
 from d2ext.modeling import optimize_for_inference
@@ -42,6 +43,7 @@ def train_or_evaluate(
         results by dataset of an evaluation.
     """
     cfg = load_config(add_keys, args.config_file, args.opts)
+    check_run(cfg, trainer_class, args.eval_only)
     default_setup(cfg, args)
     if args.eval_only:
         model = trainer_class.build_model(cfg)
@@ -78,6 +80,7 @@ class ImagePredictor(DefaultPredictor):
         if model is None:
             if not cfg.MODEL.WEIGHTS:
                 raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")
+            check_device(cfg)
             network = build_model(self.cfg).eval()
             D2Checkpointer(network).load(cfg.MODEL.WEIGHTS)
             optimize_for_inference(network, cfg.TEST.COMPILE)

@@ -156,8 +156,15 @@ class BaseTrainer(DefaultTrainer):
     loaders where its data are of another kind.
 
     Attributes:
+        model_class: what ``MODEL.META_ARCHITECTURE`` must name.
+        test_kinds, train_kinds: kinds of datasets (``evaluator_type``) that can be evaluated, and trained on
+            where these are others.
         evaluated: the model that evaluation uses and checkpoints hold as "model": ``model`` or its average.
     """
+
+    model_class: type[nn.Module] = nn.Module
+    test_kinds: tuple[str, ...] = ()
+    train_kinds: tuple[str, ...] = ()
 
     def __init__(self, cfg: CfgNode) -> None:
         check_config(cfg)
@@ -317,6 +324,14 @@ class BaseTrainer(DefaultTrainer):
             f"{type(model).__name__}: {total / 1e6:.2f} M parameters, {trainable / 1e6:.2f} M of them trained"
         )
         return model
+
+    @classmethod
+    def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
+        if cfg.SOLVER.STEP_SHARES:
+            cfg = cfg.clone()
+            cfg.defrost()
+            cfg.SOLVER.STEPS = tuple(round(share * cfg.SOLVER.MAX_ITER) for share in cfg.SOLVER.STEP_SHARES)
+        return super().build_lr_scheduler(cfg, optimizer)
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:

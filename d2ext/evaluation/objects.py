@@ -19,6 +19,8 @@ _CHUNK = 1 << 20  # pairs of one image compared at a time
 
 #: Type of rows that mark a region whose objects are not labelled.
 REGION = "dontcare"
+#: KITTI's alpha of objects for which it was not worked out.
+NOT_COMPUTED = -10.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class ObjectTable:
 
     @classmethod
     def from_rows(cls, images: Sequence[Sequence[Mapping[str, Any]]], names: Sequence[str]) -> ObjectTable:
-        """Columns of dataset annotations or of predictions.
+        """Columns of dataset annotations or of predictions. An ``alpha`` of -10 (KITTI: not computed) follows
+        from yaw and place.
 
         Args:
             images: rows of each image with ``bbox``, ``location``, ``dimensions``, ``yaw``, ``alpha`` and
@@ -61,6 +64,13 @@ class ObjectTable:
         rows = [row for image in images for row in image]
         vectors = [[*row["bbox"], *row["location"], *row["dimensions"]] for row in rows]
         numbers = np.array(vectors, dtype=np.float64).reshape(-1, 10)
+        columns = {
+            field: np.array([row.get(field, 0.0) for row in rows], dtype=np.float64)
+            for field in ("yaw", "alpha", "truncated", "occluded", "score")
+        }
+        unknown = (columns["alpha"] == NOT_COMPUTED) & (numbers[:, 7:] != 0).any(axis=1)
+        computed = columns["yaw"] - np.arctan2(numbers[:, 4], numbers[:, 6])
+        columns["alpha"] = np.where(unknown, computed, columns["alpha"])
         return cls(
             image=np.repeat(np.arange(len(images)), [len(image) for image in images]),
             kind=np.array([names[row["category_id"]] for row in rows], dtype=np.str_),
@@ -68,10 +78,7 @@ class ObjectTable:
             location=numbers[:, 4:7],
             dimensions=numbers[:, 7:],
             outside=np.zeros(len(rows), dtype=bool),
-            **{
-                field: np.array([row.get(field, 0.0) for row in rows], dtype=np.float64)
-                for field in ("yaw", "alpha", "truncated", "occluded", "score")
-            },
+            **columns,
         )
 
     def __len__(self) -> int:

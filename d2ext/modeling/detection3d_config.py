@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 
+from d2ext.checks import Expected, declare, number, whole
 from d2ext.modeling.backbone import add_backbone_config
 
 
@@ -61,6 +62,30 @@ def _add_shared(cfg: CfgNode) -> None:
     )
     # Least score of a detection.
     c.SCORE_THRESHOLD = 0.05
+
+
+_SIZES = (
+    "NUM_BOXES", "NUM_HEADS", "HIDDEN_DIM", "ATTENTION_HEADS", "FFN_DIM", "POOL_SIZE", "DYNAMIC_DIM",
+    "HEAD_DIM", "NUM_BINS",
+)  # fmt: skip
+declare(
+    {
+        **{f"MODEL.DETECTION3D.{name}": whole(1) for name in _SIZES},
+        "MODEL.DETECTION3D.SCORE_THRESHOLD": number(),
+        "MODEL.DETECTION3D.LOSS_WEIGHTS": Expected(
+            "numbers of at least 0", lambda x: all(number(0).holds(weight) for weight in x.values())
+        ),
+        "MODEL.DIFFUSION.TIMESTEPS": whole(1),
+        "MODEL.DIFFUSION.STEPS": whole(1),
+        "MODEL.DIFFUSION.SCALE": number(above=0),
+        "MODEL.DIFFUSION.RENEWAL_THRESHOLD": number(),
+        "MODEL.DIFFUSION.NMS_THRESHOLD": number(0, 1),
+        **{
+            f"MODEL.DETR.{name}": whole(1)
+            for name in ("ENCODER_LAYERS", "DECODER_LAYERS", "NUM_HEADS", "FFN_DIM")
+        },
+    }
+)
 
 
 def _add_diffusion(cfg: CfgNode) -> None:

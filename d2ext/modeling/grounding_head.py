@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -69,6 +70,27 @@ class HeadMaps(NamedTuple):
     existence: Tensor | None
 
 
+class HeadReading(NamedTuple):
+    """What the losses of S sentences about images of one size are made of; ``sentence`` (S, text_dim)."""
+
+    maps: HeadMaps
+    sentence: Tensor
+    views: SentenceViews
+    targets: GroundingTargets
+
+
+class _Terms(NamedTuple):
+    """The terms of one :class:`HeadReading`: counts (3,) of targets, sentences and weighted cells, sums of
+    losses by name; and for N cells raw boxes and their views, first and refined, what they should be, and
+    weight (N,)."""
+
+    counts: Tensor
+    sums: dict[str, Tensor]
+    looks: list[tuple[dict[str, Tensor], ObjectViews]]
+    objects: ObjectTargets
+    weight: Tensor
+
+
 class GroundingHead(nn.Module):
     """Heat map and existence per sentence, and a :class:`Box3DHead` at the peaks (training: at the targets).
 
@@ -134,11 +156,28 @@ class GroundingHead(nn.Module):
             looks.append(self.refinement(*looks[0], views.detail, image, views.stride))
         return looks
 
-    def losses(
+    def losses(self, parts: Sequence[HeadReading]) -> dict[str, Tensor]:
+        """All losses of a batch of sentences, in parts by the size of their image: means over the batches of
+        all processes together; box terms count each target's cell and its four neighbours, before and after
+        refinement."""
+        terms = [self._terms(*part) for part in parts]
+        num_targets, num_sentences, num_cells = loss_normalizer(torch.stack([t.counts for t in terms]).sum(0))
+        counts = {"loss_heatmap": num_targets, "loss_select": num_targets, "loss_exist": num_sentences}
+        losses = {k: torch.stack([t.sums[k] for t in terms]).sum() / counts[k] for k in terms[0].sums}
+        objects = ObjectTargets.cat([t.objects for t in terms])
+        weight = torch.cat([t.weight for t in terms])
+        for look in zip(*(t.looks for t in terms), strict=True):
+            raw = {k: torch.cat([one[k] for one, _ in look]) for k in look[0][0]}
+            seen = ObjectViews.cat([view for _, view in look])
+            kind = F.cross_entropy(raw["classes"], objects.classes, reduction="none")
+            of_boxes = self.box_head.losses(raw, seen, objects, weight, parts[0].views.stride)
+            of_boxes["loss_class"] = (kind * weight).sum() / num_cells
+            losses |= {k: losses.get(k, 0.0) + v for k, v in of_boxes.items()}
+        return {k: v * self.loss_weights.get(k, 1.0) for k, v in losses.items()}
+
+    def _terms(
         self, maps: HeadMaps, sentence: Tensor, views: SentenceViews, targets: GroundingTargets
-    ) -> dict[str, Tensor]:
-        """All losses of a batch of sentences, means over the batches of all processes together; box terms
-        count each target's cell and its four neighbours, before and after refinement."""
+    ) -> _Terms:
         features, logits, existence = maps
         height, width = logits.shape[-2:]
         cells = _cells(targets.anchor, views.stride, width, height)
@@ -153,8 +192,7 @@ class GroundingHead(nn.Module):
         heat = gaussian_heatmaps(
             cells, (box[:, 2:] - box[:, :2]) / views.stride, of_target, len(logits), height, width
         )
-        num_targets, num_sentences, num_cells = loss_normalizer(totals)
-        losses = {"loss_heatmap": heatmap_focal_loss(logits, heat, views.valid).sum() / num_targets}
+        sums = {"loss_heatmap": heatmap_focal_loss(logits, heat, views.valid).sum()}
         if existence is not None:
             selection = selection_loss(
                 logits[of_target, cells[:, 1], cells[:, 0]],
@@ -164,14 +202,10 @@ class GroundingHead(nn.Module):
                 len(logits),
             )
             existing = F.binary_cross_entropy_with_logits(existence, exists.float(), reduction="none")
-            losses["loss_select"] = selection.sum() / num_targets
-            losses["loss_exist"] = existing.sum() / num_sentences
-        for raw, seen in self._boxes(features, sentence, views, owner, near):
-            kind = F.cross_entropy(raw["classes"], objects.classes, reduction="none")
-            of_boxes = self.box_head.losses(raw, seen, objects, weight, views.stride)
-            of_boxes["loss_class"] = (kind * weight).sum() / num_cells
-            losses |= {k: losses.get(k, 0.0) + v for k, v in of_boxes.items()}
-        return {k: v * self.loss_weights.get(k, 1.0) for k, v in losses.items()}
+            sums["loss_select"] = selection.sum()
+            sums["loss_exist"] = existing.sum()
+        looks = self._boxes(features, sentence, views, owner, near)
+        return _Terms(totals, sums, looks, objects, weight)
 
     def decode(self, maps: HeadMaps, sentence: Tensor, views: SentenceViews, topk: int) -> Grounded:
         """At most ``topk`` peaks of every sentence with their boxes, best first inside a sentence.

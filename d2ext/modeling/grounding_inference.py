@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import torch
 from detectron2.structures import Instances
-from torch import Tensor
+from torch import Tensor, nn
 
 from d2ext.modeling.box3d_head import ObjectBoxes
 from d2ext.modeling.grounding_head import Grounded
-from d2ext.modeling.records import predicted_instances, stack_images
+from d2ext.modeling.records import predicted_instances, size_groups, stack_images
+from d2ext.modeling.text_encoder import SentenceTokenizer
 from d2ext.structures import bev_iou, transfer
 
 
@@ -48,6 +49,11 @@ class EncodedSentences(NamedTuple):
     vectors: Tensor
     mask: Tensor
 
+    def rows(self, start: int, end: int) -> EncodedSentences:
+        """Some of the sentences."""
+        levels = [level[start:end] for level in self.levels]
+        return EncodedSentences(levels, self.vectors[start:end], self.mask[start:end])
+
 
 class GroundingInference(ABC):
     """Answers to sentences, given what encodes images, encodes sentences and brings both together.
@@ -65,6 +71,7 @@ class GroundingInference(ABC):
         keep_sentences: sentences that were just asked of another image are not encoded again, as for a camera
             that always looks for the same; not for use while the weights change.
         kept: the last sentences and what they were encoded to.
+        tokenizer: of the sentences.
     """
 
     device: torch.device
@@ -78,6 +85,7 @@ class GroundingInference(ABC):
     sentence_chunk: int
     keep_sentences: bool = False
     kept: tuple[tuple[str, ...], EncodedSentences] | None = None
+    tokenizer: SentenceTokenizer
 
     @abstractmethod
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
@@ -98,15 +106,25 @@ class GroundingInference(ABC):
         pixels), pred_boxes3d, scores, pred_classes, pred_yaw (rad), best first, on the host; every image is
         encoded once.
         """
-        images = self.encode_images(batched_inputs)
-        found = [self.found(images.image(i), x) for i, x in enumerate(batched_inputs)]
+        found: dict[int, list[Grounded]] = {}
+        for group in self.size_groups(batched_inputs):
+            images = self.encode_images([batched_inputs[i] for i in group])
+            found |= {i: self.found(images.image(n), batched_inputs[i]) for n, i in enumerate(group)}
         # The device is given all of its work before the host waits for the first answer.
-        chunks = iter(on_host([chunk for of_image in found for chunk in of_image]))
-        pairs = zip(found, batched_inputs, strict=True)
+        ordered = [found[i] for i in range(len(batched_inputs))]
+        chunks = iter(on_host([chunk for of_image in ordered for chunk in of_image]))
+        pairs = zip(ordered, batched_inputs, strict=True)
         return [{"grounding": self.answers([next(chunks) for _ in f], x)} for f, x in pairs]
 
+    def size_groups(self, batched_inputs: list[dict]) -> list[list[int]]:
+        """The mapper dicts, by index, that are encoded together (see
+        :func:`d2ext.modeling.records.size_groups`): norms and pooling count the padding of a map."""
+        model = self if isinstance(self, nn.Module) else None
+        sizes = [x["image"].shape[-2:] for x in batched_inputs]
+        return list(size_groups(sizes, self.size_divisibility, model).values())
+
     def encode_images(self, batched_inputs: list[dict]) -> EncodedImages:
-        """Mapper dicts -> the encoded images."""
+        """Mapper dicts of one of :meth:`size_groups` -> the encoded images."""
         size = self.size_divisibility
         return self.image_branch(*stack_images(batched_inputs, self.pixel_mean, self.pixel_std, size))
 
@@ -126,10 +144,9 @@ class GroundingInference(ABC):
         """The sentences, encoded together, ``sentence_chunk`` at a time."""
         if not record["sentences"]:
             return
-        levels, vectors, mask = self._encoded(tuple(record["sentences"]))
-        for start in range(0, len(mask), self.sentence_chunk):
-            part = slice(start, start + self.sentence_chunk)
-            yield EncodedSentences([level[part] for level in levels], vectors[part], mask[part])
+        encoded = self._encoded(tuple(record["sentences"]))
+        for start in range(0, len(encoded.mask), self.sentence_chunk):
+            yield encoded.rows(start, start + self.sentence_chunk)
 
     def _encoded(self, sentences: tuple[str, ...]) -> EncodedSentences:
         if self.kept is not None and self.kept[0] == sentences:

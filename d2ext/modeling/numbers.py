@@ -15,9 +15,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+#: Digits and whatever joins them without a plain space: one number, or none that can be told.
+_RUN = re.compile(r"(?:(?<![\w.])\.)?\d+(?:(?:[.,:/_·٫٬'’\u00a0\u2009\u202f]|[eE][+-]?)\d+)*[¼½¾⅓⅔⅛⅜⅝⅞]?")
+_DECIMAL = re.compile(r"\d*\.?\d+")
+#: 34,5.
+_COMMA = re.compile(r"\d+,(?:\d{1,2}|\d{4,})|0,\d+")
+#: 1,200.5 and 1.200,5.
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?P<sign>[,'’\u00a0\u2009\u202f])\d{3}(?:(?P=sign)\d{3})*(?:\.\d+)?")
+_POINTS = re.compile(r"[1-9]\d{0,2}(?:(?:\.\d{3})+,\d+|(?:\.\d{3}){2,})")
+_MINUS = re.compile(r"(?:^|[^A-Za-z0-9\s.,)]|(?<!\d)\s)[-\u2212\u2010-\u2014]$")
+#: Groups by plain spaces: 1 200, or a 1 and a 200.
+_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d.,]\d|\d)")
+_WIDE_COMMA = re.compile(r"(?<=[０-９])，(?=[０-９])")
+_WIDE = {ord("０") + i: str(i) for i in range(10)} | {ord("．"): "."}
 _LEAST, _GREATEST = 0.3, 150.0  # the bins' range in metres; values outside fall into the outermost bins
 _BINS = 24
+_LIMIT = 1e9  # what is larger is no quantity
 NUMBER_DIM = 2 + _BINS
 
 
@@ -29,16 +42,36 @@ def number_values(text: str, offsets: Sequence[tuple[int, int]]) -> np.ndarray:
         offsets: (L, 2) first and last-plus-one character of each token; empty spans for special tokens.
 
     Returns:
-        (L,) float32, NaN for tokens that hold no part of a number; the last of several numbers in a token.
+        (L,) float32, NaN for tokens that hold no part of a number, or of one that cannot be told (12.5.3,
+        12:30) or is negative; the last of several numbers in a token.
     """
     at = np.full(len(text) + 1, np.nan, dtype=np.float32)
-    for match in _NUMBER.finditer(text):
-        at[match.start() : match.end()] = float(match.group())
+    text = _WIDE_COMMA.sub(",", text).translate(_WIDE)
+    for match in _RUN.finditer(text):
+        value = _value(match.group())
+        if not _MINUS.search(text[max(0, match.start() - 3) : match.start()]):
+            at[match.start() : match.end()] = value
+    for match in _GROUPS.finditer(text):
+        at[match.start() : match.end()] = np.nan
     # A token may hold more than the number, as "m3" or "5米": look back from its end for a character of one.
     last = np.maximum.accumulate(np.where(np.isnan(at), -1, np.arange(len(at))))
     start, end = np.asarray(offsets, dtype=np.int64).reshape(-1, 2).T
     found = last[end - 1]
     return np.where((end > start) & (found >= start), at[found], np.float32("nan"))
+
+
+def _value(run: str) -> float:
+    """The value of digits and signs, NaN if they are not surely one number."""
+    if _THOUSANDS.fullmatch(run):
+        run = re.sub(r"[^\d.]", "", run)
+    elif _POINTS.fullmatch(run):
+        run = run.replace(".", "").replace(",", ".")
+    elif _COMMA.fullmatch(run):
+        run = run.replace(",", ".")
+    elif not _DECIMAL.fullmatch(run):
+        return math.nan
+    value = float(run)
+    return value if value < _LIMIT else math.nan
 
 
 def number_features(values: Tensor) -> Tensor:

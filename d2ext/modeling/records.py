@@ -6,10 +6,34 @@ from collections.abc import Sequence
 
 import torch
 from detectron2.structures import Boxes, ImageList, Instances
-from torch import Tensor
+from detectron2.utils import comm
+from torch import Tensor, nn
 
 from d2ext.modeling.box3d_head import ObjectBoxes, ObjectTargets
 from d2ext.structures import Boxes3D, constant, transfer
+
+
+def size_groups(
+    sizes: Sequence[Sequence[int]], divisibility: int, model: nn.Module | None = None
+) -> dict[tuple[int, int], list[int]]:
+    """The images that go through a network together: those which have one size once padded to multiples of
+    ``divisibility``. So an image is padded in a batch as it is alone, and no layer sees the others' size.
+
+    Args:
+        sizes: height and width of each image.
+        model: in training. If its layers take statistics over several processes (SyncBN), which then all must
+            make the same number of passes, there is one group of all images, padded to the largest.
+
+    Returns:
+        The indices of the images of each padded (height, width), in order of first appearance.
+    """
+    step = max(divisibility, 1)
+    padded = [(-(-height // step) * step, -(-width // step) * step) for height, width in sizes]
+    if model is not None and model.training and comm.get_world_size() > 1:
+        if any(isinstance(m, nn.SyncBatchNorm) and m.training for m in model.modules()):
+            largest = max(height for height, _ in padded), max(width for _, width in padded)
+            return {largest: list(range(len(padded)))}
+    return {shape: [i for i, s in enumerate(padded) if s == shape] for shape in dict.fromkeys(padded)}
 
 
 def stack_images(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +23,9 @@ from d2ext.reading import one_line
 from d2ext.structures import transfer
 
 PACKAGE_PREFIX = "d2ext://"
+PIECE = 2.5  # letters of a piece of a word
+_CJK = "\u3400-\u4dbf\u4e00-\u9fff"
+_WORD = re.compile(rf"[{_CJK}]|[^\W\d_{_CJK}]+")
 LENGTH_STEP = 16  # batches are padded to a multiple of this, so that kernels meet few shapes
 
 
@@ -83,6 +88,22 @@ class SentenceTokenizer:
                 )
         numbers = map(number_values, sentences, tokens["offset_mapping"])
         return ids, list(numbers)
+
+    def unknown_words(self, text: str) -> tuple[list[str], int]:
+        """The words of a sentence that mean nothing to the encoder, and how many words there are.
+
+        Such a word is cut into pieces of less than ``PIECE`` letters on average, or not represented at all;
+        numbers do not count, and a Chinese character is a word.
+        """
+        tokens = self.backend(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        ids, (starts, ends) = tokens["input_ids"], [*zip(*tokens["offset_mapping"], strict=True)] or [(), ()]
+        words, unknown = list(_WORD.finditer(text)), []
+        for word in words:
+            mine = ids[bisect_right(ends, word.start()) : bisect_left(starts, word.end())]
+            cut = len(mine) > 1 and len(word.group()) < PIECE * len(mine)
+            if cut or not mine or self.backend.unk_token_id in mine:
+                unknown.append(word.group())
+        return unknown, len(words)
 
     def pad(self, ids: list[list[int]], numbers: list[np.ndarray]) -> Tokens:
         """One batch of what :meth:`tokenize` gives for at least one sentence."""

@@ -21,15 +21,25 @@ class Camera:
     def __init__(self, P: Any, image_size: tuple[int, int]) -> None:
         """
         Args:
-            P: (3, 4) tensor, array or nested list whose third row is (0, 0, 1, t).
-            image_size: (height, width).
+            P: (3, 4) tensor, array or nested list whose third row is (0, 0, 1, t); or intrinsics (3, 3),
+                which stand for a fourth column of zeros.
+            image_size: (height, width), such as ``image.shape[:2]``.
 
         Raises:
             ValueError: P or the size is malformed.
         """
-        P = torch.as_tensor(P)
+        try:
+            P = torch.as_tensor(P)
+            height, width = (int(n) for n in image_size)
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+            raise ValueError(
+                "camera: expected a 3x4 projection matrix of numbers and an image size (height, width), got "
+                f"{type(P).__name__} and {image_size!r}"[:140]
+            ) from error
         if not P.is_floating_point():
             P = P.to(torch.get_default_dtype())
+        if P.shape == (3, 3):
+            P = torch.cat([P, P.new_zeros(3, 1)], 1)
         if P.shape != (3, 4):
             raise ValueError(f"camera: expected a 3x4 projection matrix, got shape {tuple(P.shape)}")
         if not bool(torch.isfinite(P).all()):
@@ -38,7 +48,6 @@ class Camera:
             raise ValueError(f"camera: expected the third row 0 0 1 t, got {P[2].tolist()}")
         if not (P[0, 0] > 0 and P[1, 1] > 0):
             raise ValueError(f"camera: expected positive focal lengths, got {P[0, 0]:g} and {P[1, 1]:g}")
-        height, width = (int(n) for n in image_size)
         if height <= 0 or width <= 0:
             raise ValueError(f"camera: expected a positive image size (height, width), got {image_size}")
         self.P = P

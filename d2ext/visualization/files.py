@@ -10,25 +10,33 @@ import numpy as np
 from d2ext.files import write_bytes
 
 
-def check_picture_path(path: Path) -> None:
+def check_picture_path(path: str | Path) -> None:
     """Find out before the work whether a picture can be written there.
 
     Raises:
         FileNotFoundError, ValueError: no such folder, or a name whose ending is no format of pictures.
     """
+    path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: no folder {path.parent} to write to")
     if not cv2.haveImageWriter(str(path)):
         raise ValueError(f"{path}: expected a picture name such as out.png")
 
 
-def write_picture(path: Path, picture: np.ndarray) -> None:
+def write_picture(path: str | Path, picture: np.ndarray) -> None:
     """Write (H, W, 3) uint8 BGR in the format of the name.
 
     Raises:
-        ValueError: the format cannot hold it.
+        ValueError: no picture, no name of a picture, or one of a format that cannot hold it.
     """
-    ok, data = cv2.imencode(path.suffix, picture)
+    path = Path(path)
+    if not isinstance(picture, np.ndarray) or picture.dtype != np.uint8:
+        kind = getattr(picture, "dtype", type(picture).__name__)
+        raise ValueError(f"{path}: expected a picture (H, W, 3) uint8 in BGR, got {kind}")
+    try:
+        ok, data = cv2.imencode(path.suffix, picture)
+    except cv2.error:
+        ok = False
     if not ok:
-        raise ValueError(f"{path}: could not encode the picture")
+        raise ValueError(f"{path}: could not encode the picture, expected a name such as out.png")
     write_bytes(path, data.tobytes())

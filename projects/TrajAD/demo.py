@@ -5,9 +5,9 @@
         --input tracks.csv --output out.png --json out.json \\
         --opts MODEL.WEIGHTS projects/TrajAD/weights/trajad_synthtraffic.safetensors
 
-Of a recording (CSV) the JSON names the vehicles of each region, the most likely cause first, with times and
-positions, and the vehicles of the whole recording. Of an image, such as a graph that was drawn before, it has
-the regions only.
+Of a recording (.csv, .txt, .xml) the JSON names the vehicles of each region, the most likely cause first,
+with times and positions, and the vehicles of the whole recording. Of an image, such as a graph that was drawn
+before, it has the regions only.
 """
 
 from __future__ import annotations
@@ -17,18 +17,27 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
-from d2ext_cli import CommandParser, add_config_file, add_options, existing_file, output_file, run_command
+from d2ext_cli import (
+    LAYOUTS,
+    CommandParser,
+    add_config_file,
+    add_options,
+    existing_file,
+    output_file,
+    run_command,
+)  # fmt: skip
 
-COLUMNS = ("dair_v2x_seq", "highd", "plain")  # of d2ext.data.trajectories.COLUMN_MAPS
 LABELLED = 3  # vehicles in the label of a region
 
 
 def build_parser() -> CommandParser:
     parser = CommandParser(__doc__)
     add_config_file(parser, "TrajAD")
-    parser.add_argument("--input", required=True, type=existing_file, help="recording (.csv), or an image")
+    parser.add_argument(
+        "--input", required=True, type=existing_file, help="recording (.csv, .txt, .xml), or an image"
+    )
     parser.add_argument("--road", type=existing_file, help="road.json of a recording with x and y")
-    parser.add_argument("--columns", choices=COLUMNS, default="plain", help="names of the CSV's columns")
+    parser.add_argument("--layout", "--columns", choices=LAYOUTS, help="INPUT.RECORDING.LAYOUT")
     parser.add_argument("--output", required=True, type=output_file, help="picture to write")
     parser.add_argument("--json", type=output_file, help="score, regions and vehicles to write")
     add_options(parser)
@@ -38,8 +47,10 @@ def build_parser() -> CommandParser:
 def main(args: argparse.Namespace) -> None:
     import cv2
 
+    from d2ext.data.formats.trajectories import is_recording
     from d2ext.data.image_io import read_image, resize
-    from d2ext.data.trajectories import COLUMN_MAPS, SpaceTimeGraph, read_road, read_tracks, suspects
+    from d2ext.data.recordings import read_recording
+    from d2ext.data.trajectories import SpaceTimeGraph, suspects
     from d2ext.engine import load_config
     from d2ext.evaluation import write_json
     from d2ext.files import write_bytes
@@ -50,17 +61,13 @@ def main(args: argparse.Namespace) -> None:
 
     if cv2.haveImageWriter(str(args.output)) is False:
         raise ValueError(f"{args.output}: expected a picture name such as out.png")
-    cfg = load_config(add_trajad_config, args.config_file, args.opts)
+    layout = ["INPUT.RECORDING.LAYOUT", args.layout] if args.layout else []
+    cfg = load_config(add_trajad_config, args.config_file, [*layout, *args.opts])
     threshold = cfg.TEST.THRESHOLD
 
-    if args.input.suffix.lower() == ".csv":
-        road = None if args.road is None else read_road(args.road)
-        tracks = read_tracks(args.input, COLUMN_MAPS[args.columns], road)
+    if is_recording(args.input):
+        tracks = read_recording(cfg, args.input, args.road)
         subject, heat_map = TrajADPredictor(cfg).recording(tracks)
-        if not len(subject.track):
-            spec = subject.spec
-            where = f"lanes {', '.join(map(str, spec.lanes))} from {spec.start:g} to {spec.end:g} m"
-            raise ValueError(f"{args.input}: no vehicle on {where} (INPUT.GRAPH)")
     else:
         subject = read_image(args.input)
         found = TrajADPredictor(cfg)(resize(subject, tuple(cfg.INPUT.SIZE)))

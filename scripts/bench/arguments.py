@@ -65,6 +65,7 @@ def diffusion(parser: argparse.ArgumentParser) -> None:
 
 def trajad(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config-file", type=config_file, default=str(TRAJAD_CONFIG))
+    parser.add_argument("--dtype", default="auto", help="TEST.DTYPE of the model")
     parser.add_argument("--widths", nargs="+", type=integer(1), default=[256, 512, 1024], help="columns")
     parser.add_argument("--tokens", nargs="+", type=integer(1), default=[1024, 4096, 16384, 65536])
     parser.add_argument(

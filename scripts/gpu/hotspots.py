@@ -35,17 +35,18 @@ def run(task: Task) -> None:
     smoke = task.context.smoke
     precision = "float32" if smoke else "bfloat16"
     with without_kernel():
-        training = Training("U2ENet", task.context, precision)
+        name = "TrajAD" if smoke else "U2ENet"
+        training = Training(name, task.context, precision)
         size = 2 if smoke else 16
         with training.steps(size) as step:
-            _look(task, f"{precision}, training step, batch {size}", step)
+            _look(task, f"{name}, {precision}, training step, batch {size}", step)
         del training
         free_memory()
         if smoke or task.left() < 8:
             return
         inference = Inference("U2ENet", task.context, precision)
         records = batch(inference.cfg, 1, ASKED, training=False)
-        _look(task, f"{precision}, one image with {ASKED} new sentences", inference.call(records))
+        _look(task, f"{name}, {precision}, one image with {ASKED} new sentences", inference.call(records))
 
 
 def _look(task: Task, what: str, step: Callable[[], object]) -> None:
@@ -63,14 +64,14 @@ def _look(task: Task, what: str, step: Callable[[], object]) -> None:
     events = profiler.key_averages()
     _write(task, what, events, steps)
     part = task.part
-    part.table(f"U2ENet, {what}: lines that wait for the GPU", "line", "times a step")
+    part.table(f"{what}: lines that wait for the GPU", "line", "times a step")
     for line, count in lines.most_common():
         part.row(line, count)
 
 
 def _write(task: Task, what: str, events: Any, steps: int) -> None:
     part = task.part
-    part.table(f"U2ENet, {what}: counts", "what", "times a step")
+    part.table(f"{what}: counts", "what", "times a step")
     for name, words in COUNTED:
         count = sum(e.count for e in events if any(word in e.key for word in words))
         part.row(name, f"{count / steps:.1f}")
@@ -80,7 +81,7 @@ def _write(task: Task, what: str, events: Any, steps: int) -> None:
         return event.self_device_time_total if on_gpu else event.self_cpu_time_total
 
     total = sum(own(e) for e in events) or 1.0
-    part.table(f"U2ENet, {what}: {total / steps / 1000:.1f} ms of {'GPU' if on_gpu else 'CPU'} time", "what",
+    part.table(f"{what}: {total / steps / 1000:.1f} ms of {'GPU' if on_gpu else 'CPU'} time", "what",
                "calls a step", "ms a step", "share")  # fmt: skip
     for event in sorted(events, key=own, reverse=True)[:TOP]:
         name = event.key.replace("|", "/")[:90]

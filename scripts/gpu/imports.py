@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Checks that a folder of gpu_wheels.sh holds what d2ext and gpu_check.py import and the GPU machine lacks.
 
 scripts/gpu/imports.py DIR
@@ -23,10 +22,11 @@ THERE = (
 )  # fmt: skip
 #: What is run there, and imports everything.
 MODULES = (
-    "d2ext", "d2ext.engine", "d2ext.projects.u2enet", "d2ext.projects.diffusion_det3d",
-    "d2ext.projects.trajad", "d2ext.data.synthroad.generate", "detectron2.model_zoo", "diffusers",
-    "fvcore.nn", "hydra", "einops", "gpu.checks", "gpu.kernel", "gpu.training", "gpu.inference",
-    "gpu.hotspots", "gpu.loader", "gpu.compiled", "gpu.train", "mamba_ssm.ops.triton.ssd_combined",
+    *(f"gpu.{name}" for name in ("checks", "kernel", "training", "inference", "hotspots")),
+    *(f"gpu.{name}" for name in ("loader", "compiled", "train")),
+    *(f"d2ext.projects.{name}" for name in ("u2enet", "diffusion_det3d", "trajad")),
+    "d2ext.data.synthroad.generate", "detectron2.model_zoo", "diffusers", "fvcore.nn", "hydra", "einops",
+    "mamba_ssm.ops.triton.ssd_combined",
 )  # fmt: skip
 
 

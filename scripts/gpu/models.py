@@ -14,17 +14,15 @@ import torch
 from bench.models import SENTENCE, full_size_config, record, roberta_folder, training_record
 from bench.report import Clock, peak_megabytes, reset_peak
 from detectron2.config import CfgNode
-from detectron2.engine import SimpleTrainer
 from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
 from torch import nn
 
-from d2ext.engine import build_optimizer, inference_autocast, load_config
-from d2ext.engine.trainer import AutocastTrainer
+from d2ext.engine import BaseTrainer, inference_autocast, load_config
 from d2ext.modeling import optimize_for_inference
-from d2ext.projects.diffusion_det3d import add_diffusion_det3d_config
-from d2ext.projects.trajad import add_trajad_config
-from d2ext.projects.u2enet import add_u2enet_config
+from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config
+from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
+from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
 
 from .runner import ROOT, Context
 
@@ -34,6 +32,11 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 #: Cell for what does not fit into the card's memory.
 TOO_LARGE = "out of memory"
 
+TRAINERS: dict[str, type[BaseTrainer]] = {
+    "U2ENet": U2ENetTrainer,
+    "DiffusionDet3D": Detection3DTrainer,
+    "TrajAD": TrajADTrainer,
+}
 CONFIGS: dict[str, tuple[Callable[[CfgNode], None], str]] = {
     "DiffusionDet3D": (add_diffusion_det3d_config, "configs/DiffusionDet3D/diffusion_r50_rope3d.yaml"),
     "TrajAD": (add_trajad_config, "configs/TrajAD/trajad_synthtraffic.yaml"),
@@ -67,7 +70,8 @@ def config(name: str, context: Context, options: Sequence[str] = (), text_layers
     """
     options = [
         "MODEL.DEVICE", context.device, "MODEL.WEIGHTS", "", "SOLVER.AMP.ENABLED", "False",
-        "TEST.DTYPE", "float32", *options,
+        "TEST.DTYPE", "float32", "DATASETS.TRAIN", "()", "DATASETS.TEST", "()",
+        "OUTPUT_DIR", str(Path(context.scratch) / name), *options,
     ]  # fmt: skip
     if context.smoke:
         add_keys, file = TINY_CONFIGS[name]
@@ -76,6 +80,8 @@ def config(name: str, context: Context, options: Sequence[str] = (), text_layers
         folder = roberta_folder(Path(context.scratch) / f"text{text_layers}", text_layers)
         return full_size_config("mono3drefer", folder, options)
     add_keys, file = CONFIGS[name]
+    if name == "DiffusionDet3D":
+        options += ["MODEL.RESNETS.WEIGHTS", ""]
     return load_config(add_keys, str(ROOT / file), options)
 
 
@@ -102,7 +108,7 @@ def _graph_rows(cfg: CfgNode) -> int:
 
 
 class Training:
-    """Training steps of the engine's own trainer on two batches that take turns, without a data loader.
+    """Training steps as the project's own trainer does them, on two batches in turns, without a loader.
 
     Args:
         precision: one of ``PRECISIONS``.
@@ -110,9 +116,12 @@ class Training:
     """
 
     def __init__(self, name: str, context: Context, precision: str, fresh_text: bool = False) -> None:
-        self.cfg = config(name, context, text_layers=12 if fresh_text else 1)
+        half = precision != "float32"
+        options = ["SOLVER.AMP.ENABLED", str(half), *(["SOLVER.AMP.DTYPE", precision] if half else [])]
+        self.cfg = config(name, context, options, text_layers=12 if fresh_text else 1)
         torch.manual_seed(0)
-        self.model = build_model(self.cfg).train()
+        self.trainer = TRAINERS[name](self.cfg)
+        self.model = self.trainer.model.train()
         self.precision = precision
         self.fresh_text = fresh_text
         self.sentences = (2 if context.smoke else SENTENCES) if name == "U2ENet" else 0
@@ -120,19 +129,11 @@ class Training:
     @contextmanager
     def steps(self, images: int) -> Iterator[Callable[[], None]]:
         """A function that does one step with a batch of ``images``."""
-        batches = [
-            batch(self.cfg, images, self.sentences, True, i * images * self.sentences) for i in range(2)
-        ]
-        optimizer = build_optimizer(self.cfg, self.model)
-        loader = itertools.cycle(batches)
-        trainer: SimpleTrainer
-        if self.precision == "float32":
-            trainer = SimpleTrainer(self.model, loader, optimizer)
-        else:
-            trainer = AutocastTrainer(self.model, loader, optimizer, self.precision)
-        trainer.iter, trainer.max_iter, trainer.start_iter = 0, sys.maxsize, 0
+        trainer, said = self.trainer, images * self.sentences
+        batches = [batch(self.cfg, images, self.sentences, True, i * said) for i in range(2)]
+        trainer._trainer.reset_data_loader(lambda: itertools.cycle(batches))
+        trainer.iter = 0
         with EventStorage(0) as trainer.storage:
-            self.storage = trainer.storage
 
             def step() -> None:
                 if self.fresh_text:
@@ -180,6 +181,17 @@ class Inference:
                 return self.model(records)
 
         return answer
+
+
+def look(trainer: BaseTrainer) -> None:
+    """Have the losses of past steps written, where a trainer has put that off."""
+    getattr(trainer._trainer, "look", lambda: None)()
+
+
+def tf32(enabled: bool) -> None:
+    """Whether a GPU computes float32 convolutions and products in TF32."""
+    torch.set_float32_matmul_precision("high" if enabled else "highest")
+    torch.backends.cudnn.allow_tf32 = enabled
 
 
 def compile_parts(model: nn.Module, backend: str = "inductor") -> None:

@@ -17,6 +17,8 @@ from .results import Part, Report
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds between looks at a part that is running, and those that it has to end in when it is told to.
 LOOK, GRACE = 0.5, 5.0
+#: Arguments of Python that run a part; its name and the context follow.
+COMMAND = ("-m", "gpu.part")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def run_part(part: Part, context: Context, report: Report) -> Part:
         stream.write(f"\n=== {part.name}, at most {context.seconds:.0f} s\n")
         stream.flush()
         before = stream.tell()
-        command = [sys.executable, "-m", "gpu.part", part.name, json.dumps(asdict(context))]
+        command = [sys.executable, *COMMAND, part.name, json.dumps(asdict(context))]
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=stream, stderr=stream, start_new_session=True
         )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from detectron2.config import CfgNode
@@ -16,11 +14,10 @@ from torch import nn
 
 from d2ext.data.build import build_grounding_train_loader
 from d2ext.data.builtin import register_dataset
-from d2ext.engine import WeightAverage, build_optimizer, load_config, read_checkpoint, save_safetensors
-from d2ext.engine.trainer import AutocastTrainer
+from d2ext.engine import load_config, read_checkpoint, save_safetensors
 from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
 
-from .models import TINY
+from .models import TINY, look
 from .part import Task
 from .runner import ROOT
 from .scenes import KINDS, Scenes, render
@@ -61,59 +58,58 @@ def _run(task: Task, scenes: Scenes, tests: tuple[str, ...], begin: float) -> No
     smoke, part = task.context.smoke, task.part
     cfg = _config(task, SIZE, tests)
     torch.manual_seed(0)
-    model = U2ENetTrainer.build_model(cfg)
+    trainer = U2ENetTrainer(cfg)
+    model = trainer.evaluated  # the average, from which the training begins
     part.note(load_fitting(model, str(ROOT / WEIGHTS)))
     part.table(f"Held-out scenes, {1 if smoke else HELD_OUT} images per camera, bfloat16", *HEADER)
-    seconds = _evaluate(task, "before", cfg, model)
+    seconds = 0.0
     if not smoke:
+        seconds = _evaluate(task, "before", cfg, model)
         _evaluate(task, "before, as shipped", _config(task, SHIPPED_SIZE, tests), model)
     scenes.wait_for_first(max(1.0, task.left()))
     while not smoke and time.monotonic() - begin < FIRST_SCENES * task.context.seconds:
         time.sleep(0.2)
     scenes.workers = max(1, (os.cpu_count() or 1) - WORKERS - 2)
 
-    average = WeightAverage(model, cfg.SOLVER.EMA.DECAY)
     end = task.end - 20 - 1.5 * seconds
     part.table("Training", "s", "iteration", "images/s", "loss", "waited for data", "scenes rendered")
-    train(task, cfg, model, average, scenes, end)
+    train(task, trainer, scenes, end)
     scenes.ended.set()
-    save(task, average.model)
+    save(task, model)
     part.table("Held-out scenes, after training", *HEADER)
-    _evaluate(task, "after", cfg, average.model)
+    _evaluate(task, "after", cfg, model)
     part.note(f"{FILE}: choose its thresholds with projects/U2ENet/choose_thresholds.py before it is shipped")
 
 
-def train(
-    task: Task, cfg: CfgNode, model: nn.Module, average: WeightAverage, scenes: Scenes, end: float
-) -> None:
+def train(task: Task, trainer: U2ENetTrainer, scenes: Scenes, end: float) -> None:
     """Until ``end`` (``time.monotonic``): in each round on all scenes that there are when it begins."""
-    smoke = task.context.smoke
-    optimizer = build_optimizer(cfg, model.train())
-    rates = [group["lr"] for group in optimizer.param_groups]
-    trainer = AutocastTrainer(model, None, optimizer, "bfloat16")
-    trainer.iter, trainer.start_iter, trainer.max_iter = 0, 0, sys.maxsize
+    smoke, cfg = task.context.smoke, trainer.cfg.clone()
+    cfg.defrost()
+    groups = trainer.optimizer.param_groups
+    rates = [group["lr"] for group in groups]
+    trainer.average.before_train()
+    trainer.model.train()
+    trainer.iter = 0
     begin = saved = time.monotonic()
     with EventStorage(0) as trainer.storage:
-        while (time.monotonic() < end or smoke) and (not smoke or trainer.iter < 2):
-            cfg = cfg.clone()
-            cfg.defrost()
+        while trainer.iter < 2 if smoke else time.monotonic() < end:
             cfg.DATASETS.TRAIN = tuple(scenes.done)
             loader = build_grounding_train_loader(cfg, trainer.iter)
-            trainer.reset_data_loader(lambda loader=loader: loader)
-            round_begin, first, rendered = time.monotonic(), trainer.iter, scenes.images
-            while trainer.iter - first < 2 if smoke else time.monotonic() < min(end, round_begin + ROUND):
+            trainer._trainer.reset_data_loader(lambda loader=loader: loader)
+            start, first, rendered = time.monotonic(), trainer.iter, scenes.images
+            while trainer.iter < 2 if smoke else time.monotonic() < min(end, start + ROUND):
                 share = (time.monotonic() - begin) / max(1e-9, end - begin)
-                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                for group, rate in zip(groups, rates, strict=True):
                     group["lr"] = rate * schedule(share)
                 trainer.run_step()
-                average.after_step()
+                trainer.average.after_step()
                 trainer.storage.step()
                 trainer.iter += 1
-            _progress(
-                task, trainer, round_begin - begin, first, time.monotonic() - round_begin, rendered, cfg
-            )
+            look(trainer)
+            seconds = time.monotonic() - start
+            _progress(task, trainer, start - begin, trainer.iter - first, seconds, rendered)
             if time.monotonic() - saved > SAVE:
-                save(task, average.model)
+                save(task, trainer.evaluated)
                 saved = time.monotonic()
 
 
@@ -124,18 +120,17 @@ def schedule(share: float) -> float:
 
 
 def _progress(
-    task: Task, trainer: Any, start: float, first: int, seconds: float, rendered: int, cfg: CfgNode
+    task: Task, trainer: U2ENetTrainer, start: float, done: int, seconds: float, rendered: int
 ) -> None:
-    done = trainer.iter - first
+    """A row on ``done`` iterations that began after ``start`` seconds and took ``seconds``."""
     if not done:
         return
     histories = trainer.storage.histories()
     loss = histories["total_loss"].avg(done)
     waited = histories["data_time"].avg(done) * done / seconds
-    rate = done * cfg.SOLVER.IMS_PER_BATCH / seconds
-    task.part.row(
-        f"{start + seconds:.0f}", trainer.iter, f"{rate:.1f}", f"{loss:.2f}", f"{waited:.0%}", rendered
-    )
+    rate = done * trainer.cfg.SOLVER.IMS_PER_BATCH / seconds
+    cells = f"{start + seconds:.0f}", trainer.iter, f"{rate:.1f}", f"{loss:.2f}", f"{waited:.0%}"
+    task.part.row(*cells, rendered)
 
 
 def save(task: Task, model: nn.Module) -> None:
@@ -159,7 +154,8 @@ def _config(task: Task, size: tuple[int, int], tests: tuple[str, ...]) -> CfgNod
         "MODEL.DEVICE": task.context.device, "MODEL.WEIGHTS": "", "INPUT.SIZE": str(size),
         "DATASETS.TEST": str(tests),
         "INPUT.MAX_SENTENCES": "2" if smoke else "10", "MODEL.U2ENET.FREEZE_NORM_STATS": "True",
-        "SOLVER.AMP.ENABLED": "True", "TEST.DTYPE": "float32" if smoke else "bfloat16",
+        "SOLVER.AMP.ENABLED": str(not smoke), "TEST.DTYPE": "float32" if smoke else "bfloat16",
+        "SOLVER.EMA.ENABLED": "True", "DATASETS.TRAIN": "()",
         "SOLVER.BASE_LR": str(RATE), "SOLVER.IMS_PER_BATCH": "2" if smoke else str(BATCH),
         "DATALOADER.NUM_WORKERS": "0" if smoke else str(WORKERS),
         "OUTPUT_DIR": str(Path(task.context.scratch) / "evaluation"),
@@ -176,8 +172,7 @@ def _evaluate(task: Task, name: str, cfg: CfgNode, model: nn.Module) -> float:
     start = time.monotonic()
     results = U2ENetTrainer.test(cfg, model)
     car, roadside = (results[test]["published"] for test in cfg.DATASETS.TEST)
-    figures = [table.get("Overall", {}).get(key, math.nan)  # no sentence in the few images of a smoke test
-               for table, keys in ((car, HEADER[2:4]), (roadside, ("Precision", "Recall", "F1")))
-               for key in (key.removeprefix("car ") for key in keys)]  # fmt: skip
+    figures = [car[key.removeprefix("car ")] for key in HEADER[2:4]]
+    figures += [roadside[key] for key in ("Precision", "Recall", "F1")]
     task.part.row(name, "x".join(map(str, cfg.INPUT.SIZE)), *(f"{figure:.1f}" for figure in figures))
     return time.monotonic() - start

@@ -13,6 +13,7 @@ from .models import (
     free_memory,
     measure_training,
     precisions,
+    tf32,
     without_kernel,
 )
 from .part import Task
@@ -29,12 +30,13 @@ CASES = (
     ("DiffusionDet3D", "bfloat16", (16, 32), ""),
     ("TrajAD", "bfloat16", (16, 1, 64), ""),
     ("U2ENet", "bfloat16", (16,), "all sentences new"),
-    ("U2ENet", "float32", (16,), "text cached"),
+    ("U2ENet", "float32", (16,), "text cached, TF32"),
     ("U2ENet", "float16", (16,), "text cached"),
     ("U2ENet", "bfloat16", (16,), "text cached, cudnn.benchmark"),
     ("U2ENet", "bfloat16", (16,), "text cached, mamba-ssm's kernel"),
-    ("DiffusionDet3D", "float32", (16,), ""),
-    ("TrajAD", "float32", (16,), ""),
+    ("U2ENet", "float32", (16,), "text cached"),
+    ("DiffusionDet3D", "float32", (16,), "TF32"),
+    ("TrajAD", "float32", (16,), "TF32"),
 )
 
 
@@ -42,7 +44,7 @@ def run(task: Task) -> None:
     smoke = task.context.smoke
     clock = Clock(1 if smoke else 8, warmup=0 if smoke else 3)
     full = "U2ENet 384x1280 with 10 sentences an image, DiffusionDet3D R50 544x960, TrajAD 256x256"
-    whole = "forward, backward and optimizer, batches from memory; float32 has TF32 in convolutions"
+    whole = "forward, backward and optimizer, batches from memory"
     task.part.table(f"Training: {'tiny' if smoke else full}; {whole}", *HEADER)
     for name, precision, sizes, how in CASES[:3] if smoke else CASES:
         if smoke and name != "TrajAD":
@@ -56,6 +58,7 @@ def _measure(task: Task, clock: Clock, name: str, precision: str, sizes: tuple[i
         task.part.note(f"no time left for {name}, {precision}, {how}")
         return
     torch.backends.cudnn.benchmark = "benchmark" in how
+    tf32("TF32" in how)
     with nullcontext() if "kernel" in how else without_kernel():
         training = Training(name, task.context, precision, fresh_text="new" in how)
         for size in sizes:

@@ -232,6 +232,10 @@ def test_no_anomaly_is_loaded_for_training(recordings):
         load_trajectories(recordings, "train")
 
 
+def _times(start, end) -> str:
+    return f'{{"anomalies": [{{"kind": "a", "tracks": [{{"id": "1", "start": {start}, "end": {end}}}]}}]}}'
+
+
 @pytest.mark.parametrize(
     "text, message",
     [
@@ -240,6 +244,12 @@ def test_no_anomaly_is_loaded_for_training(recordings):
         ('{"anomalies": [{"kind": 3}]}', "anomaly 0: field 'kind': expected str, got 3"),
         ('{"anomalies": [{"kind": "a", "tracks": []}]}', "expected at least one vehicle"),
         ('{"anomalies": [{"kind": "a", "tracks": [{"id": "1", "start": "0"}]}]}', "field 'start'"),
+        ('{"anomalies": [{"kind": "a", "tracks": [{"id": 1, "start": 0}]}]}', "field 'id': expected str"),
+        (_times("NaN", 1), "NaN"),
+        (_times(0, "Infinity"), "Infinity"),
+        (_times(0, "1e999"), "field 'end': expected a finite number"),
+        (_times(0, "9" * 5000), ""),
+        (_times(9, 8.5), "anomaly 0: vehicle '1': end 8.5 s before start 9 s"),
     ],
 )
 def test_faults_of_a_label_file_are_one_line(recordings, text, message):
@@ -247,3 +257,21 @@ def test_faults_of_a_label_file_are_one_line(recordings, text, message):
     with pytest.raises(ValueError) as error:
         load_trajectories(recordings, "test")
     assert str(error.value).startswith(str(recordings / "test/c.json")) and message in str(error.value)
+
+
+def test_recordings_of_all_suffixes_but_no_metadata(recordings):
+    for name in (
+        "01_tracks.csv",
+        "01_recordingMeta.csv",
+        "01_tracksMeta.csv",
+        "fcd.xml",
+        "0001.txt",
+        ".a.csv",
+    ):
+        (recordings / "test" / name).write_text("")
+    names = [record["image_id"] for record in load_trajectories(recordings, "test")]
+    assert names == ["0001", "01_tracks", "b", "c", "fcd"]
+    (recordings / "test/b.txt").write_text("")
+    with pytest.raises(ValueError, match="b.txt: there is .*b.csv too"):
+        load_trajectories(recordings, "test")
+    assert len(load_trajectories(recordings, "test", skip_broken=True)) == 5

@@ -50,10 +50,10 @@ def test_a_region_has_the_times_and_positions_of_its_pixels(graph):
     (region,) = find_regions(heat, 0.5)
     extent = region_extent(graph, region)
     assert (extent.start, extent.end) == (3.0, 8.0)
-    assert extent.lanes == {1: (237.0, 270.0)}
+    assert extent.lanes == {"1": (237.0, 270.0)}
     heat[95:110, 6:16] = 1  # over the two rows between the lanes
     extent = region_extent(graph, find_regions(heat, 0.5)[1])
-    assert extent.lanes == {1: (0.0, 15.0), 2: (276.0, 300.0)}
+    assert extent.lanes == {"1": (0.0, 15.0), "2": (276.0, 300.0)}
 
 
 def test_a_vehicle_in_a_region_has_its_own_times_and_positions(graph):
@@ -65,10 +65,10 @@ def test_a_vehicle_in_a_region_has_its_own_times_and_positions(graph):
     assert sum(s.share for s in found) == pytest.approx(1)
     a = next(s for s in found if s.track_id == "a").extent
     assert (a.start, a.end) == (5.0, 10.0)
-    low, high = a.lanes[1]
+    low, high = a.lanes["1"]
     # It is 5 m long and drawn from 5 to 10 s; pixels are 3 m.
     assert 47.5 - 3 <= low <= 47.5 + 1.5 and 102.5 - 1.5 <= high <= 102.5 + 3
-    assert list(a.lanes) == [1]
+    assert list(a.lanes) == ["1"]
 
 
 def test_the_vehicle_under_the_greater_values_comes_first(graph):

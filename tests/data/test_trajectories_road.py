@@ -9,6 +9,7 @@ import pytest
 from shapely.geometry import LineString, Point
 
 from d2ext.data.trajectories import Road, read_road
+from d2ext.data.trajectories.road import metres_from
 
 
 def test_projection_agrees_with_shapely():
@@ -31,9 +32,18 @@ def test_projection_agrees_with_shapely():
             continue
         assert on == (distance[nearest] <= 2.0)
         if on:
-            assert k == nearest and s == pytest.approx(along, abs=1e-9)
+            assert k == str(nearest) and s == pytest.approx(along, abs=1e-9)
             checked += 1
     assert checked > 200
+
+
+@pytest.mark.parametrize(
+    "latitude, north, east",
+    [(0.0, 110_574, 111_320), (45.0, 111_132, 78_847), (60.0, 111_412, 55_800), (-45.0, 111_132, 78_847)],
+)
+def test_degrees_have_the_lengths_of_printed_tables(latitude, north, east):
+    x, y = metres_from((latitude, 23.0), np.array([23.01]), np.array([latitude + 0.01]))
+    assert x[0] == pytest.approx(east / 100, rel=1e-4) and y[0] == pytest.approx(north / 100, rel=1e-4)
 
 
 def test_a_lane_ends_where_its_line_ends():
@@ -48,22 +58,30 @@ def test_a_road_file(tmp_path):
     path = tmp_path / "road.json"
     path.write_text(json.dumps({"lanes": {"-2": [[0, 0], [5, 5]]}, "half_width": 3, "backward_lanes": [1]}))
     road = read_road(path)
-    assert road.lanes[-2].tolist() == [[0, 0], [5, 5]]
-    assert road.half_width == 3 and road.backward_lanes == (1,)
+    assert road.lanes["-2"].tolist() == [[0, 0], [5, 5]]
+    assert road.half_width == 3 and road.backward_lanes == ("1",)
 
 
 @pytest.mark.parametrize(
     "text, message",
     [
         ("[]", "expected an object, got list"),
-        ('{"lane": {}}', "unknown field 'lane', expected lanes, half_width, backward_lanes"),
-        ('{"lanes": {"a": [[0, 0], [1, 1]]}}', "expected the numbers of lanes as keys, got 'a'"),
+        ('{"lane": {}}', "unknown field 'lane', expected lanes, half_width, backward_lanes, origin"),
+        ('{"lanes": {"": [[0, 0], [1, 1]]}}', "field 'lanes': expected a name, got nothing"),
         ('{"lanes": {"1": [[0, 0], [1]]}}', "lane 1: expected a list of points"),
         ('{"lanes": {"1": [[0, 0]]}}', "lane 1: expected at least two points"),
         ('{"lanes": {"1": [[0, 0], [0, 0]]}}', "lane 1: two equal points follow each other"),
         ('{"half_width": "wide"}', "field 'half_width': expected int or float"),
         ('{"half_width": 0}', "half_width must be positive"),
-        ('{"backward_lanes": [1.5]}', "field 'backward_lanes': expected whole numbers"),
+        ('{"backward_lanes": [1.5]}', "field 'backward_lanes': expected names of lanes"),
+        ('{"half_width": 1e999}', "field 'half_width': expected a finite number"),
+        ('{"half_width": NaN}', "NaN"),
+        ('{"lanes": {"1": [[0, 0], [1e39, 1]]}}', "lane 1: expected metres from -1e+08 to 1e+08"),
+        ('{"lanes": {"1": [[0, 0], ["1", 1]]}}', "lane 1: expected a list of points"),
+        ('{"lanes": {"1": [[0, 0], [1, true]]}}', "lane 1: expected a list of points"),
+        ('{"lanes": {"1": 3}}', "lane 1: expected a list of points"),
+        ('{"origin": [91, 0]}', "origin: expected latitude and longitude in degrees"),
+        ('{"origin": 3}', "field 'origin': expected [latitude, longitude]"),
     ],
 )
 def test_faults_of_a_road_file_are_one_line(tmp_path, text, message):

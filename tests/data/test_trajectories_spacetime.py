@@ -63,7 +63,7 @@ def test_position_grows_upwards_and_panels_are_lanes_from_top_to_bottom():
     rows = [np.flatnonzero(graph.covered(np.array([track])).any(1)) for track in (0, 1)]
     for row, lane, position in zip(rows, (1, 2), (10.5, 100.5), strict=True):
         places = [SPEC.place(int(r)) for r in row]
-        assert {place[0] for place in places} == {lane}
+        assert {place[0] for place in places} == {str(lane)}
         assert np.mean([place[1] for place in places]) == pytest.approx(position, abs=0.1)
     separator = graph.image[SPEC.panel_height : SPEC.panel_height + SPEC.separator]
     assert (separator == SEPARATOR[::-1]).all() and SPEC.place(SPEC.panel_height) is None

@@ -287,3 +287,29 @@ def test_objects_outside_the_region_are_neither_missed_nor_found():
             arguments = ("car", 0.4, difficulty)
             assert whole.exact_ap(*arguments) == pytest.approx(part.exact_ap(*arguments))
             assert whole.kitti(*arguments).ap == pytest.approx(part.kitti(*arguments).ap)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_an_alpha_that_was_not_computed_follows_from_yaw_and_place(which):
+    """Perfect boxes have full AOS whichever side leaves alpha out."""
+    rng, rows = np.random.default_rng(0), []
+    for _ in range(50):
+        x, z, yaw = rng.uniform(-9, 9), rng.uniform(8, 40), rng.uniform(-3, 3)
+        box = [*rng.uniform(0, 50, 2), *rng.uniform(100, 200, 2)]
+        place = {"location": [x, 1.6, z], "dimensions": [1.5, 1.6, 4.0], "yaw": yaw}
+        rows.append({"bbox": box, "category_id": 0, "alpha": yaw - np.arctan2(x, z), "score": 0.9} | place)
+    unknown = [row | {"alpha": -10.0} for row in rows]
+    labels, predictions = ((unknown, rows), (rows, unknown), (unknown, unknown))[which]
+    tables = [ObjectTable.from_rows([[row] for row in side], ["car"]) for side in (labels, predictions)]
+    comparison = Comparison(*tables, "bbox", ())
+    curve = comparison.kitti("car", 0.7, KITTI_DIFFICULTIES[0])
+    assert curve.ap == pytest.approx(100) and curve.aos == pytest.approx(100)
+    for table in tables:
+        expected = np.array([row["alpha"] for row in rows])
+        assert np.abs(np.cos(table.alpha - expected) - 1).max() < 1e-9
+
+
+def test_without_a_place_an_alpha_stays_as_it_is():
+    row = {"bbox": [0, 0, 50, 50], "category_id": 0, "alpha": -10.0, "yaw": 0.3}
+    row |= {"location": [0.0] * 3, "dimensions": [0.0] * 3}
+    assert ObjectTable.from_rows([[row]], ["car"]).alpha.tolist() == [-10.0]

@@ -12,7 +12,7 @@ from bench.trajad import traffic
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
-from gpu.models import NAMES, TINY, Training, batch, config
+from gpu.models import NAMES, TINY, Training, batch, config, look
 from gpu.runner import ROOT, Context
 from torch import Tensor, nn
 
@@ -222,8 +222,8 @@ def test_training_in_half_precision_is_finite_and_near_float32(device, name, dty
         torch.manual_seed(1)
         with training.steps(2) as step:
             step()
-            histories = training.storage.histories()
-            losses[precision] = histories["total_loss"].latest()
+            look(training.trainer)
+            losses[precision] = training.trainer.storage.histories()["total_loss"].latest()
             step()
         assert math.isfinite(losses[precision])
         assert all(bool(p.isfinite().all()) for p in training.model.parameters())

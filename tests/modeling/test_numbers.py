@@ -1,12 +1,16 @@
 """Numbers in sentences: which tokens carry them, and what the features are."""
 
 import math
+import re
+import time
 
 import numpy as np
 import pytest
 import torch
 
 from d2ext.modeling.numbers import NUMBER_DIM, number_features, number_values
+
+NAN = math.nan
 
 
 def test_every_character_span_of_a_number_has_its_value():
@@ -20,6 +24,47 @@ def test_every_character_span_of_a_number_has_its_value():
     mixed = number_values("m3 5米8", [(0, 2), (2, 5), (2, 6), (0, 1), (4, 5)])
     np.testing.assert_array_equal(mixed, np.float32([3, 5, 8, nan, nan]))
     assert number_values("no tokens", []).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("about 34,5 meters", [34.5] * 2),
+        ("about 0,125 meters", [0.125] * 2),
+        ("1,200 meters", [1200] * 2),
+        ("1,200.5 or 1.200,5 meters", [1200.5] * 6),
+        ("1.200.000 and 1,200,000", [1.2e6] * 6),
+        ("1'200, 1’200, 1\u00a0200 and 1\u202f200 m", [1200] * 8),
+        (".5 m, (.75 m)", [0.5, 0.75]),
+        ("...5 meters away.", [5]),
+        ("３５．５米，高１米", [35.5, 35.5, 1]),
+        ("３４，５米", [34.5] * 2),
+        ("距离30，高5米", [30, 5]),
+        ("٣٤ m", [34]),
+        ("between 30-40 m, 50–60 m, 30~40米, 30 -40", [30, 40, 50, 60, 30, 40, 30, 40]),
+        ("2, 3 or 4 cars, 1.8m x 4m", [2, 3, 4, 1.8, 1.8, 4]),
+        ("the 2nd car, 5.", [2, 5]),
+        ("A-4, lane-2", [4, 2]),
+        # one number cannot be told
+        ("version 12.5.3", [NAN] * 3),
+        ("at 12:30, 1/2 m, 3·5 m, 1_000 m, 1e3 m", [NAN] * 10),
+        ("2½ m, 1,20,300 m, 3,4,5 m", [NAN] * 7),
+        ("-5 m, \u22125 m, (–3 m), 约-2米", [NAN] * 4),
+        ("1 200 m", [NAN] * 2),
+        ("9" * 400 + " m", [NAN]),
+    ],
+)
+def test_a_number_has_its_whole_value_or_none(text, values):
+    """Whatever the digits, the decimal and the grouping sign: each of its pieces says the same."""
+    pieces = [m.span() for m in re.finditer(r"\d+", text)]
+    assert number_values(text, pieces).tolist() == pytest.approx(values, nan_ok=True)
+
+
+def test_long_texts_take_no_longer_per_sign():
+    for text in ("-1" * 50_000, "1," * 50_000, "1 200 " * 20_000, "." * 100_000):
+        start = time.perf_counter()
+        number_values(text, [(0, 1)])
+        assert time.perf_counter() - start < 2
 
 
 def test_features_equal_the_formula():

@@ -135,7 +135,7 @@ def test_predictor_answers_like_the_test_loader(few_images, cfg):
     ("options", "message"),
     [
         (("TEST.REGION_MASKS", "nowhere"), "nowhere: no such folder of region masks"),
-        (("DATASETS.TEST", "('mono3drefer_val',)"), "mono3drefer_val.*: expected data for"),
+        (("DATASETS.TEST", "('mono3drefer_val',)"), "mono3drefer_val.*expected one of kitti, rope3d"),
         (("MODEL.DIFFUSION.SAMPLER", "euler"), "SAMPLER euler: expected one of ddim, dpm_solver"),
         (("MODEL.RESNETS.WEIGHTS", "nowhere.pth"), "nowhere.pth: no such checkpoint file"),
     ],

@@ -283,7 +283,7 @@ def test_what_a_distillation_lacks_is_one_line(
 
 def test_random_features_must_be_asked_for(distill, tmp_path, capsys):
     assert distill("--source", "resnet18", "--output", tmp_path / "teacher.safetensors") == 2
-    assert "one of the arguments --weights --random is required" in capsys.readouterr().err
+    assert "one of the arguments --weights --random --convert is required" in capsys.readouterr().err
 
 
 def test_a_model_without_a_backbone_refuses_weights_for_one():

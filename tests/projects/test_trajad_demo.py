@@ -103,6 +103,7 @@ def test_a_normal_recording_has_no_regions(demo, capsys):
     "arguments, status, message",
     [
         (("--input", "no.csv", "--output", "out.png"), 2, "argument --input: no.csv: no such file"),
+        (("--input", "other.csv", "--output", "out.png"), 1, "other.csv: has the lanes 7, none of"),
         (("--input", "no.png", "--output", "out.png"), 1, "no.png: expected an image file"),
         (("--input", "far.csv", "--output", "nowhere/out.png"), 2, "nowhere/out.png: no folder nowhere"),
         (("--input", "far.csv", "--output", "out.txt"), 1, "out.txt: expected a picture name"),
@@ -113,7 +114,8 @@ def test_a_normal_recording_has_no_regions(demo, capsys):
 def test_bad_input_is_one_line_and_nothing_is_written(demo, tmp_path, capsys, arguments, status, message):
     head = "track_id,time,lane,position\n"
     Path("late.csv").write_text(head + "a,1,1,10\na,2,1,20\na,1.5,1,30\n")
-    Path("far.csv").write_text(head + "a,1,7,10\na,2,7,20\n")
+    Path("far.csv").write_text(head + "a,1,1,1010\na,2,1,1020\n")
+    Path("other.csv").write_text(head + "a,1,7,10\na,2,7,20\n")
     Path("no.png").write_text("no picture")
     assert demo(*arguments) == status
     error = capsys.readouterr().err.strip()

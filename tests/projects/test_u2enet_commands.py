@@ -118,7 +118,7 @@ def test_predictor_refuses_what_it_cannot_mean(cfg):
     predictor = U2ENetPredictor(cfg)
     camera = Camera([[100.0, 0, 40, 0], [0, 100, 30, 0], [0, 0, 1, 0]], (60, 80))
     image = np.zeros((60, 80, 3), np.uint8)
-    with pytest.raises(ValueError, match=r"image: expected \(H, W, 3\) uint8, got \(60, 80\) uint8"):
+    with pytest.raises(ValueError, match=r"image: expected \(H, W, 3\) uint8.* got \(60, 80\) uint8"):
         predictor(image[..., 0], [TEXT], camera)
     with pytest.raises(ValueError, match=r"camera: made for \(60, 80\).* the image has \(50, 80\)"):
         predictor(image[:50], [TEXT], camera)

@@ -15,6 +15,7 @@ from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.synthroad.labels import make_frame
 from d2ext.data.synthroad.layout import CAR, POLE
 from d2ext.engine import load_config, save_safetensors
+from d2ext.engine.onnx_graphs import Graph, export_graph
 from d2ext.modeling.grounding_inference import EncodedSentences
 from d2ext.projects.u2enet import (
     OnnxU2ENet,
@@ -23,7 +24,7 @@ from d2ext.projects.u2enet import (
     add_u2enet_config,
     export_onnx,
 )
-from d2ext.projects.u2enet.onnx import GRAPHS, Graph, export_graph, flatten, unflatten
+from d2ext.projects.u2enet.onnx import GRAPHS, flatten, unflatten
 from d2ext.structures import Camera
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -126,7 +126,7 @@ def test_pixels_above_the_horizon_meet_the_ground_behind_the_camera(camera):
 @pytest.mark.parametrize(
     ("matrix", "size", "message"),
     [
-        (torch.zeros(3, 3), SIZE, "3x4"),
+        (torch.zeros(4, 4), SIZE, "3x4"),
         ([[700, 0, 600, 0], [0, 700, 170, 0], [0, 0, 2, 0]], SIZE, "third row"),
         ([[0, 0, 600, 0], [0, 700, 170, 0], [0, 0, 1, 0]], SIZE, "focal"),
         ([[float("nan"), 0, 600, 0], [0, 700, 170, 0], [0, 0, 1, 0]], SIZE, "finite"),
@@ -145,3 +145,38 @@ def test_augmented_box_projects_to_the_augmented_2d_box(camera):
     flipped, _, _ = boxes.flip().project(camera.flip())
     last = SIZE[1] - 1
     assert flipped[0].tolist() == pytest.approx([last - x2, y1, last - x1, y2], abs=1e-6)
+
+
+def test_intrinsics_stand_for_a_projection_without_a_fourth_column(points):
+    K = P[:, :3]
+    camera = Camera(K, SIZE)
+    assert torch.equal(camera.P, torch.cat([K, torch.zeros(3, 1, dtype=K.dtype)], 1))
+    uv, depth = camera.project(points)
+    image = points @ K.T
+    assert torch.allclose(uv, image[:, :2] / image[:, 2:]) and torch.equal(depth, points[:, 2])
+    assert torch.equal(Camera(K.numpy(), SIZE).P, camera.P)
+    assert torch.equal(Camera(K.tolist(), SIZE).P.double(), camera.P.float().double())
+
+
+@pytest.mark.parametrize(
+    ("matrix", "size"),
+    [
+        (None, SIZE),
+        ("P2", SIZE),
+        ([[1.0, 2.0], [3.0]], SIZE),
+        ([[None] * 4] * 3, SIZE),
+        (P[:2], SIZE),
+        (P[:, :3].T, SIZE),
+        (P, None),
+        (P, (375, 1242, 3)),
+        (P, 375),
+        (P, ("a", "b")),
+        (P, (float("nan"), 3)),
+        (P, (0, 3)),
+    ],
+    ids=lambda x: str(x)[:20],
+)
+def test_what_is_no_camera_is_one_clear_line(matrix, size):
+    with pytest.raises(ValueError, match="camera: expected") as error:
+        Camera(matrix, size)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 300

@@ -34,7 +34,9 @@ CATEGORY = "arterial"
 #: Splits, and their names in the MVTec-AD layout (a validation split as in MVTec LOCO AD).
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
 #: The graphs that are written: 256 x 256 pixels.
-SPEC = GraphSpec(LANES, 0.0, SECTION, seconds_per_pixel=0.5, metres_per_pixel=3.0, top_speed=SPEED_LIMIT)
+SPEC = GraphSpec(
+    tuple(map(str, LANES)), 0.0, SECTION, seconds_per_pixel=0.5, metres_per_pixel=3.0, top_speed=SPEED_LIMIT
+)
 _SETTINGS_FILE = "synthtraffic.json"
 
 

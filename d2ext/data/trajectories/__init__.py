@@ -1,8 +1,9 @@
-"""Trajectories of vehicles on a road section: CSV recordings, lanes, and space-time graphs of them."""
+"""Trajectories of vehicles on a road section: recordings, lanes, and space-time graphs of them."""
 
 from .columns import COLUMN_MAPS, ColumnMap
+from .convert import convert, graph_keys, summary
 from .extent import Extent, Suspect, region_extent, suspects
-from .labels import Interval, LabelledAnomaly, anomaly_mask, labels_to_json, read_labels
+from .labels import Interval, LabelledAnomaly, anomaly_mask, check_labels, labels_to_json, read_labels
 from .live import LiveGraph
 from .read import read_tracks, tracks_to_csv
 from .road import Road, read_road
@@ -23,6 +24,9 @@ __all__ = [
     "Suspect",
     "Tracks",
     "anomaly_mask",
+    "check_labels",
+    "convert",
+    "graph_keys",
     "join_graphs",
     "labels_to_json",
     "merge_tracks",
@@ -30,6 +34,7 @@ __all__ = [
     "read_road",
     "read_tracks",
     "region_extent",
+    "summary",
     "suspects",
     "tracks_to_csv",
 ]

@@ -17,12 +17,12 @@ class Extent:
 
     Args:
         start, end: s of the recording's clock.
-        lanes: number of each lane and the range of positions in it (m), from top to bottom.
+        lanes: name of each lane and the range of positions in it (m), from top to bottom.
     """
 
     start: float
     end: float
-    lanes: dict[int, tuple[float, float]]
+    lanes: dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def _extent(graph: SpaceTimeGraph, rows: np.ndarray, columns: np.ndarray) -> Ext
     return Extent(float(times[columns.min()]), float(times[columns.max() + 1]), _lanes(graph.spec, rows))
 
 
-def _lanes(spec: GraphSpec, rows: np.ndarray) -> dict[int, tuple[float, float]]:
-    lanes: dict[int, tuple[float, float]] = {}
+def _lanes(spec: GraphSpec, rows: np.ndarray) -> dict[str, tuple[float, float]]:
+    lanes: dict[str, tuple[float, float]] = {}
     half = spec.metres_per_pixel / 2
     for place in map(spec.place, np.unique(rows).tolist()):
         if place is not None:

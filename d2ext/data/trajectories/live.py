@@ -45,8 +45,8 @@ class LiveGraph:
             now: s; there will be no more rows from before this time. By default that of the last row.
 
         Raises:
-            ValueError: a row comes too late, or ``now`` goes backwards; a vehicle has two rows at the same
-                time.
+            ValueError: a row comes too late, or ``now`` goes backwards or by more than the spec's
+                ``max_columns`` on; a vehicle has two rows at the same time.
         """
         if len(rows) and rows.time.min() < self._now:
             raise ValueError(
@@ -56,6 +56,10 @@ class LiveGraph:
             now = float(rows.time.max()) if len(rows) else self._now
         if now < self._now:
             raise ValueError(f"now is {now:g} s after it was {self._now:g} s: expected a time that rises")
+        if self._next is not None and self.spec.column(now) - self._next > self.spec.max_columns:
+            raise ValueError(
+                f"now is {now:g} s, more than {self.spec.max_columns} columns after the last graph"
+            )
         self._rows = rows if self._rows is None else merge_tracks([self._rows, rows])
         self._now = now
         if self._next is None:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from d2ext.data.formats.records import read_json, require
+from d2ext.data.formats.records import require
+from d2ext.reading import clear_errors, read_json
 
-#: Points projected at once: bounds the memory of points x segments.
-_BLOCK = 1 << 15
+from .fields import finite
+from .table import name_fault
+
+#: Points x segments projected at once: bounds the memory.
+_BLOCK = 1 << 21
+#: m; no road is larger, and beyond it float64 loses the millimetres.
+MAX_COORDINATE = 1e8
+#: Points of all centre lines together.
+MAX_POINTS = 200_000
+#: m, semi-major axis and squared eccentricity of the ellipsoid WGS 84.
+_EARTH = (6378137.0, 6.69437999014e-3)
 
 
 @dataclass(frozen=True)
@@ -20,27 +32,39 @@ class Road:
     """Lanes of a road section.
 
     Args:
-        lanes: (P, 2) metres, the centre line of each lane in the direction in which it is driven, by lane
-            number. Empty where the recording has lane and position itself.
+        lanes: (P, 2) metres, the centre line of each lane in the direction in which it is driven, by the
+            lane's name; numbers become their text. Empty where the recording has lane and position itself.
         half_width: m; points farther than this from every centre line are off the road.
         backward_lanes: lanes whose positions fall along the direction of travel. A polyline makes none.
+        origin: latitude and longitude in degrees of x = y = 0, for recordings that have those; x is east.
 
     Raises:
-        ValueError: a centre line of fewer than two points, or with two equal ones in sequence.
+        ValueError: a centre line of fewer than two points, or with two equal ones in sequence, a number that
+            is not finite or out of range.
     """
 
-    lanes: Mapping[int, np.ndarray]
+    lanes: Mapping[str, np.ndarray]
     half_width: float = 2.5
-    backward_lanes: tuple[int, ...] = ()
+    backward_lanes: tuple[str, ...] = ()
+    origin: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        for number, line in self.lanes.items():
-            if line.ndim != 2 or line.shape[1] != 2 or len(line) < 2 or not np.isfinite(line).all():
-                raise ValueError(f"lane {number}: expected at least two points x, y, got shape {line.shape}")
+        object.__setattr__(self, "lanes", {str(name): line for name, line in self.lanes.items()})
+        object.__setattr__(self, "backward_lanes", tuple(map(str, self.backward_lanes)))
+        for name, line in self.lanes.items():
+            where = f"lane {name[:40]}"
+            if line.ndim != 2 or line.shape[1] != 2 or len(line) < 2:
+                raise ValueError(f"{where}: expected at least two points x, y, got shape {line.shape}")
+            if not (np.abs(line) <= MAX_COORDINATE).all():
+                raise ValueError(f"{where}: expected metres from -{MAX_COORDINATE:g} to {MAX_COORDINATE:g}")
             if (np.diff(line, axis=0) == 0).all(1).any():
-                raise ValueError(f"lane {number}: two equal points follow each other")
-        if self.half_width <= 0:
-            raise ValueError(f"half_width must be positive, got {self.half_width}")
+                raise ValueError(f"{where}: two equal points follow each other")
+        if sum(map(len, self.lanes.values())) > MAX_POINTS:
+            raise ValueError(f"expected at most {MAX_POINTS} points in all centre lines")
+        if not 0 < self.half_width < math.inf:
+            raise ValueError(f"half_width must be positive and finite, got {self.half_width}")
+        if self.origin is not None and not (abs(self.origin[0]) < 90 and abs(self.origin[1]) <= 180):
+            raise ValueError(f"origin: expected latitude and longitude in degrees, got {self.origin}")
 
     def project(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The nearest lane of each point.
@@ -51,20 +75,35 @@ class Road:
             x, y: (N,) metres.
 
         Returns:
-            lane (N,) int, 0 where ``on_road`` is False; position (N,) m along its line; on_road (N,) bool.
+            lane (N,) names, "" where ``on_road`` is False; position (N,) m along its line; on_road (N,) bool.
         """
+        names = np.array(["", *self.lanes])
         lane, position = np.zeros(len(x), np.int64), np.zeros(len(x))
         nearest = np.full(len(x), np.inf)
-        for number, line in self.lanes.items():
-            for start in range(0, len(x), _BLOCK):
-                block = slice(start, start + _BLOCK)
+        for number, line in enumerate(self.lanes.values(), start=1):
+            low, high = line.min(0) - self.half_width, line.max(0) + self.half_width
+            near = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
+            size = max(1, _BLOCK // len(line))
+            for block in np.split(near, range(size, len(near), size)):
                 along, distance = _project(np.stack([x[block], y[block]], 1), line)
                 better = distance < nearest[block]
-                nearest[block][better] = distance[better]
-                position[block][better] = along[better]
-                lane[block][better] = number
+                chosen = block[better]
+                nearest[chosen], position[chosen], lane[chosen] = distance[better], along[better], number
         on_road = nearest <= self.half_width
-        return np.where(on_road, lane, 0), position, on_road
+        return names[np.where(on_road, lane, 0)], position, on_road
+
+
+def metres_from(
+    origin: tuple[float, float], longitude: np.ndarray, latitude: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Metres east and north of an origin (latitude, longitude), all in degrees: on the plane that touches the
+    ellipsoid WGS 84 there, which is right to 1 cm within 3 km."""
+    axis, squared = _EARTH
+    phi = math.radians(origin[0])
+    root = 1 - squared * math.sin(phi) ** 2
+    north = axis * (1 - squared) / root**1.5
+    east = axis / math.sqrt(root) * math.cos(phi)
+    return east * np.radians(longitude - origin[1]), north * np.radians(latitude - origin[0])
 
 
 def _project(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -85,32 +124,51 @@ def _project(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return start[best] + cut[rows, best], np.where(before | behind, np.inf, distance[rows, best])
 
 
+@clear_errors
 def read_road(path: str | Path) -> Road:
     """Read a road from JSON: ``{"lanes": {"1": [[x, y], ...], ...}, "half_width": 2.5, "backward_lanes":
-    []}``; every key is optional.
+    ["1"], "origin": [latitude, longitude]}``; every key is optional, lanes may have any name. Files named
+    ``.xml`` and ``.xodr`` are maps (:func:`d2ext.data.trajectories.maps.read_map`).
 
     Raises:
         FileNotFoundError, ValueError: names the file and the field.
     """
-    data = read_json(Path(path))
+    if Path(path).suffix.lower() in (".xml", ".xodr"):
+        return import_module(".maps", __package__).read_map(path)
+    data = read_json(path)
     if not isinstance(data, dict):
         raise ValueError(f"{path}: expected an object, got {type(data).__name__}")
-    unknown = sorted(set(data) - {"lanes", "half_width", "backward_lanes"})
+    keys = ("lanes", "half_width", "backward_lanes", "origin")
+    unknown = sorted(set(data) - set(keys))
     if unknown:
-        raise ValueError(f"{path}: unknown field {unknown[0]!r}, expected lanes, half_width, backward_lanes")
-    half_width = require({"half_width": Road.half_width, **data}, "half_width", (int, float), str(path))
+        raise ValueError(f"{path}: unknown field {unknown[0][:40]!r}, expected {', '.join(keys)}")
+    half_width = finite({"half_width": Road.half_width, **data}, "half_width", str(path))
     backward = require({"backward_lanes": [], **data}, "backward_lanes", list, str(path))
-    if not all(type(number) is int for number in backward):
-        raise ValueError(f"{path}: field 'backward_lanes': expected whole numbers, got {backward!r}")
+    if not all(type(name) in (int, str) and not name_fault(str(name)) for name in backward):
+        raise ValueError(f"{path}: field 'backward_lanes': expected names of lanes, got {str(backward)[:60]}")
+    origin = data.get("origin")
+    if origin is not None and not (isinstance(origin, list) and len(origin) == 2):
+        raise ValueError(f"{path}: field 'origin': expected [latitude, longitude], got {str(origin)[:60]}")
     lanes = {}
     for key, line in require({"lanes": {}, **data}, "lanes", dict, str(path)).items():
-        if not re.fullmatch(r"-?\d+", key):
-            raise ValueError(f"{path}: field 'lanes': expected the numbers of lanes as keys, got {key!r}")
-        try:
-            lanes[int(key)] = np.array(line, dtype=float)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{path}: lane {key}: expected a list of points [x, y]") from error
+        if name_fault(key):
+            raise ValueError(f"{path}: field 'lanes': expected {name_fault(key)}")
+        lanes[key] = _line(line, f"{path}: lane {key[:40]}")
+    degrees = None
+    if origin is not None:
+        latitude, longitude = (finite({"origin": value}, "origin", str(path)) for value in origin)
+        degrees = (latitude, longitude)
     try:
-        return Road(lanes, float(half_width), tuple(backward))
+        return Road(lanes, half_width, tuple(backward), degrees)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _line(points: Any, where: str) -> np.ndarray:
+    """(P, 2) of a list of points."""
+    try:
+        if all(type(value) in (int, float) for point in points for value in point):
+            return np.array(points, dtype=float)
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise ValueError(f"{where}: expected a list of points [x, y]")

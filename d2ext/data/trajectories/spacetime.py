@@ -31,6 +31,8 @@ PALETTE: tuple[tuple[float, tuple[int, int, int]], ...] = (
     (1.60, (0, 200, 255)),
     (2.00, (190, 240, 255)),
 )
+#: Pixels of a graph from top to bottom.
+MAX_HEIGHT = 8192
 BACKGROUND = (0, 0, 0)
 SEPARATOR = (96, 96, 96)
 
@@ -40,7 +42,7 @@ class GraphSpec:
     """What a graph shows and at which scale.
 
     Args:
-        lanes: numbers of the lanes, one panel each, from top to bottom.
+        lanes: names of the lanes, one panel each, from top to bottom; numbers become their text.
         start, end: m, the part of the road that is shown.
         seconds_per_pixel: s; column c covers the times [c, c + 1) x seconds_per_pixel of the recording's
             clock.
@@ -49,12 +51,14 @@ class GraphSpec:
         vehicle_length: m; vehicles are drawn this long, around their position.
         max_gap: s; a track is not drawn between two rows that are farther apart.
         separator: pixels between two panels.
+        max_columns: of a recording; a longer one is taken for a wrong time.
 
     Raises:
-        ValueError: no lanes or one twice, or a number that is not positive.
+        ValueError: no lanes or one twice, a number that is not positive or finite, or more than
+            ``MAX_HEIGHT`` pixels.
     """
 
-    lanes: tuple[int, ...]
+    lanes: tuple[str, ...]
     start: float
     end: float
     seconds_per_pixel: float = 0.5
@@ -63,15 +67,25 @@ class GraphSpec:
     vehicle_length: float = 5.0
     max_gap: float = 1.0
     separator: int = 2
+    max_columns: int = 200_000
 
     def __post_init__(self) -> None:
+        if any(isinstance(lane, bool) or not isinstance(lane, str | int) for lane in self.lanes):
+            raise ValueError(f"lanes must be names or whole numbers, got {str(self.lanes)[:60]}")
+        object.__setattr__(self, "lanes", tuple(map(str, self.lanes)))
         if not self.lanes or len(set(self.lanes)) < len(self.lanes):
-            raise ValueError(f"lanes must be different numbers, at least one, got {self.lanes}")
-        if not self.end > self.start:
+            raise ValueError(f"lanes must be different names, at least one, got {str(self.lanes)[:60]}")
+        if not -np.inf < self.start < self.end < np.inf:
             raise ValueError(f"end must be greater than start, got {self.start} to {self.end} m")
         for name in ("seconds_per_pixel", "metres_per_pixel", "top_speed", "vehicle_length", "max_gap"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < np.inf:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.separator < 0 or self.max_columns < 1:
+            raise ValueError(
+                f"expected separator >= 0 and max_columns > 0, got {self.separator}, {self.max_columns}"
+            )
+        if (self.end - self.start) / self.metres_per_pixel > MAX_HEIGHT or self.height > MAX_HEIGHT:
+            raise ValueError(f"expected a graph of at most {MAX_HEIGHT} pixels from top to bottom")
 
     @property
     def panel_height(self) -> int:
@@ -83,11 +97,30 @@ class GraphSpec:
         """Pixels of a graph from top to bottom."""
         return len(self.lanes) * self.panel_height + (len(self.lanes) - 1) * self.separator
 
+    @property
+    def max_duration(self) -> float:
+        """s from the first row of a recording to the last."""
+        return (self.max_columns - 1) * self.seconds_per_pixel
+
+    def scale(self, width: int) -> tuple[float, ...]:
+        """What a model gets used to in graphs of ``width`` columns: panels, pixels of each and between two,
+        columns, s and m a pixel, m of a vehicle. Names, the place of the section on its road and the speed
+        limit are the road's."""
+        return (
+            float(len(self.lanes)),
+            float(self.panel_height),
+            float(self.separator),
+            float(width),
+            self.seconds_per_pixel,
+            self.metres_per_pixel,
+            self.vehicle_length,
+        )
+
     def column(self, time: float) -> int:
         """The column that shows a time in s."""
         return int(np.floor(time / self.seconds_per_pixel))
 
-    def place(self, row: int) -> tuple[int, float] | None:
+    def place(self, row: int) -> tuple[str, float] | None:
         """Lane and position (m) of the middle of a pixel row, None between the panels."""
         panel, below_top = divmod(row, self.panel_height + self.separator)
         if below_top >= self.panel_height:
@@ -192,16 +225,34 @@ class SpaceTimeRenderer:
         row = row[np.argsort(first[row], kind="stable")]
         return row, first[row], first[row + 1]
 
+    @cached_property
+    def _panels(self) -> np.ndarray:
+        """(N,) int, the panel in which each row is drawn, -1 for none."""
+        panels = np.full(len(self.tracks), -1)
+        for panel, lane in enumerate(self.spec.lanes):
+            panels[self.tracks.lane == lane] = panel
+        return panels
+
     @property
     def _sample_seconds(self) -> float:
         return self.spec.seconds_per_pixel / SAMPLES_PER_COLUMN
 
     def columns(self) -> range:
-        """The columns from the recording's first row to its last."""
+        """The columns from the recording's first row to its last.
+
+        Raises:
+            ValueError: more than the spec's ``max_columns``.
+        """
         time = self.tracks.time
-        return (
-            range(self.spec.column(time.min()), self.spec.column(time.max()) + 1) if len(time) else range(0)
-        )
+        if not len(time):
+            return range(0)
+        columns = range(self.spec.column(time.min()), self.spec.column(time.max()) + 1)
+        if len(columns) > self.spec.max_columns:
+            raise ValueError(
+                f"times from {time.min():g} to {time.max():g} s give {len(columns)} columns, "
+                f"expected at most {self.spec.max_columns}"
+            )
+        return columns
 
     def tile_starts(self, width: int, overlap: int) -> list[int]:
         """First columns of the graphs of ``width`` columns that cover the recording. Neighbours share at
@@ -244,9 +295,7 @@ class SpaceTimeRenderer:
         share = (time - t.time[row]) / (t.time[row + 1] - t.time[row])
         position = t.position[row] + share * (t.position[row + 1] - t.position[row])
         speed = t.speed[row] + share * (t.speed[row + 1] - t.speed[row])
-        panels = {lane: panel for panel, lane in enumerate(spec.lanes)}
-        numbers, which = np.unique(t.lane[row], return_inverse=True)
-        panel = np.array([panels.get(int(lane), -1) for lane in numbers], np.int64)[which]
+        panel = self._panels[row]
         column = moment // SAMPLES_PER_COLUMN - first_column
 
         length = spec.vehicle_length / spec.metres_per_pixel

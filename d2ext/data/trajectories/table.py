@@ -1,122 +1,173 @@
-"""Columns of a CSV file as arrays, fast, with errors that name the row."""
+"""Columns of a recording as arrays, in one pass over its file, with errors that name the row."""
 
 from __future__ import annotations
 
-import csv
-import warnings
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
+from .columns import ColumnMap
+from .rows import Row, fcd_rows, pneuma_rows, text_rows
+
+#: Rows that are turned into arrays at once. More lists alive than this start Python's garbage collector again
+#: and again, which takes four times as long as the reading.
+_BATCH = 1 << 8
+#: Letters of the longest name of a vehicle or lane.
+MAX_NAME = 200
+#: No time, place or speed in any unit is greater.
+MAX_NUMBER = 1e15
+_NUMBER_LETTERS = frozenset("0123456789+-.eE \t")
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # control letters, halves of letters
+_SHOWN = 40  # letters of a field, and names of a header, in a message
+
+#: Names of a column that holds names, sorted (T,), and the index into them of each row (N,).
+Labels = tuple[np.ndarray, np.ndarray]
+
 
 class Table:
-    """A CSV file with a header.
+    """A file of rows.
 
     Args:
-        path: the file; UTF-8, commas.
+        path: the file.
+        columns: how it is read: reader, separator, headers and conditions.
 
     Raises:
-        FileNotFoundError, ValueError: no such file; not UTF-8 text.
+        FileNotFoundError, ValueError: no such file; not of this form.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, columns: ColumnMap) -> None:
         self.path = path
-        self.header = next((row for _, row in self._rows()), [])
+        self._source = _source(path, columns)
+        line, first = next(self._source(), (1, []))
+        self.header = [name.strip() for name in first]
+        self._header_line = line
+        self._first = 1  # the first row that holds data
+        if columns.headers and columns.track_id not in self.header:
+            lengths = sorted(columns.headers, key=len)
+            self.header = list(next((h for h in lengths if len(h) >= len(first)), lengths[-1]))
+            self._first = 0
+        self._conditions = [self._condition(text) for text in columns.where]
 
     def require(self, names: Sequence[str]) -> None:
         """Raise ValueError where the header lacks one of the names."""
         for name in names:
             if name not in self.header:
-                self.fail(None, f"no column {name!r} in the header: {', '.join(self.header) or 'nothing'}")
+                found = ", ".join(name[:_SHOWN] for name in self.header[:10]) or "nothing"
+                self.fail(None, f"no column {name!r} in the header: {found[:150]}")
 
-    def numbers(self, names: Sequence[str]) -> np.ndarray:
-        """(N, number of names) float64 columns.
+    def read(self, numbers: Sequence[str], names: Sequence[str]) -> tuple[np.ndarray, list[Labels]]:
+        """Columns of numbers, (N, ``numbers``) float64, and columns of names.
 
         Raises:
-            ValueError: no rows; a field that is missing or no finite number (names line and column).
+            ValueError: no rows; a field that is missing, no finite number, or too long (names line and
+                column).
         """
-        if not next((True for i, _ in enumerate(self._rows()) if i == 1), False):
+        pick = itemgetter(*(self.header.index(name) for name in (*numbers, *names)))
+        values: list[np.ndarray] = []
+        indices: list[list[int]] = [[] for _ in names]
+        known: list[dict[str, int]] = [{} for _ in names]
+        rows = self._rows()
+        while batch := list(islice(rows, _BATCH)):
+            try:
+                columns = list(zip(*(pick(fields) for _, fields in batch), strict=True))
+                values.append(_floats(columns[: len(numbers)]))
+            except (IndexError, ValueError):
+                self._fail_at_fault(batch, numbers, names)
+            for index, seen, column in zip(indices, known, columns[len(numbers) :], strict=True):
+                stripped = list(map(str.strip, column))
+                if any(map(name_fault, set(stripped))):
+                    self._fail_at_fault(batch, numbers, names)
+                index += [seen.setdefault(name, len(seen)) for name in stripped]
+        if not values:
             raise ValueError(f"{self.path}: expected rows below the header")
-        try:
-            values = self._load(names, float)
-        except ValueError:
-            self._find_fault(names)
-            raise
-        if not np.isfinite(values).all():
-            row, column = np.argwhere(~np.isfinite(values))[0]
-            self.fail(row, f"column {names[column]!r}: expected a finite number, got {values[row, column]}")
-        return values
-
-    def labels(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """The different values of a column of numbers or names, sorted, as text (T,), and each row's index
-        into them (N,)."""
-        try:
-            values, index = np.unique(self._load([name], float), return_inverse=True)
-            if not np.isfinite(values).all():
-                raise ValueError("a name that reads as a number that is none")
-            whole = values == np.floor(values)
-            texts = [
-                str(int(v)) if w else str(v) for v, w in zip(values.tolist(), whole.tolist(), strict=True)
-            ]
-            return np.array(texts, dtype=str), index.reshape(-1)
-        except ValueError:
-            values, index = np.unique(self._load([name], str), return_inverse=True)
-            index = index.reshape(-1)
-            if (values == "").any():
-                self.fail(
-                    np.flatnonzero(values[index] == "")[0], f"column {name!r}: expected a name, got nothing"
-                )
-            return values, index
+        return np.concatenate(values), [_sorted(*pair) for pair in zip(known, indices, strict=True)]
 
     def fail(self, row: int | np.integer | None, message: str) -> NoReturn:
-        """Raise ValueError at a data row, counted from 0, or at the header (None)."""
-        line = next(self._rows(), (1, []))[0] if row is None else self._line(int(row))
+        """Raise ValueError at a row that was read, counted from 0, or at the header (None)."""
+        line = self._header_line
+        if row is not None:
+            line = next(islice(self._rows(), int(row), None))[0]
         raise ValueError(f"{self.path}:{line}: {message}")
 
-    def _load(self, names: Sequence[str], dtype: Any) -> np.ndarray:
-        columns = [self.header.index(name) for name in names]
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message="Input line .* contained no data"
-            )  # empty lines are fine
-            return np.loadtxt(
-                self.path, dtype, comments=None, delimiter=",", skiprows=1, usecols=columns, ndmin=2,
-                encoding="utf-8-sig", quotechar='"',
-            )  # fmt: skip
+    def _rows(self) -> Iterator[Row]:
+        """The rows of data that meet the conditions."""
+        rows = islice(self._source(), self._first, None)
+        if not self._conditions:
+            return rows
+        return (row for row in rows if all(met(row[1]) for met in self._conditions))
 
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Line numbers and fields of the rows that are not empty, header first."""
-        try:
-            with open(self.path, encoding="utf-8-sig", newline="") as file:
-                reader = csv.reader(file)
-                for row in reader:
-                    if row:
-                        yield reader.line_num, [field.strip() for field in row]
-        except FileNotFoundError as error:
-            raise FileNotFoundError(f"{self.path}: no such file") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{self.path}: expected UTF-8 text, got bytes that are not") from error
+    def _condition(self, text: str) -> Callable[[list[str]], bool]:
+        name, _, value = text.partition("=")
+        wanted = not name.endswith("!")
+        name = name.removesuffix("!")
+        self.require([name])
+        column = self.header.index(name)
+        return lambda fields: column < len(fields) and (fields[column].strip() == value) == wanted
 
-    def _line(self, row: int) -> int:
-        return next(line for i, (line, _) in enumerate(self._rows()) if i == row + 1)
-
-    def _find_fault(self, names: Sequence[str]) -> None:
-        """Raise at the first field that is no number."""
-        columns = [self.header.index(name) for name in names]
-        for i, (line, fields) in enumerate(self._rows()):
-            if i == 0:
-                continue
-            for name, column in zip(names, columns, strict=True):
+    def _fail_at_fault(self, batch: Sequence[Row], numbers: Sequence[str], names: Sequence[str]) -> NoReturn:
+        """Raise at the first of some rows that lacks a field, or in which one is not what it must be."""
+        for line, fields in batch:
+            for name in (*numbers, *names):
+                column = self.header.index(name)
+                where = f"{self.path}:{line}: "
                 if column >= len(fields):
-                    raise ValueError(
-                        f"{self.path}:{line}: no column {name!r}: the row has {len(fields)} fields"
-                    )
-                try:
-                    float(fields[column])
-                except ValueError:
-                    found = repr(fields[column][:40]) if fields[column] else "nothing"
-                    raise ValueError(
-                        f"{self.path}:{line}: column {name!r}: expected a number, got {found}"
-                    ) from None
+                    raise ValueError(f"{where}no column {name!r}: the row has {len(fields)} fields")
+                wrong = (number_fault if name in numbers else name_fault)(fields[column].strip())
+                if wrong:
+                    raise ValueError(f"{where}column {name!r}: expected {wrong}")
+        raise AssertionError("no fault in the rows")
+
+
+def _source(path: Path, columns: ColumnMap) -> Callable[[], Iterator[Row]]:
+    if path.suffix.lower() == ".xml":
+        return lambda: fcd_rows(path)
+    reader = pneuma_rows if columns.reader == "pneuma" else text_rows
+    return lambda: reader(path, columns.separator)
+
+
+def _floats(columns: Sequence[Sequence[str]]) -> np.ndarray:
+    """(N, columns).
+
+    Raises:
+        ValueError: a field is no decimal number, or too large a one.
+    """
+    # float() takes more than numbers as they are written in files: 0_0, digits of other scripts, nan.
+    if not all(_NUMBER_LETTERS.issuperset("".join(column)) for column in columns):
+        raise ValueError("letters")
+    values = np.array([list(map(float, column)) for column in columns]).T
+    if not (np.abs(values) <= MAX_NUMBER).all():
+        raise ValueError("range")
+    return values
+
+
+def number_fault(field: str) -> str:
+    """What is wrong with a field that is to hold a number, "" for nothing."""
+    found = repr(field[:_SHOWN]) if field else "nothing"
+    try:
+        value = float(field)
+    except ValueError:
+        return f"a number, got {found}"
+    if not np.isfinite(value):
+        return f"a finite number, got {field[:_SHOWN]}"
+    if abs(value) > MAX_NUMBER:
+        return f"a number up to {MAX_NUMBER:g}, got {found}"
+    return "" if _NUMBER_LETTERS.issuperset(field) else f"a number, got {found}"
+
+
+def name_fault(field: str) -> str:
+    """What is wrong with the name of a vehicle or lane, "" for nothing."""
+    if not field:
+        return "a name, got nothing"
+    if len(field) > MAX_NAME:
+        return f"a name of at most {MAX_NAME} letters, got {len(field)}"
+    return f"a name, got {field[:_SHOWN]!r}" if _UNWRITABLE.search(field) else ""
+
+
+def _sorted(known: dict[str, int], index: list[int]) -> Labels:
+    names, place = np.unique(np.array(list(known), dtype=str), return_inverse=True)
+    return names, place.reshape(-1)[np.array(index, np.int64)]

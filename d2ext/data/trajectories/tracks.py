@@ -16,7 +16,7 @@ class Tracks:
         ids: (T,) names of the vehicles, as text.
         track: (N,) int index into ``ids``, not falling.
         time: (N,) s, rising inside a vehicle.
-        lane: (N,) int number of the lane.
+        lane: (N,) name of the lane, as text; numbers become their text.
         position: (N,) m along the lane.
         speed: (N,) m/s in the direction in which the lane is driven, negative against it.
     """
@@ -27,6 +27,10 @@ class Tracks:
     lane: np.ndarray
     position: np.ndarray
     speed: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.lane.dtype.kind != "U":
+            object.__setattr__(self, "lane", self.lane.astype(str))
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -45,7 +49,10 @@ class Tracks:
 
     def of(self, track_id: str) -> Tracks:
         """The rows of one vehicle, none where there is no such vehicle."""
-        return self.select(self.ids[self.track] == track_id)
+        number = np.flatnonzero(self.ids == track_id)
+        if not len(number):
+            return self.select(number)
+        return self.select(np.arange(*np.searchsorted(self.track, [number[0], number[0] + 1])))
 
 
 def merge_tracks(parts: Sequence[Tracks]) -> Tracks:
@@ -72,7 +79,7 @@ def speed_along(
     time: np.ndarray,
     lane: np.ndarray,
     position: np.ndarray,
-    backward_lanes: Collection[int] = (),
+    backward_lanes: Collection[str] = (),
 ) -> np.ndarray:
     """(N,) m/s: the change of position to the next row of the same vehicle in the same lane, at its last row
     the change from the row before; 0 for a vehicle of one row.
@@ -87,4 +94,12 @@ def speed_along(
     last = last[last > 0]
     last = last[track[last] == track[last - 1]]
     rate[last] = rate[last - 1]
-    return np.where(np.isin(lane, list(backward_lanes)), -rate, rate)
+    return np.where(in_lanes(lane, backward_lanes), -rate, rate)
+
+
+def in_lanes(lane: np.ndarray, names: Collection[str]) -> np.ndarray:
+    """(N,) bool: whether each lane (N,) is one of the names."""
+    found = np.zeros(len(lane), bool)
+    for name in names:
+        found |= lane == name
+    return found

@@ -15,7 +15,7 @@ from d2ext.layers import RegionMaps
 from d2ext.modeling.box3d_head import Box3DHead, ObjectBoxes
 from d2ext.modeling.box_decoder import BoxDecoder, DecoderHead, DynamicInteraction
 from d2ext.modeling.frames import VIEW_DIM, Frames
-from d2ext.modeling.records import predicted_instances, stack_images
+from d2ext.modeling.records import predicted_instances, size_groups, stack_images
 from d2ext.modeling.set_criterion import SetCriterion
 from d2ext.modeling.set_matching import SetMatcher
 from d2ext.structures import transfer
@@ -120,14 +120,11 @@ class Detector3D(nn.Module):
         return Frames(self.encoder(maps, sizes), P, plane, sizes, batched_inputs)
 
     def _maps(self, pixels: Tensor, sizes: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Maps of padded images, fine to coarse. Images of one size go through the backbone together, without
-        the padding up to larger ones, which would change what is seen near their edge; their maps are then
-        continued by their edge."""
-        if len({tuple(size) for size in sizes}) == 1:
+        """Maps of padded images, fine to coarse. Images of one size go through the backbone together (see
+        :func:`size_groups`); their maps are then continued by their edge."""
+        members = size_groups(sizes, self.backbone.size_divisibility, self)
+        if len(members) == 1:
             return self._backbone(pixels)
-        multiple = max(self.backbone.size_divisibility, 1)
-        shapes = [tuple(-(-n // multiple) * multiple for n in size) for size in sizes]
-        members = {shape: [i for i, s in enumerate(shapes) if s == shape] for shape in dict.fromkeys(shapes)}
         rows = [torch.tensor(index) for index in members.values()]
         *rows, order = transfer([*rows, torch.cat(rows).argsort()], pixels.device)
         groups = [self._backbone(pixels[i, :, :h, :w]) for (h, w), i in zip(members, rows, strict=True)]

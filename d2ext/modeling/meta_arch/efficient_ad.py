@@ -24,6 +24,11 @@ from d2ext.modeling.pdn import FEATURES, PDN, STRIDE
 
 #: What the two quantiles of a map are mapped to.
 NORMALIZED = (0.0, 0.1)
+#: What a graph's scale holds, as messages call it.
+GRAPH_SCALE = (
+    "lanes", "pixels of a lane", "SEPARATOR", "WIDTH", "SECONDS_PER_PIXEL", "METRES_PER_PIXEL",
+    "VEHICLE_LENGTH",
+)  # fmt: skip
 
 
 @META_ARCH_REGISTRY.register()
@@ -53,6 +58,10 @@ class EfficientAD(nn.Module):
     teacher_std: Tensor
     local_quantiles: Tensor
     global_quantiles: Tensor
+    graph_scale: Tensor
+
+    #: Weights of before there was a scale lack it.
+    optional_state = ("graph_scale",)
 
     @configurable
     def __init__(
@@ -80,8 +89,11 @@ class EfficientAD(nn.Module):
             # Until they are measured, maps stay as they are.
             "local_quantiles": torch.tensor(NORMALIZED),
             "global_quantiles": torch.tensor(NORMALIZED),
+            # Of the graphs that the model was trained on; zeros where it is not known, or there were none.
+            "graph_scale": torch.zeros(len(GRAPH_SCALE)),
         }.items():
             self.register_buffer(name, value)
+        self._checked_scale: tuple[float, ...] = ()
 
     @classmethod
     def from_config(cls, cfg) -> dict[str, Any]:
@@ -103,12 +115,40 @@ class EfficientAD(nn.Module):
         return self.pixel_mean.device
 
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
-        """Losses in training, else what is found in each image; inputs as from ``AnomalyMapper``."""
+        """Losses in training, else what is found in each image; inputs as from ``AnomalyMapper``.
+
+        Raises:
+            ValueError: a graph of another scale than the weights were trained for.
+        """
+        for x in batched_inputs:
+            if "graph_scale" in x:
+                self.check_graph_scale(x["graph_scale"])
         if self.training:
             return self.losses(batched_inputs)
         found = [self.maps(self.images([x])) for x in batched_inputs]
         scores = torch.stack([maps["score"] for maps in found]).tolist()  # all work is under way by now
         return [maps | {"score": score} for maps, score in zip(found, scores, strict=True)]
+
+    def check_graph_scale(self, scale: tuple[float, ...]) -> None:
+        """Check that graphs look as those that the weights were trained on, where that is known.
+
+        Args:
+            scale: :meth:`d2ext.data.trajectories.GraphSpec.scale` of the graphs.
+
+        Raises:
+            ValueError: names what differs.
+        """
+        if scale == self._checked_scale:
+            return
+        trained = self.graph_scale.tolist()
+        # Half-precision files round.
+        wrong = [i for i, (a, b) in enumerate(zip(trained, scale, strict=True)) if abs(a - b) > 1e-3 * b]
+        if any(trained) and wrong:
+            parts = [f"{GRAPH_SCALE[i]} {scale[i]:g} (trained: {trained[i]:.4g})" for i in wrong]
+            raise ValueError(
+                f"INPUT.GRAPH: other graphs than these weights were trained for: {', '.join(parts)}"
+            )
+        self._checked_scale = scale
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         images = self.images(batched_inputs)

@@ -19,7 +19,7 @@ from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences, 
 from d2ext.modeling.numbers import NUMBER_DIM
 from d2ext.modeling.records import object_targets
 from d2ext.modeling.semantic_fusion import HierarchicalFusion, SemanticFilter, SentencePooling
-from d2ext.modeling.text_encoder import TextEncoder, Tokens
+from d2ext.modeling.text_encoder import SentenceTokenizer, TextEncoder, Tokens
 from d2ext.structures.projection import project_points, viewing_rays
 
 
@@ -143,6 +143,10 @@ class Grounder(GroundingInference, nn.Module):
     def device(self) -> torch.device:  # type: ignore[override]
         return self.head.heatmap.weight.device
 
+    @property
+    def tokenizer(self) -> SentenceTokenizer:  # type: ignore[override]
+        return self.text_encoder.tokenizer
+
     def train(self, mode: bool = True) -> Grounder:
         super().train(mode)
         if self.freeze_norm_stats:
@@ -166,15 +170,12 @@ class Grounder(GroundingInference, nn.Module):
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
         # Channels last is the faster layout on every device, and what the fusion's products read.
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
-        strides = [self.backbone.output_shape()[name].stride for name in self.in_features]
-        shapes = [tuple(features[name].shape[-2:]) for name in self.in_features]
-        cells = [cell_middles(s, h, w, P.device) for s, (h, w) in zip(strides, shapes, strict=True)]
-        views = viewing_features(P, plane, sizes, torch.cat(cells))
         maps: list[Tensor] = []
-        start = 0
-        for name, stride, shape, uv in zip(self.in_features, strides, shapes, cells, strict=True):
-            f, seen = features[name], views[:, :, start : start + len(uv)].unflatten(2, shape)
-            start += len(uv)
+        for name in self.in_features:
+            f = features[name]
+            stride = self.backbone.output_shape()[name].stride
+            cells = cell_middles(stride, f.shape[-2], f.shape[-1], P.device)
+            seen = viewing_features(P, plane, sizes, cells).unflatten(2, tuple(f.shape[-2:]))
             # Normalised features lose a cell's own colour, which is what sentences name first.
             beside = torch.cat([seen, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
             maps.append(torch.cat([f, beside.contiguous(memory_format=torch.channels_last)], 1))

@@ -15,7 +15,13 @@ from d2ext.data.categories import CATEGORIES
 from d2ext.modeling.box3d_head import ObjectBoxes
 from d2ext.modeling.box_overlap import pairwise_overlaps
 from d2ext.modeling.box_text_matcher import BoxTextMatcher
-from d2ext.modeling.grounding_head import Grounded, GroundingTargets, HeadMaps, SentenceViews
+from d2ext.modeling.grounding_head import (
+    Grounded,
+    GroundingTargets,
+    HeadMaps,
+    HeadReading,
+    SentenceViews,
+)
 from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
 from d2ext.modeling.meta_arch.grounder import Grounder, detail_channels, grounding_targets, sentence_owners
 from d2ext.modeling.normalizer import loss_normalizer
@@ -65,15 +71,23 @@ class TwoStageGrounder(Grounder):
         return parts | {"matcher": matcher, "match_quality": t.MATCH_QUALITY}
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
-        instances = [x["instances"] for x in batched_inputs]
-        images = self.encode_images(batched_inputs)
-        read, nothing, views = self._detect(images)
-        everything = [[torch.arange(len(x))] for x in instances]
-        targets = grounding_targets(projections(batched_inputs), instances, everything)
-        losses = self.head.losses(read, nothing, views, targets)
-        with torch.no_grad():
-            found = self.head.decode(read, nothing, views, self.topk)
-        return losses | {"loss_match": self._match_loss(batched_inputs, images, found, targets)}
+        parts: list[HeadReading] = []
+        matching = []
+        for index in self.size_groups(batched_inputs):
+            group = [batched_inputs[i] for i in index]
+            instances = [x["instances"] for x in group]
+            images = self.encode_images(group)
+            read, nothing, views = self._detect(images)
+            everything = [[torch.arange(len(x))] for x in instances]
+            targets = grounding_targets(projections(group), instances, everything)
+            parts.append(HeadReading(read, nothing, views, targets))
+            with torch.no_grad():
+                found = self.head.decode(read, nothing, views, self.topk)
+            matching.append(self._match_loss(group, images, found, targets))
+        sentences = sum(len(x["sentences"]) for x in batched_inputs)
+        (total,) = transfer([torch.tensor(float(sentences))], self.device)
+        match = torch.stack(matching).sum() / loss_normalizer(total)
+        return self.head.losses(parts) | {"loss_match": match}
 
     def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
         read, nothing, views = self._detect(image)
@@ -107,16 +121,13 @@ class TwoStageGrounder(Grounder):
     def _match_loss(
         self, batched_inputs: list[dict], images: EncodedImages, found: Grounded, labels: GroundingTargets
     ) -> Tensor:
-        """Binary cross-entropy of every box with every sentence of its image: sum over the boxes, mean over
-        the sentences of all processes; 0 without sentences."""
+        """Binary cross-entropy of every box with every sentence of its image, summed; 0 without sentences."""
         texts = [x["sentences"] for x in batched_inputs]
         sentences = [s for t in texts for s in t]
         targets = [t for x in batched_inputs for t in x["sentence_targets"]] + [
             torch.zeros(0, dtype=torch.long)
         ]
-        known = [torch.tensor(float(len(sentences))), sentence_owners(texts), pad_sequence(targets, True, -2)]
-        total, owner, padded = transfer(known, self.device)
-        count = loss_normalizer(total)
+        owner, padded = transfer([sentence_owners(texts), pad_sequence(targets, True, -2)], self.device)
         if not sentences:
             return images.P.new_zeros(())
         boxes, valid = self._encode_boxes(images, found)
@@ -124,7 +135,7 @@ class TwoStageGrounder(Grounder):
         meant = (objects[:, :, None] == padded[:-1, None]).any(2)
         logits = self._match(boxes[owner], valid[owner], self.encode_sentences(sentences))
         loss = F.binary_cross_entropy_with_logits(logits, meant.float(), reduction="none")
-        return (loss * valid[owner]).sum() / count
+        return (loss * valid[owner]).sum()
 
     def _objects(self, boxes: ObjectBoxes, P: Tensor, labels: GroundingTargets) -> Tensor:
         """The labelled object, by its number in the image, that each of the boxes (B * N,) stands for, or -1:

@@ -9,7 +9,7 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 
-from d2ext.modeling.grounding_head import Grounded
+from d2ext.modeling.grounding_head import Grounded, HeadReading
 from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
 from d2ext.modeling.meta_arch.grounder import Grounder, grounding_targets, sentence_owners
 from d2ext.modeling.records import projections
@@ -37,21 +37,29 @@ class U2ENet(Grounder):
         return parts | {"detection_prompt": cfg.MODEL.U2ENET.DETECTION_PROMPT}
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+        groups = [[batched_inputs[i] for i in group] for group in self.size_groups(batched_inputs)]
         prompt = [self.detection_prompt] if self.detection_prompt else []
-        texts = [[*x["sentences"], *prompt] for x in batched_inputs]
-        instances = [x["instances"] for x in batched_inputs]
-        meant = [
-            [*x["sentence_targets"], *(torch.arange(len(x["instances"])) for _ in prompt)]
-            for x in batched_inputs
-        ]
-        of_image = sentence_owners(texts)
+        texts = [[[*x["sentences"], *prompt] for x in group] for group in groups]
+        sentences = self.encode_sentences([s for group in texts for t in group for s in t])
+        parts, start = [], 0
+        for group, text in zip(groups, texts, strict=True):
+            owner = sentence_owners(text)
+            parts.append(self._read(group, owner, sentences.rows(start, start + len(owner))))
+            start += len(owner)
+        return self.head.losses(parts)
+
+    def _read(self, group: list[dict], of_image: Tensor, sentences: EncodedSentences) -> HeadReading:
+        """What the head reads in images of one size for all of their sentences, and what it should find."""
+        meant = [list(x["sentence_targets"]) for x in group]
+        if self.detection_prompt:
+            meant = [[*m, torch.arange(len(x["instances"]))] for m, x in zip(meant, group, strict=True)]
         (owner,) = transfer([of_image], self.device)
-        images = self.encode_images(batched_inputs)
-        levels, vectors, mask = self.encode_sentences([s for t in texts for s in t])
+        images = self.encode_images(group)
+        levels, vectors, mask = sentences
         views = self.views(images, owner)
-        read = self.head(self.fusion(images.maps, levels, mask, owner), vectors, views.valid)
-        targets = grounding_targets(projections(batched_inputs)[of_image], instances, meant)
-        return self.head.losses(read, vectors, views, targets)
+        maps = self.head(self.fusion(images.maps, levels, mask, owner), vectors, views.valid)
+        targets = grounding_targets(projections(group)[of_image], [x["instances"] for x in group], meant)
+        return HeadReading(maps, vectors, views, targets)
 
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
         images = super().image_branch(pixels, P, plane, sizes)

@@ -24,7 +24,8 @@ class Detection3DPredictor(ImagePredictor):
         """Find the objects.
 
         Args:
-            image_bgr: (H, W, 3) uint8.
+            image_bgr: (H, W, 3) uint8, as :func:`d2ext.data.image_io.read_image` reads it: not turned by its
+                EXIF entry, which a calibration knows nothing of.
             camera: of the image as given.
             ground_plane: (4,) unit normal pointing up and camera height in metres, on which boxes stand;
                 None if not known: boxes are level.
@@ -34,7 +35,7 @@ class Detection3DPredictor(ImagePredictor):
             first.
 
         Raises:
-            ValueError: an image or camera of another shape.
+            ValueError: an image, camera or plane that is none, or one that does not go with the others.
         """
         return self.detect(image_bgr, camera, ground_plane)["instances"]
 
@@ -47,6 +48,7 @@ class Detection3DPredictor(ImagePredictor):
     ) -> dict[str, Any]:
         """The same with the options ``num_boxes``, ``steps``, ``noise`` and ``return_steps`` of
         :meth:`d2ext.modeling.meta_arch.detector3d.Detector3D.detect`, whose answer for the image it gives."""
-        record = image_record(self.cfg, image_bgr, camera, ground_plane)
+        estimates = self.cfg.MODEL.DETECTION3D.DEPTH_ESTIMATES
+        record = image_record(self.cfg, image_bgr, camera, ground_plane, estimates)
         with torch.no_grad(), inference_autocast(self.cfg):
             return self.model.detect(self.model.encode([record]), **options)[0]

@@ -11,12 +11,17 @@ from torch import nn
 from d2ext.data import build_detection_test_loader, build_detection_train_loader
 from d2ext.engine import BaseTrainer
 from d2ext.evaluation import Detection3DEvaluator
+from d2ext.modeling.meta_arch.detector3d import Detector3D
 from d2ext.projects.diffusion_det3d.pretrained import load_imagenet
 
 
 class Detection3DTrainer(BaseTrainer):
     """:class:`~d2ext.engine.BaseTrainer` with the loaders and the evaluator of 3D detection, and ImageNet
     weights for Detectron2's ResNets."""
+
+    model_class = Detector3D
+    test_kinds = ("kitti", "rope3d")
+    train_kinds = (*test_kinds, "mono3drefer", "monomulti3d")
 
     def prepare_data(self) -> None:
         for name in (*self.cfg.DATASETS.VAL, *self.cfg.DATASETS.TEST):

@@ -1,8 +1,16 @@
 """TrajAD: anomalies in space-time graphs of trajectories, and in images."""
 
 from d2ext.projects.trajad.config import add_trajad_config
+from d2ext.projects.trajad.onnx import OnnxTrajAD, export_onnx
 from d2ext.projects.trajad.predictor import TrajADPredictor
 from d2ext.projects.trajad.streaming import StreamingPredictor
 from d2ext.projects.trajad.trainer import TrajADTrainer
 
-__all__ = ["StreamingPredictor", "TrajADPredictor", "TrajADTrainer", "add_trajad_config"]
+__all__ = [
+    "OnnxTrajAD",
+    "StreamingPredictor",
+    "TrajADPredictor",
+    "TrajADTrainer",
+    "add_trajad_config",
+    "export_onnx",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from detectron2.config import CfgNode
 
+from d2ext.checks import declare, number, rising, whole
 from d2ext.config import add_anomaly_data_config, add_d2ext_config
 from d2ext.engine.config import add_engine_config
 
@@ -56,3 +57,16 @@ def add_trajad_config(cfg: CfgNode) -> None:
     cfg.MODEL.EFFICIENT_AD.BRANCH.DEPTH = 2
     cfg.MODEL.EFFICIENT_AD.BRANCH.HEADS = 4
     cfg.MODEL.EFFICIENT_AD.BRANCH.CODE = 4
+
+
+declare(
+    {
+        "MODEL.EFFICIENT_AD.WIDTH": number(above=0),
+        "MODEL.EFFICIENT_AD.HARD_QUANTILE": number(0, 1),
+        "MODEL.EFFICIENT_AD.QUANTILES": rising(number(0, 1)),
+        "TEST.THRESHOLD": number(),
+        "MODEL.EFFICIENT_AD.BRANCH.DROPOUT": number(0, 1),
+        **{f"MODEL.EFFICIENT_AD.BRANCH.{name}": whole(1) for name in ("DIM", "HEADS", "CODE")},
+        "MODEL.EFFICIENT_AD.BRANCH.DEPTH": whole(0),
+    }
+)

@@ -183,11 +183,41 @@ def random_pdn(args: argparse.Namespace) -> PDN:
     return pdn
 
 
+def convert_teacher(args: argparse.Namespace) -> PDN:
+    """The teacher of another project, for images in BGR.
+
+    Known layouts: the state of an ``nn.Sequential`` as nelson1425/EfficientAD saves it, whose names are those
+    of :class:`PDN`, and anomalib's ``conv1`` to ``conv6``. Both are for RGB images, normalised as here.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, or weights of another network than the arguments say.
+    """
+    pdn = PDN(args.pdn, round(FEATURES * args.width), args.width)
+    given = read_checkpoint(args.convert)["model"]
+    convolutions = [name for name, module in pdn.named_children() if isinstance(module, nn.Conv2d)]
+    own = {f"conv{i}": name for i, name in enumerate(convolutions, start=1)}
+    named = {}
+    for key, value in given.items():
+        layer, _, kind = key.rpartition(".")
+        named[f"{own.get(layer, layer)}.{kind}"] = value
+    load_weights(pdn, named, args.convert)
+    first = pdn.get_submodule(convolutions[0])
+    with torch.no_grad():
+        first.weight.copy_(first.weight.flip(1))
+    return pdn
+
+
 def write_teacher(pdn: PDN, args: argparse.Namespace) -> None:
     """The weights in float16, with what they were made from."""
     weights = "random"
-    if args.weights is not None:
-        weights = f"{args.weights.name} {hashlib.sha256(args.weights.read_bytes()).hexdigest()[:16]}"
-    metadata = {"source": args.source, "weights": weights, "pdn": args.pdn, "width": str(args.width)}
+    file = args.convert or args.weights
+    if file is not None:
+        weights = f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()[:16]}"
+    metadata = {
+        "source": "teacher" if args.convert else args.source,
+        "weights": weights,
+        "pdn": args.pdn,
+        "width": str(args.width),
+    }
     write_safetensors(pdn.state_dict(), args.output, metadata, half=True)
     print(f"wrote {args.output}")

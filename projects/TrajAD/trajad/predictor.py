@@ -9,6 +9,7 @@ import numpy as np
 
 from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.augmentation import to_tensor
+from d2ext.data.image_record import check_image
 from d2ext.data.trajectories import SpaceTimeGraph, SpaceTimeRenderer, Tracks
 from d2ext.engine import ImagePredictor
 
@@ -27,9 +28,7 @@ class TrajADPredictor(ImagePredictor):
         Raises:
             ValueError: an image of another shape.
         """
-        if image_bgr.ndim != 3 or image_bgr.shape[2] != 3 or image_bgr.dtype != np.uint8:
-            raise ValueError(f"image: expected (H, W, 3) uint8, got {image_bgr.shape} {image_bgr.dtype}")
-        return self.predict({"image": to_tensor(image_bgr, self.cfg.INPUT.FORMAT)})
+        return self.predict({"image": to_tensor(check_image(image_bgr), self.cfg.INPUT.FORMAT)})
 
     def recording(self, tracks: Tracks) -> tuple[SpaceTimeGraph, np.ndarray]:
         """Score a recording of any length, graph by graph as in evaluation.
@@ -37,11 +36,20 @@ class TrajADPredictor(ImagePredictor):
         Returns:
             one graph of the whole recording, and its anomaly map (H, W) float32: each column is from the
             graph in which it lies farther from the edge. Its maximum is the score.
+
+        Raises:
+            ValueError: the graphs of the config have another scale than those that the weights were trained
+                on, or the recording is too long.
         """
         g = self.cfg.INPUT.GRAPH
         renderer = SpaceTimeRenderer(tracks, graph_spec(self.cfg))
         starts = renderer.tile_starts(g.WIDTH, g.OVERLAP)
-        maps = [self(renderer.render(start, g.WIDTH).image)["anomaly_map"].cpu().numpy() for start in starts]
+        scale = renderer.spec.scale(g.WIDTH)
+        maps = []
+        for start in starts:
+            image = to_tensor(renderer.render(start, g.WIDTH).image, self.cfg.INPUT.FORMAT)
+            found = self.predict({"image": image, "graph_scale": scale})
+            maps.append(found["anomaly_map"].cpu().numpy())
         graph = renderer.render(starts[0], starts[-1] + g.WIDTH - starts[0])
         return graph, stitch(maps, starts)
 

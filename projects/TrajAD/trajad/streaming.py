@@ -30,14 +30,16 @@ class StreamingPredictor:
             divides the width.
 
     Raises:
-        ValueError: another step or width.
+        ValueError: another step or width, or another scale than the weights were trained for.
     """
 
     def __init__(self, predictor: TrajADPredictor, step: int = 16) -> None:
         if step % STRIDE:
             raise ValueError(f"step must be a multiple of {STRIDE} columns, got {step}")
         self.predictor, self.step = predictor, step
-        self._live = LiveGraph(graph_spec(predictor.cfg), predictor.cfg.INPUT.GRAPH.WIDTH, step)
+        spec, width = graph_spec(predictor.cfg), predictor.cfg.INPUT.GRAPH.WIDTH
+        predictor.model.check_graph_scale(spec.scale(width))
+        self._live = LiveGraph(spec, width, step)
         self._patches: Tensor | None = None
 
     def update(self, rows: Tracks, now: float | None = None) -> list[tuple[SpaceTimeGraph, dict[str, Any]]]:

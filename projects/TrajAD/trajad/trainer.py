@@ -6,18 +6,21 @@ import logging
 import os
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import HookBase, hooks
 
+from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.build import build_anomaly_test_loader, build_anomaly_train_loader, build_normal_loader
 from d2ext.engine import BaseTrainer, inference_autocast, load_weights, read_checkpoint
 from d2ext.engine.hooks import Checkpoint, Validation
 from d2ext.evaluation import AnomalyEvaluator
+from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
 from d2ext.structures import find_regions
 from d2ext.visualization import draw_anomalies
 
@@ -48,6 +51,13 @@ class TrajADTrainer(BaseTrainer):
     record that is labelled abnormal is an error in both. ``DATASETS.TEST`` is only evaluated.
     """
 
+    model_class = EfficientAD
+    test_kinds = ("trajectories", "mvtec_ad")
+
+    def __init__(self, cfg: CfgNode) -> None:
+        check_penalty_folder(cfg.INPUT.PENALTY_FOLDER)
+        super().__init__(cfg)
+
     def build_hooks(self) -> list[HookBase]:
         built = super().build_hooks()
         users = (Validation, Checkpoint, hooks.EvalHook)
@@ -61,6 +71,8 @@ class TrajADTrainer(BaseTrainer):
             FileNotFoundError, ValueError: a teacher is needed and missing, or of another shape.
         """
         super().resume_or_load(resume)
+        if not self.start_iter:
+            self._take_graph_scale()
         if self._starts_from_teacher():
             load_teacher(self._evaluated().teacher, self.cfg.MODEL.EFFICIENT_AD.TEACHER)
 
@@ -80,6 +92,14 @@ class TrajADTrainer(BaseTrainer):
 
     def _evaluated(self) -> Any:
         return getattr(self.evaluated, "module", self.evaluated)
+
+    def _take_graph_scale(self) -> None:
+        """What is trained from now on is for the graphs of the config."""
+        kinds = [MetadataCatalog.get(name).get("evaluator_type") for name in self.cfg.DATASETS.TRAIN]
+        if "trajectories" in kinds:
+            scale = torch.tensor(graph_spec(self.cfg).scale(self.cfg.INPUT.GRAPH.WIDTH))
+            for model in (self.model, self.evaluated):
+                getattr(model, "module", model).graph_scale.copy_(scale)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
@@ -116,4 +136,23 @@ def load_teacher(teacher: torch.nn.Module, path: str) -> None:
         raise ValueError(f"MODEL.EFFICIENT_AD.TEACHER is empty, expected a file of teacher weights; {how}")
     if not os.path.isfile(path):
         raise FileNotFoundError(f"MODEL.EFFICIENT_AD.TEACHER {path}: no such file; {how}")
-    load_weights(teacher, read_checkpoint(path)["model"], path)
+    weights = read_checkpoint(path)["model"]
+    if Path(path).suffix != ".safetensors" or "conv1.weight" in weights:
+        raise ValueError(
+            f"MODEL.EFFICIENT_AD.TEACHER {path}: expected a .safetensors file of distill_teacher.py; of "
+            "another project's teacher, whose colours are in another order, it makes one with --convert FILE"
+        )
+    load_weights(teacher, weights, path)
+
+
+def check_penalty_folder(folder: str) -> None:
+    """Find out before the work whether there are penalty images, where there are to be some.
+
+    Raises:
+        FileNotFoundError: no such folder; the message says what to do.
+    """
+    if folder and not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"INPUT.PENALTY_FOLDER {folder}: no such folder; expected images of anything but the normal "
+            "ones, as published ImageNet's (image-net.org); any photographs serve, or '' to train without"
+        )

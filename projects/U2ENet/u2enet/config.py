@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 
+from d2ext.checks import Expected, declare, every, number, one_of, whole
 from d2ext.config import add_d2ext_config
 from d2ext.engine.config import add_engine_config
 from d2ext.modeling.backbone import add_backbone_config
@@ -104,3 +105,23 @@ def add_u2enet_config(cfg: CfgNode) -> None:
     # In training a box stands for the labelled object that it fits best, if by at least this: the IoU of the
     # 2D boxes, or 1 / (1 + distance of the projected centres in cells of the finest map).
     t.MATCH_QUALITY = 0.5
+
+
+declare(
+    {
+        "MODEL.TEXT.MAX_TOKENS": whole(0),
+        "MODEL.TEXT.CACHE_SIZE": whole(0),
+        **{f"MODEL.U2ENET.{name}": whole(1) for name in ("HEAD_DIM", "ANGLE_BINS", "TOPK", "SENTENCE_CHUNK")},
+        **{f"MODEL.U2ENET.{name}": whole(1) for name in ("TEXT_DIM", "TEXT_STATE_DIM", "TEXT_HEAD_DIM")},
+        **{f"MODEL.U2ENET.{name}": whole(1) for name in ("STATE_DIM", "FUSION_HEAD_DIM")},
+        **{f"MODEL.U2ENET.{name}": number() for name in ("SCORE_THRESHOLD", "EXISTENCE_THRESHOLD")},
+        "MODEL.U2ENET.DUPLICATE_IOU": number(0, 1),
+        "MODEL.U2ENET.FUSION_DIMS": every(whole(1)),
+        "MODEL.U2ENET.NORM": one_of("BN", "SyncBN", "GN"),
+        "MODEL.U2ENET.LOSS_WEIGHTS": Expected(
+            "numbers of at least 0", lambda x: all(number(0).holds(weight) for weight in x.values())
+        ),
+        "MODEL.TWO_STAGE.POOL_SIZE": whole(1),
+        "MODEL.TWO_STAGE.MATCH_QUALITY": number(0, 1),
+    }
+)

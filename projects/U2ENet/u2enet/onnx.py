@@ -10,25 +10,22 @@ number of images, their size, and the number and length of sentences are free.
 
 from __future__ import annotations
 
-import importlib
-import io
 import json
 import os
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
-from torch import Tensor, nn
+from torch import Tensor
 from torch.export import Dim
 
 from d2ext.data.categories import CATEGORIES
 from d2ext.engine import D2Checkpointer, load_config
+from d2ext.engine.onnx_graphs import Graph, OnnxGraph, export_graph, require
 from d2ext.files import write_bytes
 from d2ext.layers import SSDBlock
 from d2ext.modeling.box3d_head import ObjectBoxes
@@ -59,24 +56,6 @@ def unflatten(kind: type[Encoded], tensors: dict[str, Tensor]) -> Encoded:
         numbered = [key for key in tensors if key.startswith(f"{name}_")]
         values.append([tensors[f"{name}_{i}"] for i in range(len(numbered))] or tensors[name])
     return kind(*values)
-
-
-class Graph(nn.Module):
-    """A function of a model and named tensors as a module of its own, as exporters want it."""
-
-    def __init__(self, model: U2ENet, function: Callable[..., dict[str, Tensor]], inputs: Iterable[str]):
-        super().__init__()
-        self.model = model
-        self.function = function
-        self.inputs = tuple(inputs)
-
-    def outputs(self, *tensors: Tensor) -> dict[str, Tensor]:
-        """The result by name; what was already among the inputs is left out."""
-        named = self.function(self.model, **dict(zip(self.inputs, tensors, strict=True)))
-        return {name: t for name, t in named.items() if name not in self.inputs}
-
-    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.outputs(*tensors).values())
 
 
 def image_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
@@ -178,50 +157,6 @@ def _export_graphs(model: U2ENet) -> Iterator[bytes]:
     yield export_graph(Graph(model, head_graph, image | words), image | words, shapes)
 
 
-def export_graph(graph: Graph, inputs: dict[str, Tensor], shapes: dict[str, dict]) -> bytes:
-    """The graph in ONNX's format.
-
-    Args:
-        inputs: what it is traced with, by name.
-        shapes: the ``Dim`` of every axis of the inputs that is free.
-
-    Raises:
-        ValueError: in one line, what has no counterpart in ONNX, or which axis would be fixed.
-    """
-    graph.eval()
-    tensors = tuple(inputs.values())
-    with torch.no_grad(), torch.autocast("cpu", enabled=False):
-        names = list(graph.outputs(*tensors))
-    try:
-        with warnings.catch_warnings(), torch.autocast("cpu", enabled=False):
-            warnings.filterwarnings("ignore", "# The axis name", UserWarning)  # two inputs share an axis
-            program = torch.onnx.export(
-                graph,
-                tensors,
-                input_names=list(inputs),
-                output_names=names,
-                dynamic_shapes=(tuple(shapes[name] for name in inputs),),
-                dynamo=True,
-                verbose=False,
-            )
-    except torch.onnx.OnnxExporterError as e:
-        cause: BaseException = e
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        raise ValueError(f"{graph.function.__name__} cannot be exported: {cause}".splitlines()[0]) from e
-    assert program is not None
-    for value in program.model.graph.inputs:
-        for axis, dim in shapes[value.name].items():
-            if isinstance(value.shape[axis], int):
-                name = f"{graph.function.__name__} cannot be exported: {value.name}"
-                raise ValueError(
-                    f"{name} got the fixed shape {list(value.shape)}, expected free {dim.__name__}"
-                )
-    buffer = io.BytesIO()
-    program.save(buffer)
-    return buffer.getvalue()
-
-
 class OnnxU2ENet(GroundingInference):
     """A folder of :func:`export_onnx` in the place of the model: the same inputs, the same answers.
 
@@ -240,7 +175,7 @@ class OnnxU2ENet(GroundingInference):
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         folder = Path(folder)
-        runtime = require("onnxruntime")
+        require("onnxruntime")
         for name in ("meta.json", "config.yaml", *(f"{graph}.onnx" for graph in GRAPHS)):
             if not (folder / name).is_file():
                 raise FileNotFoundError(f"{folder}: has no {name}, expected a folder of export_onnx.py")
@@ -259,36 +194,22 @@ class OnnxU2ENet(GroundingInference):
         self.duplicate_iou = c.DUPLICATE_IOU
         self.single_target = c.SINGLE_TARGET
         self.sentence_chunk = c.SENTENCE_CHUNK
-        available = runtime.get_available_providers()
-        providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in available]
-        self._sessions = {}
-        for name in GRAPHS:
-            try:
-                session = runtime.InferenceSession(folder / f"{name}.onnx", providers=providers)
-            except Exception as e:  # onnxruntime's errors have no common base
-                raise ValueError(f"{folder / name}.onnx: not a whole graph ({str(e).splitlines()[0]})") from e
-            self._sessions[name] = session
+        self._graphs = {name: OnnxGraph(folder / f"{name}.onnx") for name in GRAPHS}
 
     def __call__(self, batched_inputs: list[dict]) -> list[dict]:
         return self.inference(batched_inputs)
 
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
         inputs = {"pixels": pixels, "P": P, "plane": plane, "sizes": sizes}
-        return unflatten(EncodedImages, inputs | self._run("image", inputs))
+        return unflatten(EncodedImages, inputs | self._graphs["image"](inputs))
 
     def encode_sentences(self, sentences: list[str]) -> EncodedSentences:
         tokens = self.tokenizer.pad(*self.tokenizer.tokenize(sentences))._asdict()
-        return unflatten(EncodedSentences, tokens | self._run("text", tokens))
+        return unflatten(EncodedSentences, tokens | self._graphs["text"](tokens))
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
-        boxes = self._run("head", flatten(image) | flatten(sentences))
+        boxes = self._graphs["head"](flatten(image) | flatten(sentences))
         return Grounded(boxes.pop("owner"), boxes.pop("scores"), ObjectBoxes(**boxes))
-
-    def _run(self, name: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        session = self._sessions[name]
-        results = session.run(None, {key: t.numpy() for key, t in inputs.items()})
-        outputs = (output.name for output in session.get_outputs())
-        return {key: torch.from_numpy(np.asarray(r)) for key, r in zip(outputs, results, strict=True)}
 
 
 def _positive(meta: dict[str, Any], key: str, where: str) -> int:
@@ -296,15 +217,3 @@ def _positive(meta: dict[str, Any], key: str, where: str) -> int:
     if type(value) is not int or value < 1:
         raise ValueError(f"{where}: field {key!r}: expected a whole number above 0")
     return value
-
-
-def require(name: str) -> Any:
-    """An optional library, imported.
-
-    Raises:
-        ValueError: it is not installed; the message says how to install it.
-    """
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as e:
-        raise ValueError(f"{name} is not installed: pip install -e '.[export]'") from e

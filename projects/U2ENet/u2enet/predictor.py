@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from detectron2.config import CfgNode
 from detectron2.structures import Instances
+from detectron2.utils.logger import log_first_n
 from torch import Tensor
 
 from d2ext.data import image_record
 from d2ext.engine import ImagePredictor
 from d2ext.modeling.grounding_inference import GroundingInference
 from d2ext.structures import Camera
+
+MAX_WARNINGS = 20  # of sentences that are hardly understood
 
 
 class U2ENetPredictor(ImagePredictor):
@@ -21,10 +25,12 @@ class U2ENetPredictor(ImagePredictor):
     The image is encoded once for all of them, and sentences that are the same as before not again.
     """
 
+    model: GroundingInference
+
     def __init__(self, cfg: CfgNode, model: GroundingInference | None = None) -> None:
         super().__init__(cfg, model)
-        if isinstance(self.model, GroundingInference):
-            self.model.keep_sentences = True
+        self.model.keep_sentences = True
+        self._asked: frozenset[str] = frozenset()
 
     def __call__(
         self,
@@ -37,7 +43,8 @@ class U2ENetPredictor(ImagePredictor):
         """Find what each sentence refers to.
 
         Args:
-            image_bgr: (H, W, 3) uint8.
+            image_bgr: (H, W, 3) uint8, as :func:`d2ext.data.image_io.read_image` reads it: not turned by its
+                EXIF entry, which a calibration knows nothing of.
             texts: sentences.
             camera: of the image as given.
             ground_plane: (4,) unit normal pointing up and camera height in metres, on which boxes stand;
@@ -49,9 +56,30 @@ class U2ENetPredictor(ImagePredictor):
             pred_yaw.
 
         Raises:
-            ValueError: an image or camera of another shape, an empty sentence or one too long.
+            ValueError: an image, camera or plane that is none, or one that does not go with the others; no
+                list of sentences, an empty sentence or one too long.
         """
-        record = image_record(self.cfg, image_bgr, camera, ground_plane) | {"sentences": list(texts)}
+        estimates = self.cfg.MODEL.U2ENET.DEPTH_ESTIMATES
+        record = image_record(self.cfg, image_bgr, camera, ground_plane, estimates)
+        record["sentences"] = self._sentences(texts)
         if single_target is not None:
             record["single_target"] = single_target
         return self.predict(record)["grounding"]
+
+    def _sentences(self, texts: Sequence[str]) -> list[str]:
+        """The sentences, with a warning of new ones that are hardly understood."""
+        if isinstance(texts, str):
+            raise ValueError(f"texts: expected a list of sentences, got one: [{texts[:60]!r}]")
+        sentences = list(texts) if isinstance(texts, Iterable) else [texts]
+        for text in sentences:
+            if not isinstance(text, str):
+                raise ValueError(f"texts: expected a list of sentences, got {type(text).__name__} for one")
+        for text in set(sentences) - self._asked:
+            unknown, words = self.model.tokenizer.unknown_words(text)
+            if 2 * len(unknown) >= words > 0:
+                shown = " ".join(
+                    f"{text[:60]!r}: most words are unknown to the model: {', '.join(unknown)[:80]}".split()
+                )
+                log_first_n(logging.WARNING, shown, n=MAX_WARNINGS, name=__name__)
+        self._asked = frozenset(sentences)
+        return sentences

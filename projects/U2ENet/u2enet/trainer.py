@@ -8,12 +8,16 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 
 from d2ext.engine import BaseTrainer
+from d2ext.modeling.meta_arch.grounder import Grounder
 from d2ext.projects.u2enet.evaluator import GroundingEvaluator
 
 
 class U2ENetTrainer(BaseTrainer):
     """:class:`~d2ext.engine.BaseTrainer` with the grounding evaluator, which checks all sentences before it
     starts."""
+
+    model_class = Grounder
+    test_kinds = ("mono3drefer", "monomulti3d")
 
     def prepare_data(self) -> None:
         cfg = self.cfg

@@ -1,0 +1,116 @@
+"""Models as ONNX graphs: functions of named tensors that are traced, written, and run by onnxruntime."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+class Graph(nn.Module):
+    """A function of a model and named tensors as a module of its own, as exporters want it."""
+
+    def __init__(self, model: nn.Module, function: Callable[..., dict[str, Tensor]], inputs: Iterable[str]):
+        super().__init__()
+        self.model = model
+        self.function = function
+        self.inputs = tuple(inputs)
+
+    def outputs(self, *tensors: Tensor) -> dict[str, Tensor]:
+        """The result by name; what was already among the inputs is left out."""
+        named = self.function(self.model, **dict(zip(self.inputs, tensors, strict=True)))
+        return {name: t for name, t in named.items() if name not in self.inputs}
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return tuple(self.outputs(*tensors).values())
+
+
+def export_graph(graph: Graph, inputs: dict[str, Tensor], shapes: dict[str, dict]) -> bytes:
+    """The graph in ONNX's format.
+
+    Args:
+        inputs: what it is traced with, by name.
+        shapes: the ``Dim`` of every axis of the inputs that is free.
+
+    Raises:
+        ValueError: in one line, what has no counterpart in ONNX, or which axis would be fixed.
+    """
+    graph.eval()
+    tensors = tuple(inputs.values())
+    with torch.no_grad(), torch.autocast("cpu", enabled=False):
+        names = list(graph.outputs(*tensors))
+    try:
+        with warnings.catch_warnings(), torch.autocast("cpu", enabled=False):
+            warnings.filterwarnings("ignore", "# The axis name", UserWarning)  # two inputs share an axis
+            program: Any = torch.onnx.export(
+                graph,
+                tensors,
+                input_names=list(inputs),
+                output_names=names,
+                dynamic_shapes=(tuple(shapes[name] for name in inputs),),
+                dynamo=True,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as e:
+        cause: BaseException = e
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        raise ValueError(f"{graph.function.__name__} cannot be exported: {cause}".splitlines()[0]) from e
+    for value in program.model.graph.inputs:
+        for axis, dim in shapes[value.name].items():
+            if isinstance(value.shape[axis], int):
+                name = f"{graph.function.__name__} cannot be exported: {value.name}"
+                raise ValueError(
+                    f"{name} got the fixed shape {list(value.shape)}, expected free {dim.__name__}"
+                )
+    buffer = io.BytesIO()
+    program.save(buffer)
+    return buffer.getvalue()
+
+
+class OnnxGraph:
+    """A graph of :func:`export_graph` on a GPU where onnxruntime has one, else on the CPU.
+
+    Args:
+        path: its file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: onnxruntime is not installed, or the file is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        runtime = require("onnxruntime")
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: no such file")
+        available = runtime.get_available_providers()
+        providers = [p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in available]
+        try:
+            self.session = runtime.InferenceSession(path, providers=providers)
+        except Exception as e:  # onnxruntime's errors have no common base
+            raise ValueError(f"{path}: not a whole graph ({str(e).splitlines()[0][:150]})") from e
+
+    def __call__(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Outputs by name, for inputs by name, all on the host."""
+        results = self.session.run(None, {key: t.numpy() for key, t in inputs.items()})
+        outputs = (output.name for output in self.session.get_outputs())
+        return {key: torch.from_numpy(np.asarray(r)) for key, r in zip(outputs, results, strict=True)}
+
+
+def require(name: str) -> Any:
+    """An optional library, imported.
+
+    Raises:
+        ValueError: it is not installed; the message says how to install it.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as e:
+        raise ValueError(f"{name} is not installed: pip install -e '.[export]'") from e

@@ -1,0 +1,124 @@
+"""TrajAD as an ONNX graph: an image or space-time graph in, its maps and score out.
+
+maps.onnx  pixels (1, 3, H, W), 0 to 255 in the order of INPUT.FORMAT -> anomaly_map, local_map, global_map
+(H, W), score. H and W are those of the config: of its graphs, or INPUT.SIZE.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
+from detectron2.modeling import build_model
+from torch import Tensor
+
+from d2ext.checks import every, whole
+from d2ext.data.anomaly_mapper import graph_spec
+from d2ext.engine import D2Checkpointer, load_config
+from d2ext.engine.onnx_graphs import Graph, OnnxGraph, export_graph, require
+from d2ext.files import write_bytes
+from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
+from d2ext.projects.trajad.config import add_trajad_config
+from d2ext.reading import read_json
+
+FORMAT = 1  # of the folder; raised when an older OnnxTrajAD could not read it
+
+
+def input_size(cfg: CfgNode) -> tuple[int, int]:
+    """Height and width of what the model sees: of graphs, if it is trained on recordings, else
+    ``INPUT.SIZE``."""
+    kinds = {MetadataCatalog.get(name).get("evaluator_type") for name in cfg.DATASETS.TRAIN}
+    if "trajectories" in kinds:
+        return graph_spec(cfg).height, cfg.INPUT.GRAPH.WIDTH
+    return cfg.INPUT.SIZE[0], cfg.INPUT.SIZE[1]
+
+
+def maps_graph(model: EfficientAD, pixels: Tensor) -> dict[str, Tensor]:
+    return model.maps((pixels - model.pixel_mean) / model.pixel_std)
+
+
+def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[str], None] = print) -> None:
+    """Write the graph, the config, and meta.json, which comes last.
+
+    Args:
+        cfg: config whose MODEL.WEIGHTS is loaded.
+        folder: made where it does not exist.
+        report: gets a line for each step.
+
+    Raises:
+        FileNotFoundError: no weights.
+        ValueError: the exporter is not installed, weights that do not fit, or a model that cannot be
+            exported.
+    """
+    for name in ("onnx", "onnxscript"):
+        require(name)
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.DEVICE = "cpu"  # no kernels of a GPU in the graph
+    cfg.TEST.DTYPE = "float32"
+    model = build_model(cfg).eval()
+    D2Checkpointer(model).load(cfg.MODEL.WEIGHTS)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "meta.json").unlink(missing_ok=True)
+    size = input_size(cfg)
+    report(f"{folder / 'maps.onnx'}: tracing and converting, up to a minute")
+    pixels = {"pixels": torch.randint(0, 256, (1, 3, *size)).float()}
+    data = export_graph(Graph(model, maps_graph, pixels), pixels, {"pixels": {}})
+    write_bytes(folder / "maps.onnx", data)
+    report(f"{folder / 'maps.onnx'}: {len(data) / 1e6:.1f} MB")
+    cfg.MODEL.WEIGHTS = cfg.MODEL.EFFICIENT_AD.TEACHER = cfg.INPUT.PENALTY_FOLDER = ""
+    write_bytes(folder / "config.yaml", cfg.dump().encode())
+    write_bytes(folder / "meta.json", json.dumps({"format": FORMAT, "size": list(size)}).encode())
+
+
+class OnnxTrajAD:
+    """A folder of :func:`export_onnx` in the place of the model of a :class:`TrajADPredictor`.
+
+    Args:
+        folder: what :func:`export_onnx` wrote.
+
+    Attributes:
+        cfg: config that the model was exported with.
+
+    Raises:
+        FileNotFoundError: no such folder, or an export that did not finish.
+        ValueError: onnxruntime is not installed, or a file of the folder is damaged.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        folder = Path(folder)
+        for name in ("meta.json", "config.yaml", "maps.onnx"):
+            if not (folder / name).is_file():
+                raise FileNotFoundError(f"{folder}: has no {name}, expected a folder of export_onnx.py")
+        where = folder / "meta.json"
+        meta = read_json(where)
+        if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+            raise ValueError(f"{where}: expected a folder of export_onnx.py of format {FORMAT}")
+        size = meta.get("size")
+        if not every(whole(1), 2).holds(size):
+            raise ValueError(f"{where}: field 'size': expected height and width")
+        self.size = (size[0], size[1])
+        self.cfg = load_config(add_trajad_config, str(folder / "config.yaml"))
+        self.graph = OnnxGraph(folder / "maps.onnx")
+
+    def __call__(self, batched_inputs: list[dict]) -> list[dict[str, Any]]:
+        """As :class:`~d2ext.modeling.meta_arch.efficient_ad.EfficientAD` in evaluation.
+
+        Raises:
+            ValueError: an image of another size than was exported.
+        """
+        return [self._maps(x["image"]) for x in batched_inputs]
+
+    def _maps(self, image: Tensor) -> dict[str, Any]:
+        if tuple(image.shape[1:]) != self.size:
+            expected, got = (f"{w}x{h}" for h, w in (self.size, image.shape[1:]))
+            raise ValueError(f"image: expected {expected} pixels, as exported, got {got}")
+        maps = self.graph({"pixels": image[None].float()})
+        return maps | {"score": float(maps["score"])}

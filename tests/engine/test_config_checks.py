@@ -1,0 +1,185 @@
+"""A config that cannot work is refused in one line, before a dataset is read or a model built."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog
+
+from d2ext.checks import _EXPECTED, Expected, every, number, one_of, rising, whole
+from d2ext.engine import load_config, train_or_evaluate
+from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config
+from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
+from d2ext.projects.u2enet import U2ENetPredictor, U2ENetTrainer, add_u2enet_config
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECTS = {
+    "U2ENet": (U2ENetTrainer, add_u2enet_config, "u2enet_tiny_synthroad.yaml"),
+    "DiffusionDet3D": (Detection3DTrainer, add_diffusion_det3d_config, "diffusion_tiny_synthroad.yaml"),
+    "TrajAD": (TrajADTrainer, add_trajad_config, "trajad_synthtraffic.yaml"),
+}
+
+
+def refused(project: str, *options: str, evaluate: bool = False) -> str:
+    """The message for the project's shipped config with these options."""
+    trainer, add_keys, file = PROJECTS[project]
+    path = str(ROOT / "configs" / project / file)
+    args = argparse.Namespace(config_file=path, opts=list(options), eval_only=evaluate, resume=False)
+    with pytest.raises((ValueError, KeyError)) as error:
+        train_or_evaluate(trainer, add_keys, args)
+    message = str(error.value)
+    assert "\n" not in message and len(message) < 300
+    return message
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_begun(monkeypatch, tmp_path):
+    def fail(*args, **kwargs):
+        raise AssertionError("work was begun")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(DatasetCatalog, "get", fail)
+    monkeypatch.setattr("d2ext.engine.trainer.build_model", fail)
+    monkeypatch.setattr("d2ext.engine.project.build_model", fail)
+    monkeypatch.setattr("d2ext.engine.project.default_setup", fail)
+    yield
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("project", PROJECTS)
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("INPUT.SIZE", "(0, 640)"),
+        ("INPUT.SIZE", "(288,)"),
+        ("INPUT.SIZE", "(288, 640, 3)"),
+        ("INPUT.SIZE", "(288.5, 640)"),
+        ("INPUT.SIZE", "(-288, 640)"),
+        ("INPUT.SIZE", "('a', 'b')"),
+        ("INPUT.SIZE", "288"),
+        ("INPUT.SIZE", "big"),
+        ("INPUT.FORMAT", "CMYK"),
+        ("INPUT.SCALE_RANGE", "(1.2, 0.8)"),
+        ("INPUT.SCALE_RANGE", "(0.0, 1.0)"),
+        ("INPUT.FLIP_PROB", "1.5"),
+        ("INPUT.COLOR_JITTER.HUE", "-0.1"),
+        ("MODEL.DEVICE", "gpu"),
+        ("MODEL.DEVICE", ""),
+        ("MODEL.DEVICE", "cuda:99"),
+        ("MODEL.DEVICE", "meta"),
+        ("MODEL.META_ARCHITECTURE", "Nonsense"),
+        ("MODEL.META_ARCHITECTURE", "GeneralizedRCNN"),
+        ("MODEL.PIXEL_STD", "[0.0, 1.0, 1.0]"),
+        ("MODEL.PIXEL_MEAN", "[1.0, 1.0]"),
+        ("SOLVER.MAX_ITER", "-5"),
+        ("SOLVER.IMS_PER_BATCH", "0"),
+        ("SOLVER.IMS_PER_BATCH", "-4"),
+        ("SOLVER.BASE_LR", "-0.1"),
+        ("SOLVER.OPTIMIZER", "Adagrad"),
+        ("SOLVER.CHECKPOINT_PERIOD", "0"),
+        ("SOLVER.EMA.DECAY", "1.0"),
+        ("DATALOADER.NUM_WORKERS", "-1"),
+        ("DATALOADER.DATASET_WEIGHTS", "(1.0, 0.0)"),
+        ("DATASETS.TRAIN", "(1, 2)"),
+        ("DATASETS.TRAIN", "('no_such_dataset',)"),
+        ("DATASETS.TRAIN", "()"),
+        ("DATASETS.TEST", "('synthroad_rope3d_tset',)"),
+        ("TEST.EVAL_PERIOD", "-1"),
+    ],
+    ids=lambda x: str(x),
+)
+def test_values_that_no_project_can_have(project, key, value):
+    assert key.rsplit(".", 1)[1] in refused(project, key, value)
+
+
+@pytest.mark.parametrize(
+    ("project", "key", "value"),
+    [
+        ("U2ENet", "DATASETS.TRAIN", "('synthtraffic_trajectories_train',)"),
+        ("U2ENet", "DATASETS.TEST", "('rope3d_val',)"),
+        ("U2ENet", "DATASETS.VAL", "('kitti_val',)"),
+        ("U2ENet", "MODEL.META_ARCHITECTURE", "EfficientAD"),
+        ("U2ENet", "MODEL.META_ARCHITECTURE", "DETR3D"),
+        ("U2ENet", "MODEL.BACKBONE.NAME", "build_nothing"),
+        ("U2ENet", "MODEL.U2ENET.TOPK", "0"),
+        ("U2ENet", "MODEL.U2ENET.SENTENCE_CHUNK", "0"),
+        ("U2ENet", "MODEL.U2ENET.FUSION_DIMS", "[64, 0, 32]"),
+        ("DiffusionDet3D", "DATASETS.TRAIN", "('mvtec_ad_bottle_train',)"),
+        ("DiffusionDet3D", "DATASETS.TEST", "('mono3drefer_test',)"),
+        ("DiffusionDet3D", "MODEL.META_ARCHITECTURE", "U2ENet"),
+        ("DiffusionDet3D", "MODEL.DETECTION3D.NUM_BOXES", "0"),
+        ("DiffusionDet3D", "MODEL.DIFFUSION.STEPS", "0"),
+        ("TrajAD", "DATASETS.TRAIN", "('mono3drefer_train',)"),
+        ("TrajAD", "DATASETS.TEST", "('rope3d_val',)"),
+        ("TrajAD", "MODEL.META_ARCHITECTURE", "U2ENet"),
+        ("TrajAD", "MODEL.EFFICIENT_AD.QUANTILES", "[0.9, 0.5]"),
+        ("TrajAD", "DATASETS.HELD_OUT", "2.0"),
+    ],
+)
+def test_values_that_a_project_cannot_have(project, key, value):
+    assert key.rsplit(".", 1)[1] in refused(project, key, value)
+
+
+def test_evaluation_asks_for_its_datasets_only():
+    assert "DATASETS.TEST" in refused("U2ENet", "DATASETS.TEST", "()", evaluate=True)
+    with pytest.raises(AssertionError, match="work was begun"):
+        refused("U2ENet", "DATASETS.TRAIN", "()", "MODEL.DEVICE", "cpu", evaluate=True)
+
+
+def test_a_name_that_is_nearly_right_is_told():
+    assert "'mono3drefer_train'" in refused("U2ENet", "DATASETS.TRAIN", "('mono3drefer_trian',)")
+
+
+def test_predictors_ask_for_the_device_before_they_build():
+    path = str(ROOT / "configs/U2ENet/u2enet_tiny_synthroad.yaml")
+    cfg = load_config(add_u2enet_config, path, ["MODEL.DEVICE", "cuda:99", "MODEL.WEIGHTS", "a.pth"])
+    with pytest.raises(ValueError, match=r"MODEL.DEVICE: expected one of this machine .*'cuda:99'"):
+        U2ENetPredictor(cfg)
+
+
+def test_a_config_may_name_a_gpu_that_this_machine_lacks():
+    """Reading, packing and exporting a config need none."""
+    path = str(ROOT / "configs/TrajAD/trajad_synthtraffic.yaml")
+    assert load_config(add_trajad_config, path, ["MODEL.DEVICE", "cuda:7"]).MODEL.DEVICE == "cuda:7"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda p: p.stem)
+def test_shipped_configs_pass(path):
+    project = path.parent.name
+    load_config(PROJECTS[project][1], str(path))
+
+
+def test_every_declared_key_exists():
+    files = [
+        (add_keys, str(ROOT / "configs" / name / file)) for name, (_, add_keys, file) in PROJECTS.items()
+    ]
+    configs = [load_config(add_keys, path) for add_keys, path in files]
+    for key in _EXPECTED:
+        nodes: list = configs
+        for part in key.split("."):
+            nodes = [node.get(part) if isinstance(node, CfgNode) else None for node in nodes]
+        assert any(node is not None for node in nodes), key
+
+
+def test_expectations():
+    nan = float("nan")
+    yes_no: list[tuple[Expected, list, list]] = [
+        (whole(1), [1, 7], [0, -1, 1.0, True, "1", None, nan]),
+        (number(0, 1), [0, 0.5, 1], [-0.1, 1.1, nan, True]),
+        (number(above=0), [1e-9, 5], [0, -1, float("inf")]),
+        (one_of("a", "b"), ["a"], ["c", None, 1]),
+        (every(whole(0), 2), [[0, 1], (2, 3)], [[0], [0, 1, 2], [0, -1], "01", 5]),
+        (every(number()), [[], [1.5, 2]], [["a"], 3]),
+        (rising(number(above=0)), [(1, 1), (0.5, 2)], [(2, 1), (0, 1), (1,)]),
+    ]
+    for expected, good, bad in yes_no:
+        for value in good:
+            assert expected.holds(value), (expected, value)
+        for value in bad:
+            try:
+                assert not expected.holds(value), (expected, value)
+            except (TypeError, ValueError):
+                pass
