@@ -139,7 +139,8 @@ class _Watch(TorchDispatchMode):
             self._note(name)
 
     def _note(self, what: str) -> None:
-        frames = [f for f in traceback.extract_stack() if str(_ROOT) in f.filename and f.filename != __file__]
+        stack = [f for f in traceback.extract_stack() if "site-packages" not in f.filename]
+        frames = [f for f in stack if str(_ROOT) in f.filename and f.filename != __file__]
         inside = [f for f in frames if "/tests/" not in f.filename] or frames
         at = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(inside[-3:]))
         self.waits.append(f"{what} at {at or 'a place outside of the repository'}")

@@ -126,6 +126,7 @@ def cfg() -> CfgNode:
     cfg = CfgNode(
         {
             "INPUT": {"FORMAT": "BGR"},
+            "MODEL": {"DEVICE": "cpu"},
             "DATASETS": {},
             "DATALOADER": {"NUM_WORKERS": 0},
             "TEST": {"THRESHOLD": 0.5},
