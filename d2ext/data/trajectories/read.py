@@ -226,7 +226,9 @@ def _check_speeds(table: Table, order: np.ndarray, derived: np.ndarray, speed: n
     typical = np.median(ratio)
     if not 1 / MAX_SPEED_RATIO < typical < MAX_SPEED_RATIO:
         found = f"the speed is {typical:.3g} times the change of position"
-        if any(abs(np.log(typical / unit)) < _UNIT_MARGIN for unit in (*SPEED_UNITS, *1 / SPEED_UNITS)):
+        if typical > 0 and any(
+            abs(np.log(typical / unit)) < _UNIT_MARGIN for unit in (*SPEED_UNITS, *1 / SPEED_UNITS)
+        ):
             row = order[moving][np.argmin(np.abs(ratio - typical))]
             table.fail(row, f"{found}: speeds must be in m/s")
         logger.warning("%s: %s", table.path, found)
