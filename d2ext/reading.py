@@ -138,6 +138,50 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def require(item: Any, key: str, kind: type | tuple[type, ...], where: str) -> Any:
+    """The value of a JSON object's key.
+
+    Raises:
+        ValueError: ``item`` is no object, the key is missing or its value has another type.
+    """
+    if not isinstance(item, dict):
+        raise ValueError(f"{where}: expected an object, got {type(item).__name__}")
+    value = item.get(key)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
+        found = "nothing" if key not in item else found_value(value)
+        raise ValueError(f"{where}: field {key!r}: expected {names}, got {found}")
+    if isinstance(value, str):
+        whole_text(value, f"{where}: field {key!r}")
+    return value
+
+
+def whole_text(text: Any, where: str) -> str:
+    """``text`` itself.
+
+    Raises:
+        ValueError: it is no text, or has half a character (a lone surrogate), which no file can hold.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"{where}: expected a text, got {found_value(text)}")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"{where}: expected text, got half a character at {error.start}") from None
+    return text
+
+
+def found_value(value: Any) -> str:
+    """A value as a message shows it, at most 60 characters."""
+    if value == "":
+        return "an empty one"
+    try:
+        return ascii(value[:60] if isinstance(value, str) else value)[:60]
+    except (RecursionError, ValueError):
+        return type(value).__name__
+
+
 def one_line(message: str, length: int = MAX_MESSAGE) -> str:
     """A message in one line of printable characters. Of one that is too long the folders of paths are left
     out, and then its middle."""

@@ -27,37 +27,37 @@ from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
 from gpu.part import PARTS
 from gpu.part import run as run_here
 from gpu.results import Part, Report
 from gpu.runner import ROOT, Context, run_all
 
+from d2ext_cli import CommandParser, number, output_folder
+
 PACKAGES = ("torch", "triton", "torchvision", "transformers", "timm", "numpy")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--minutes", type=float, default=8.0, help="for everything (default 8)")
+def build_parser() -> CommandParser:
+    parser = CommandParser(__doc__)
+    parser.add_argument("--minutes", type=number(above=0), default=8.0, help="for everything (default 8)")
     parser.add_argument(
-        "--train", type=float, default=0.0, metavar="MINUTES", help="train U2ENet for so many of them"
+        "--train", type=number(0), default=0.0, metavar="MINUTES", help="train U2ENet for so many of them"
     )
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), help="run only these")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument(
         "--smoke", action="store_true", help="all parts at tiny size in one process, to see that they run"
     )
-    parser.add_argument("--output", type=Path, default=ROOT / "output/gpu_check")
+    parser.add_argument("--output", type=output_folder, default=ROOT / "output/gpu_check")
+    parser.add_check(check)
     return parser
 
 
 def check(args: argparse.Namespace) -> None:
     """Raises ValueError where arguments contradict each other."""
-    if args.minutes <= 0 or not 0 <= args.train <= args.minutes:
-        raise ValueError(
-            f"--minutes {args.minutes:g} --train {args.train:g}: expected 0 <= train <= minutes, minutes > 0"
-        )
+    if args.train > args.minutes:
+        raise ValueError(f"--train {args.train:g}: expected at most --minutes, {args.minutes:g}")
     if args.parts and "train" in args.parts and not (args.train or args.smoke):
         raise ValueError("--parts train: expected --train MINUTES too")
 
@@ -136,10 +136,4 @@ def _stop(number: int, frame: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    parser = build_parser()
-    arguments = parser.parse_args()
-    try:
-        check(arguments)
-    except ValueError as e:
-        parser.error(str(e))
-    sys.exit(main(arguments))
+    sys.exit(main(build_parser().parse_args()))

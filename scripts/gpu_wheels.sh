@@ -11,7 +11,7 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 PYTHON=${PYTHON:-$ROOT/.venv/bin/python}
 LIMIT_MIB=64 # of the tree and these packages together: what a lent machine may take
 # Wheels, with the versions that the tests run with.
-WHEELS=(yacs omegaconf hydra-core termcolor tabulate cloudpickle portalocker einops pycocotools
+WHEELS=(yacs omegaconf hydra-core termcolor tabulate cloudpickle portalocker einops pycocotools simplejpeg
     diffusers importlib_metadata zipp requests urllib3 idna certifi charset-normalizer)
 # Published as sources only, pure Python.
 SOURCES=(fvcore iopath antlr4-python3-runtime)

@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from detectron2.config import CfgNode
+from detectron2.modeling import build_model
 from torch import Tensor, nn
+
+from d2ext.engine.checkpoint import D2Checkpointer
+from d2ext.engine.config import load_config
+from d2ext.files import write_bytes
+from d2ext.reading import one_line, read_json
+
+META, CONFIG = "meta.json", "config.yaml"  # beside the graphs of an export; the first is written last
 
 
 class Graph(nn.Module):
@@ -73,6 +82,63 @@ def export_graph(graph: Graph, inputs: dict[str, Tensor], shapes: dict[str, dict
     buffer = io.BytesIO()
     program.save(buffer)
     return buffer.getvalue()
+
+
+def begin_export(cfg: CfgNode, folder: Path) -> tuple[CfgNode, Any]:
+    """The config and the model that graphs are made of: on the CPU in float32, whatever this machine prefers.
+
+    ``folder`` is made, and counts as unfinished until its meta.json is written.
+
+    Args:
+        cfg: config whose MODEL.WEIGHTS is loaded; what is returned is a copy.
+
+    Raises:
+        FileNotFoundError: no weights.
+        ValueError: the exporter is not installed, or weights that do not fit.
+    """
+    for name in ("onnx", "onnxscript"):
+        require(name)
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.DEVICE, cfg.TEST.DTYPE = "cpu", "float32"
+    model = build_model(cfg).eval()
+    D2Checkpointer(model).load(cfg.MODEL.WEIGHTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / META).unlink(missing_ok=True)
+    return cfg, model
+
+
+def write_graph(path: Path, make: Callable[[], bytes], report: Callable[[str], None]) -> None:
+    """Write what ``make`` gives, and say so before and after."""
+    report(f"{path}: tracing and converting, up to a minute")
+    data = make()
+    write_bytes(path, data)
+    report(f"{path}: {len(data) / 1e6:.1f} MB")
+
+
+def read_export(
+    folder: Path, graphs: Iterable[str], version: int, add_keys: Callable[[CfgNode], None]
+) -> tuple[dict[str, Any], CfgNode]:
+    """The content of meta.json and the config of a finished export.
+
+    Args:
+        graphs: names of its graphs.
+        version: of the folder's format, which meta.json names.
+        add_keys: adds the project's keys to the config.
+
+    Raises:
+        FileNotFoundError: no such folder, or an export that did not finish.
+        ValueError: onnxruntime is not installed, a damaged file, or another version.
+    """
+    require("onnxruntime")
+    for name in (META, CONFIG, *(f"{graph}.onnx" for graph in graphs)):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder}: has no {name}, expected a folder of export_onnx.py")
+    meta = read_json(folder / META)
+    found = meta.get("format") if isinstance(meta, dict) else None
+    if found != version:
+        raise ValueError(f"{folder / META}: format {one_line(repr(found), 60)}, expected {version}")
+    return meta, load_config(add_keys, str(folder / CONFIG))
 
 
 class OnnxGraph:

@@ -20,11 +20,11 @@ import cv2
 import yaml
 from detectron2.config import CfgNode
 
-from d2ext.data.formats.records import read_json, read_text
 from d2ext.engine.curves import Plot, arrange_figures, arrange_losses, read_curves
 from d2ext.evaluation import format_table, nest_table
 from d2ext.files import write_bytes
 from d2ext.gallery import Picture, open_gallery
+from d2ext.reading import read_json, read_text
 from d2ext.visualization import draw_curves
 
 REPORT_FILE = "report.html"

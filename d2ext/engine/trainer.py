@@ -66,8 +66,6 @@ def check_config(cfg: CfgNode) -> None:
         )
     if cfg.SOLVER.PATIENCE > 0 and not metric:
         raise ValueError("SOLVER.PATIENCE is set, expected a SOLVER.BEST_METRIC to watch")
-    if cfg.SOLVER.MAX_MINUTES < 0:
-        raise ValueError(f"SOLVER.MAX_MINUTES is {cfg.SOLVER.MAX_MINUTES}, expected at least 0")
     if cfg.TEST.PRECISE_BN.ENABLED and cfg.SOLVER.EMA.ENABLED:
         raise ValueError("TEST.PRECISE_BN and SOLVER.EMA are both enabled: expected one of them at most")
 

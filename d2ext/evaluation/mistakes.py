@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from d2ext.data.formats.records import require
+from d2ext.reading import require
 
 from .grounding import THRESHOLDS, compare_image, match_greedy
 from .predictions import check_boxes, read_predictions

@@ -15,12 +15,12 @@ from d2ext.modeling.backbone.timm_ida import ConvNormAct, TimmBackbone
 COMPILED = ("backbone", "semantic_filter", "fusion", "head", "teacher", "student", "branch")
 
 
-def compile_parts(model: nn.Module) -> None:
-    """Have the tensor functions of a model compiled when they are first called, in place. What the model is
-    saved as does not change."""
+def compile_parts(model: nn.Module, backend: str = "inductor") -> None:
+    """Have the tensor functions of a model compiled by ``torch.compile``'s ``backend`` when they are first
+    called, in place. What the model is saved as does not change."""
     for name, child in model.named_children():
         if name in COMPILED:
-            child.compile()
+            child.compile(backend=backend)
 
 
 def check_compiler(device: torch.device) -> None:

@@ -6,8 +6,10 @@ import time
 
 from bench.report import Clock
 
+from d2ext.modeling.fold import compile_parts
+
 from . import inference, training
-from .models import Inference, Training, compile_parts, free_memory, without_kernel
+from .models import Inference, Training, free_memory, without_kernel
 from .part import Task
 
 #: Model, batch size and kind, in order of worth.

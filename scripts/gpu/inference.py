@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 from bench.report import Clock
 
-from .models import TOO_LARGE, Inference, batch, free_memory, precisions, tf32, without_kernel
+from d2ext.engine.launch import set_tf32
+
+from .models import TOO_LARGE, Inference, batch, free_memory, precisions, without_kernel
 from .part import Task
 
 #: Milliseconds for one image with three new sentences that this collection aims at on an H100.
@@ -33,7 +35,7 @@ def run(task: Task) -> None:
     task.part.table("Inference of models folded for it, from images and sentences in memory to answers; "
                     "random weights", *HEADER)  # fmt: skip
     kinds = precisions(task.context.device)
-    tf32(False)
+    set_tf32(False)
     # U2ENet in all precisions before any other model.
     for first in (True, False):
         for precision in kinds[:1] if smoke else ("bfloat16", *(k for k in kinds if k != "bfloat16")):

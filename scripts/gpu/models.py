@@ -16,10 +16,10 @@ from bench.report import Clock, peak_megabytes, reset_peak
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
-from torch import nn
 
 from d2ext.engine import BaseTrainer, inference_autocast, load_config
 from d2ext.modeling import optimize_for_inference
+from d2ext.modeling.fold import compile_parts
 from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config
 from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
 from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
@@ -181,26 +181,6 @@ class Inference:
                 return self.model(records)
 
         return answer
-
-
-def look(trainer: BaseTrainer) -> None:
-    """Have the losses of past steps written, where a trainer has put that off."""
-    getattr(trainer._trainer, "look", lambda: None)()
-
-
-def tf32(enabled: bool) -> None:
-    """Whether a GPU computes float32 convolutions and products in TF32."""
-    torch.set_float32_matmul_precision("high" if enabled else "highest")
-    torch.backends.cudnn.allow_tf32 = enabled
-
-
-def compile_parts(model: nn.Module, backend: str = "inductor") -> None:
-    """Compile what ``optimize_for_inference`` compiles, for training or with another backend."""
-    from d2ext.modeling.fold import COMPILED
-
-    for name, child in model.named_children():
-        if name in COMPILED:
-            child.compile(backend=backend)
 
 
 @contextmanager

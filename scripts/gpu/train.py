@@ -17,7 +17,7 @@ from d2ext.data.builtin import register_dataset
 from d2ext.engine import load_config, read_checkpoint, save_safetensors
 from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
 
-from .models import TINY, look
+from .models import TINY
 from .part import Task
 from .runner import ROOT
 from .scenes import KINDS, Scenes, render
@@ -105,7 +105,7 @@ def train(task: Task, trainer: U2ENetTrainer, scenes: Scenes, end: float) -> Non
                 trainer.average.after_step()
                 trainer.storage.step()
                 trainer.iter += 1
-            look(trainer)
+            trainer._trainer.look()
             seconds = time.monotonic() - start
             _progress(task, trainer, start - begin, trainer.iter - first, seconds, rendered)
             if time.monotonic() - saved > SAVE:

@@ -7,13 +7,14 @@ from contextlib import nullcontext
 import torch
 from bench.report import Clock
 
+from d2ext.engine.launch import set_tf32
+
 from .models import (
     TOO_LARGE,
     Training,
     free_memory,
     measure_training,
     precisions,
-    tf32,
     without_kernel,
 )
 from .part import Task
@@ -58,7 +59,7 @@ def _measure(task: Task, clock: Clock, name: str, precision: str, sizes: tuple[i
         task.part.note(f"no time left for {name}, {precision}, {how}")
         return
     torch.backends.cudnn.benchmark = "benchmark" in how
-    tf32("TF32" in how)
+    set_tf32("TF32" in how)
     with nullcontext() if "kernel" in how else without_kernel():
         training = Training(name, task.context, precision, fresh_text="new" in how)
         for size in sizes:

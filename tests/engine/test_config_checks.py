@@ -75,6 +75,7 @@ def nothing_is_begun(monkeypatch, tmp_path):
         ("MODEL.PIXEL_STD", "[0.0, 1.0, 1.0]"),
         ("MODEL.PIXEL_MEAN", "[1.0, 1.0]"),
         ("SOLVER.MAX_ITER", "-5"),
+        ("SOLVER.MAX_MINUTES", "-1"),
         ("SOLVER.IMS_PER_BATCH", "0"),
         ("SOLVER.IMS_PER_BATCH", "-4"),
         ("SOLVER.BASE_LR", "-0.1"),

@@ -132,10 +132,3 @@ def test_the_time_left_is_that_of_the_limit_where_it_ends_the_training(tmp_path:
     for row in rows(tmp_path):
         if "eta_seconds" in row:
             assert row["eta_seconds"] <= 120 - 4 * (row["iteration"] + 1)
-
-
-def test_a_negative_limit_is_one_line(tmp_path: Path) -> None:
-    cfg = tiny_config(tmp_path)
-    cfg.SOLVER.MAX_MINUTES = -1.0
-    with pytest.raises(ValueError, match=r"^SOLVER.MAX_MINUTES is -1.0, expected at least 0$"):
-        TinyTrainer(cfg)

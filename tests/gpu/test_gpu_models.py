@@ -12,7 +12,7 @@ from bench.trajad import traffic
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
-from gpu.models import NAMES, TINY, Training, batch, config, look
+from gpu.models import NAMES, TINY, Training, batch, config
 from gpu.runner import ROOT, Context
 from torch import Tensor, nn
 
@@ -222,7 +222,7 @@ def test_training_in_half_precision_is_finite_and_near_float32(device, name, dty
         torch.manual_seed(1)
         with training.steps(2) as step:
             step()
-            look(training.trainer)
+            training.trainer._trainer.look()
             losses[precision] = training.trainer.storage.histories()["total_loss"].latest()
             step()
         assert math.isfinite(losses[precision])

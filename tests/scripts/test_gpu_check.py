@@ -106,7 +106,7 @@ def test_results_so_far_are_on_the_disk_while_a_part_runs(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--minutes", "3", "--train", "4"], "expected 0 <= train <= minutes"),
+        (["--minutes", "3", "--train", "4"], "--train 4: expected at most --minutes, 3"),
         (["--parts", "train"], "expected --train MINUTES too"),
         (["--parts", "nothing"], "invalid choice"),
     ],

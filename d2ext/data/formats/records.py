@@ -9,8 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from d2ext.reading import one_line, read_text
-from d2ext.reading import read_json as read_json
+from d2ext.reading import found_value, one_line, read_text, require, whole_text
 
 logger = logging.getLogger(__name__)
 
@@ -92,41 +91,7 @@ def list_fields(text: Any, where: str) -> list[str]:
                 return [str(item) for item in value]
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             pass
-    raise ValueError(f"{where}: expected the text of a Python list, got {_found(text)}")
-
-
-def require(item: Any, key: str, kind: type | tuple[type, ...], where: str) -> Any:
-    """The value of a JSON object's key.
-
-    Raises:
-        ValueError: ``item`` is no object, the key is missing or its value has another type.
-    """
-    if not isinstance(item, dict):
-        raise ValueError(f"{where}: expected an object, got {type(item).__name__}")
-    value = item.get(key)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
-        found = "nothing" if key not in item else _found(value)
-        raise ValueError(f"{where}: field {key!r}: expected {names}, got {found}")
-    if isinstance(value, str):
-        whole_text(value, f"{where}: field {key!r}")
-    return value
-
-
-def whole_text(text: Any, where: str) -> str:
-    """``text`` itself.
-
-    Raises:
-        ValueError: it is no text, or has half a character (a lone surrogate), which no file can hold.
-    """
-    if not isinstance(text, str):
-        raise ValueError(f"{where}: expected a text, got {_found(text)}")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"{where}: expected text, got half a character at {error.start}") from None
-    return text
+    raise ValueError(f"{where}: expected the text of a Python list, got {found_value(text)}")
 
 
 def optional_texts(item: dict[str, Any], key: str, where: str) -> list[str]:
@@ -146,19 +111,9 @@ def sentence_text(text: Any, where: str) -> str:
         ValueError: not a text, empty, or longer than any sentence.
     """
     if not isinstance(text, str) or not 0 < len(text.strip()) <= MAX_SENTENCE:
-        found = f"{len(text)} characters" if isinstance(text, str) and text.strip() else _found(text)
+        found = f"{len(text)} characters" if isinstance(text, str) and text.strip() else found_value(text)
         raise ValueError(f"{where}: expected a sentence, got {found}")
     return whole_text(text, where).strip()
-
-
-def _found(value: Any) -> str:
-    """A value for a message."""
-    if value == "":
-        return "an empty one"
-    try:
-        return ascii(value[:60] if isinstance(value, str) else value)[:60]
-    except (RecursionError, ValueError):
-        return type(value).__name__
 
 
 def require_records(records: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:

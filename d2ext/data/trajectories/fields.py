@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from d2ext.data.formats.records import require
+from d2ext.reading import require
 
 
 def finite(item: Any, key: str, where: str) -> float:

@@ -15,8 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from d2ext.data.formats.records import require
-from d2ext.reading import clear_errors, read_json
+from d2ext.reading import clear_errors, read_json, require
 
 from .fields import finite
 from .spacetime import SpaceTimeGraph

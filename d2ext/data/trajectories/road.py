@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from d2ext.data.formats.records import require
-from d2ext.reading import clear_errors, read_json
+from d2ext.reading import clear_errors, read_json, require
 
 from .fields import finite
 from .table import name_fault

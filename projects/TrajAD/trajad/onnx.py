@@ -15,17 +15,23 @@ from typing import Any
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
-from detectron2.modeling import build_model
 from torch import Tensor
 
 from d2ext.checks import every, whole
 from d2ext.data.anomaly_mapper import graph_spec
-from d2ext.engine import D2Checkpointer, load_config
-from d2ext.engine.onnx_graphs import Graph, OnnxGraph, export_graph, require
+from d2ext.engine.onnx_graphs import (
+    CONFIG,
+    META,
+    Graph,
+    OnnxGraph,
+    begin_export,
+    export_graph,
+    read_export,
+    write_graph,
+)
 from d2ext.files import write_bytes
 from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
 from d2ext.projects.trajad.config import add_trajad_config
-from d2ext.reading import read_json
 
 FORMAT = 1  # of the folder; raised when an older OnnxTrajAD could not read it
 
@@ -56,26 +62,15 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
         ValueError: the exporter is not installed, weights that do not fit, or a model that cannot be
             exported.
     """
-    for name in ("onnx", "onnxscript"):
-        require(name)
-    cfg = cfg.clone()
-    cfg.defrost()
-    cfg.MODEL.DEVICE = "cpu"  # no kernels of a GPU in the graph
-    cfg.TEST.DTYPE = "float32"
-    model = build_model(cfg).eval()
-    D2Checkpointer(model).load(cfg.MODEL.WEIGHTS)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "meta.json").unlink(missing_ok=True)
+    cfg, model = begin_export(cfg, folder)
     size = input_size(cfg)
-    report(f"{folder / 'maps.onnx'}: tracing and converting, up to a minute")
     pixels = {"pixels": torch.randint(0, 256, (1, 3, *size)).float()}
-    data = export_graph(Graph(model, maps_graph, pixels), pixels, {"pixels": {}})
-    write_bytes(folder / "maps.onnx", data)
-    report(f"{folder / 'maps.onnx'}: {len(data) / 1e6:.1f} MB")
+    graph = Graph(model, maps_graph, pixels)
+    write_graph(folder / "maps.onnx", lambda: export_graph(graph, pixels, {"pixels": {}}), report)
     cfg.MODEL.WEIGHTS = cfg.MODEL.EFFICIENT_AD.TEACHER = cfg.INPUT.PENALTY_FOLDER = ""
-    write_bytes(folder / "config.yaml", cfg.dump().encode())
-    write_bytes(folder / "meta.json", json.dumps({"format": FORMAT, "size": list(size)}).encode())
+    write_bytes(folder / CONFIG, cfg.dump().encode())
+    write_bytes(folder / META, json.dumps({"format": FORMAT, "size": list(size)}).encode())
 
 
 class OnnxTrajAD:
@@ -94,18 +89,11 @@ class OnnxTrajAD:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         folder = Path(folder)
-        for name in ("meta.json", "config.yaml", "maps.onnx"):
-            if not (folder / name).is_file():
-                raise FileNotFoundError(f"{folder}: has no {name}, expected a folder of export_onnx.py")
-        where = folder / "meta.json"
-        meta = read_json(where)
-        if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-            raise ValueError(f"{where}: expected a folder of export_onnx.py of format {FORMAT}")
+        meta, self.cfg = read_export(folder, ("maps",), FORMAT, add_trajad_config)
         size = meta.get("size")
         if not every(whole(1), 2).holds(size):
-            raise ValueError(f"{where}: field 'size': expected height and width")
+            raise ValueError(f"{folder / META}: field 'size': expected height and width")
         self.size = (size[0], size[1])
-        self.cfg = load_config(add_trajad_config, str(folder / "config.yaml"))
         self.graph = OnnxGraph(folder / "maps.onnx")
 
     def __call__(self, batched_inputs: list[dict]) -> list[dict[str, Any]]:

@@ -21,14 +21,14 @@ import torch
 from detectron2.config import CfgNode
 
 from d2ext.data.formats.kitti import read_calib, read_ground
-from d2ext.data.formats.records import require, sentence_text
+from d2ext.data.formats.records import sentence_text
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size
 from d2ext.engine.launch import USER_ERRORS, user_message
 from d2ext.evaluation.writers import write_json
 from d2ext.files import atomic_write, write_bytes
 from d2ext.projects.u2enet.evaluator import answer_rows
 from d2ext.projects.u2enet.predictor import U2ENetPredictor
-from d2ext.reading import clear_errors, one_line, parse_json, read_json
+from d2ext.reading import clear_errors, one_line, parse_json, read_json, require
 from d2ext.structures import Camera
 
 READ_AHEAD = 8  # images that are read while the model works

@@ -14,18 +14,26 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.modeling import build_model
 from torch import Tensor
 from torch.export import Dim
 
 from d2ext.data.categories import CATEGORIES
-from d2ext.engine import D2Checkpointer, load_config
-from d2ext.engine.onnx_graphs import Graph, OnnxGraph, export_graph, require
+from d2ext.engine.onnx_graphs import (
+    CONFIG,
+    META,
+    Graph,
+    OnnxGraph,
+    begin_export,
+    export_graph,
+    read_export,
+    write_graph,
+)
 from d2ext.files import write_bytes
 from d2ext.layers import SSDBlock
 from d2ext.modeling.box3d_head import ObjectBoxes
@@ -34,7 +42,6 @@ from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences, 
 from d2ext.modeling.meta_arch.u2enet import U2ENet
 from d2ext.modeling.text_encoder import SentenceTokenizer, Tokens
 from d2ext.projects.u2enet.config import add_u2enet_config
-from d2ext.reading import one_line, read_json
 
 FORMAT = 1  # of the folder; raised when an older OnnxU2ENet could not read it
 GRAPHS = ("image", "text", "head")
@@ -85,28 +92,16 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
         ValueError: the exporter is not installed, weights that do not fit, or a configuration that cannot be
             exported.
     """
-    for name in ("onnx", "onnxscript"):
-        require(name)
-    cfg = cfg.clone()
-    cfg.defrost()
-    cfg.MODEL.DEVICE = "cpu"  # no kernels of a GPU in the graphs
-    cfg.TEST.DTYPE = "float32"  # as the graphs, whatever this machine prefers
-    model = build_model(cfg).eval()
-    D2Checkpointer(model).load(cfg.MODEL.WEIGHTS)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "meta.json").unlink(missing_ok=True)
+    cfg, model = begin_export(cfg, folder)
     graphs = _export_graphs(model)
     for name in GRAPHS:
-        report(f"{folder / name}.onnx: tracing and converting, up to a minute")
-        data = next(graphs)
-        write_bytes(folder / f"{name}.onnx", data)
-        report(f"{folder / name}.onnx: {len(data) / 1e6:.1f} MB")
+        write_graph(folder / f"{name}.onnx", partial(next, graphs), report)
     tokenizer = model.text_encoder.tokenizer
     tokenizer.backend.save_pretrained(folder / "tokenizer")
     tokenizer.config.save_pretrained(folder / "tokenizer")
     cfg.MODEL.TEXT.NAME = cfg.MODEL.WEIGHTS = cfg.MODEL.BACKBONE.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = ""
-    write_bytes(folder / "config.yaml", cfg.dump().encode())
+    write_bytes(folder / CONFIG, cfg.dump().encode())
     meta = {
         "format": FORMAT,
         "size_divisibility": model.size_divisibility,
@@ -114,7 +109,7 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
         "pad_token_id": tokenizer.backend.pad_token_id,
         "classes": [category.name for category in CATEGORIES],
     }
-    write_bytes(folder / "meta.json", json.dumps(meta, indent=1).encode())
+    write_bytes(folder / META, json.dumps(meta, indent=1).encode())
 
 
 def _export_graphs(model: U2ENet) -> Iterator[bytes]:
@@ -175,16 +170,9 @@ class OnnxU2ENet(GroundingInference):
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         folder = Path(folder)
-        require("onnxruntime")
-        for name in ("meta.json", "config.yaml", *(f"{graph}.onnx" for graph in GRAPHS)):
-            if not (folder / name).is_file():
-                raise FileNotFoundError(f"{folder}: has no {name}, expected a folder of export_onnx.py")
-        meta, where = read_json(folder / "meta.json"), str(folder / "meta.json")
-        if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-            found = one_line(repr(meta.get("format") if isinstance(meta, dict) else None), 60)
-            raise ValueError(f"{where}: format {found}, expected {FORMAT}")
+        meta, self.cfg = read_export(folder, GRAPHS, FORMAT, add_u2enet_config)
+        where = str(folder / META)
         self.size_divisibility = _positive(meta, "size_divisibility", where)
-        self.cfg = load_config(add_u2enet_config, str(folder / "config.yaml"))
         self.tokenizer = SentenceTokenizer(str(folder / "tokenizer"), _positive(meta, "max_tokens", where))
         self.pixel_mean = torch.tensor(self.cfg.MODEL.PIXEL_MEAN).view(-1, 1, 1)
         self.pixel_std = torch.tensor(self.cfg.MODEL.PIXEL_STD).view(-1, 1, 1)
