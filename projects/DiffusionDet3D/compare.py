@@ -42,6 +42,7 @@ def train_net(model: str, arguments: Sequence[object], folder: Path) -> None:
 
     config = f"configs/DiffusionDet3D/{model}_tiny_synthroad.yaml"
     command = ["projects/DiffusionDet3D/train_net.py", "--config-file", config, *map(str, arguments)]
+    command += ["TEST.DTYPE", "float32"]  # which every machine has
     run_once(command, folder, metrics_file(TEST), ROOT)
 
 

@@ -178,7 +178,8 @@ def main(args: argparse.Namespace) -> None:
     from d2ext.files import write_bytes
 
     output = args.output.resolve()
-    options = ["SOLVER.MAX_ITER", str(args.iterations), *args.options]
+    # A type of evaluation that every machine has.
+    options = ["TEST.DTYPE", "float32", "SOLVER.MAX_ITER", str(args.iterations), *args.options]
     names = args.only + (list(EVALUATED) if "full" in args.only else [])
     runs = {name: [Run(output, name, seed, options) for seed in range(args.seeds)] for name in names}
     for seed in range(args.seeds):
