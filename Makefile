@@ -37,7 +37,7 @@ test-slow:
 	$(BIN)/python -m pytest -q -m slow $(ARGS)
 
 fuzz: setup
-	D2EXT_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -q tests/fuzz
+	D2EXT_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -q -n auto tests/fuzz $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
