@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.engine import DefaultTrainer, HookBase, SimpleTrainer, TrainerBase, hooks
+from detectron2.engine import DefaultTrainer, HookBase, TrainerBase, hooks
 from detectron2.evaluation import DatasetEvaluator, inference_on_dataset, verify_results
 from detectron2.modeling import build_model
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
 from fvcore.nn.precise_bn import get_bn_modules
-from torch import Tensor, distributed, nn
+from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from d2ext.data.build import build_grounding_test_loader, build_grounding_train_loader
@@ -27,9 +26,9 @@ from d2ext.engine.optimizer import build_optimizer
 from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
 from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimeLimit
 from d2ext.engine.report import write_report
+from d2ext.engine.steps import AutocastTrainer, PatientTrainer
 from d2ext.gallery import open_gallery
 from d2ext.modeling.fold import check_compiler, compile_parts
-from d2ext.structures import transfer
 
 
 def create_ddp_model(model: nn.Module, *, find_unused_parameters: bool = False) -> nn.Module:
@@ -76,71 +75,6 @@ def _report(trainer: TrainerBase) -> None:
             write_report(trainer.cfg.OUTPUT_DIR)
         except ValueError as e:  # a file that an earlier run has left: the training itself has succeeded
             logging.getLogger(__name__).error(f"no report: {e}")
-
-
-class PatientTrainer(SimpleTrainer):
-    """``SimpleTrainer`` that looks at the losses on a GPU when it is told to, not at every step: a look waits
-    until the GPU has done all of its work. On the CPU it looks at every step.
-
-    Raises FloatingPointError where a loss is not finite, when it looks; the steps since are lost.
-    """
-
-    def __init__(self, model: nn.Module, data_loader: Any, optimizer: torch.optim.Optimizer) -> None:
-        super().__init__(model, data_loader, optimizer)
-        self.device_type = next(model.parameters()).device.type
-        self.patient = self.device_type != "cpu"
-        self._unseen: list[tuple[dict[str, Tensor], float, int]] = []
-
-    def _write_metrics(
-        self, loss_dict: Mapping[str, Tensor], data_time: float, prefix: str = "", iter: int | None = None
-    ) -> None:
-        if not self.patient:
-            super()._write_metrics(loss_dict, data_time, prefix, iter)
-        else:
-            self._unseen.append(({k: v.detach() for k, v in loss_dict.items()}, data_time, self.iter))
-
-    def look(self) -> None:
-        """Write the losses of the steps since the last look."""
-        unseen, self._unseen = self._unseen, []
-        values = iter(transfer([v for losses, *_ in unseen for v in losses.values()], torch.device("cpu")))
-        for losses, data_time, iteration in unseen:
-            self.write_metrics({name: next(values) for name in losses}, data_time, iteration)
-
-
-class AutocastTrainer(PatientTrainer):
-    """``SimpleTrainer`` whose forward pass runs in ``dtype`` under autocast, on the CPU or a GPU.
-
-    float16 losses are scaled against underflow, which needs a GPU.
-    """
-
-    def __init__(
-        self, model: nn.Module, data_loader: Any, optimizer: torch.optim.Optimizer, dtype: torch.dtype
-    ) -> None:
-        super().__init__(model, data_loader, optimizer)
-        self.dtype = dtype
-        self.grad_scaler = torch.amp.GradScaler(self.device_type, enabled=dtype == torch.float16)
-
-    def run_step(self) -> None:
-        start = time.perf_counter()
-        data = next(self._data_loader_iter)
-        data_time = time.perf_counter() - start
-        with torch.autocast(self.device_type, self.dtype):
-            losses = self.model(data)
-        self.optimizer.zero_grad()
-        self.grad_scaler.scale(sum(losses.values())).backward()
-        self.after_backward()
-        self._write_metrics(losses, data_time)
-        self.grad_scaler.unscale_(self.optimizer)  # a fused optimizer would leave it until after clipping
-        self.grad_scaler.step(self.optimizer)
-        self.grad_scaler.update()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**super().state_dict(), "grad_scaler": self.grad_scaler.state_dict()}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        super().load_state_dict(state_dict)
-        if state_dict.get("grad_scaler"):  # not of a training in another type
-            self.grad_scaler.load_state_dict(state_dict["grad_scaler"])
 
 
 class BaseTrainer(DefaultTrainer):

@@ -12,7 +12,7 @@ from torch import nn
 
 from d2ext.data.build import _loader
 from d2ext.engine import WeightAverage, build_optimizer, set_tf32
-from d2ext.engine.trainer import PatientTrainer
+from d2ext.engine.steps import PatientTrainer
 
 
 class OneCopy(TinyModel):
