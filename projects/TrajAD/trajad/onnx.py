@@ -46,6 +46,7 @@ def input_size(cfg: CfgNode) -> tuple[int, int]:
 
 
 def maps_graph(model: EfficientAD, pixels: Tensor) -> dict[str, Tensor]:
+    """Pixels (1, 3, H, W), 0 to 255 -> the three maps (H, W) and the score."""
     return model.maps((pixels - model.pixel_mean) / model.pixel_std)
 
 
