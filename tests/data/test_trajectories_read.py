@@ -193,6 +193,7 @@ def _moving(speed: float, step: float, column: str = "") -> str:
         (PLAIN.replace("0.5,1,15", "0.5,,15"), 3, "column 'lane': expected a name, got nothing"),
         (PLAIN.replace("7,1.0,2", "7,0.2,2"), 5, "the time goes backwards"),
         (PLAIN.replace("7,1.0,2", "7,0.5,2"), 5, "the same vehicle at the same time twice"),
+        (PLAIN.replace("7,0.5,1", "7,1e-310,1"), 2, "moves in no time"),
         (PLAIN.replace(",15,", ",0_0,"), 3, "column 'position': expected a number, got '0_0'"),
         (PLAIN.replace(",15,", ",\u0661\u0665,"), 3, "column 'position': expected a number"),
         (PLAIN.replace(",15,", ",1e16,"), 3, "column 'position': expected a number up to 1e+15"),

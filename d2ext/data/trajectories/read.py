@@ -209,6 +209,7 @@ def _check_rows(table: Table, order: np.ndarray, bad: np.ndarray, message: str) 
 
 def _check_positions(table: Table, order: np.ndarray, derived: np.ndarray) -> None:
     rate = np.abs(derived)
+    _check_rows(table, order, np.isinf(rate), "moves in no time: expected a later time in the next row")
     moving = rate > _MOVING
     # The typical speed counts: tracking makes single jumps.
     if moving.any() and np.median(rate[moving]) > MAX_SPEED:

@@ -82,14 +82,16 @@ def speed_along(
     backward_lanes: Collection[str] = (),
 ) -> np.ndarray:
     """(N,) m/s: the change of position to the next row of the same vehicle in the same lane, at its last row
-    the change from the row before; 0 for a vehicle of one row.
+    the change from the row before; 0 for a vehicle of one row; infinite where the time between two rows is too
+    short for a number.
 
     Args:
         backward_lanes: lanes that are driven towards falling positions.
     """
     joined = (track[1:] == track[:-1]) & (lane[1:] == lane[:-1])
     rate = np.zeros(len(time))
-    rate[:-1][joined] = np.diff(position)[joined] / np.diff(time)[joined]
+    with np.errstate(over="ignore"):
+        rate[:-1][joined] = np.diff(position)[joined] / np.diff(time)[joined]
     last = np.flatnonzero(np.append(~joined, True)[: len(time)])
     last = last[last > 0]
     last = last[track[last] == track[last - 1]]
