@@ -82,8 +82,7 @@ def speed_along(
     backward_lanes: Collection[str] = (),
 ) -> np.ndarray:
     """(N,) m/s: the change of position to the next row of the same vehicle in the same lane, at its last row
-    the change from the row before; 0 for a vehicle of one row; infinite where the time between two rows is too
-    short for a number.
+    the change from the row before; 0 for a vehicle of one row; infinite where the time between is too short.
 
     Args:
         backward_lanes: lanes that are driven towards falling positions.
