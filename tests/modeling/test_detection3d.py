@@ -304,10 +304,11 @@ def test_one_image_can_be_learnt_by_heart(name):
     model = build_model(
         small_config(name, **options, **{"MODEL.TIMM.NORM": "GN", "MODEL.DIFFUSION.STEPS": 4})
     )
+    steps = 1500 if name == "DiffusionDet3D" else 600
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, 600, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, steps, pct_start=0.1)
     model.train()
-    for _ in range(600):
+    for _ in range(steps):
         loss = sum(model([record] * 2).values())
         optimizer.zero_grad()
         loss.backward()
