@@ -7,7 +7,7 @@
 
 Each gives FOLDER/NAME.csv with track_id, time (s), lane, position (m) and speed (m/s). Formats with x and y
 need the centre lines of the lanes, --road. --opts takes the keys of INPUT.RECORDING, explained in
-d2ext/config.py. With D2EXT_SKIP_BROKEN=1 in the environment broken recordings are left out and counted.
+d2ext/data/config.py. With D2EXT_SKIP_BROKEN=1 in the environment broken recordings are left out and counted.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def main(args: argparse.Namespace) -> None:
     from detectron2.config import get_cfg
 
     import d2ext  # noqa: F401  (silences import-time warnings)
-    from d2ext.config import add_anomaly_data_config
-    from d2ext.data.formats.records import BrokenRows
+    from d2ext.data.config import add_anomaly_data_config
+    from d2ext.data.formats.rows import BrokenRows
     from d2ext.data.recordings import column_map
     from d2ext.data.skipping import skip_broken
     from d2ext.data.trajectories import convert, graph_keys, read_road, summary

@@ -15,8 +15,9 @@ from detectron2.data.samplers import InferenceSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from d2ext.structures.vocabulary import category_id
+
 from .anomaly_mapper import AnomalyMapper, normal_records
-from .categories import category_id
 from .mapper import DetectionMapper, GroundingMapper
 from .recordings import column_map, graph_records, graph_spec
 from .skipping import SkippingLoader, SkippingMapper, skip_broken

@@ -14,7 +14,8 @@ from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from .categories import thing_classes
+from d2ext.structures.vocabulary import thing_classes
+
 from .formats import (
     load_dair_v2x_i,
     load_kitti,

@@ -12,9 +12,9 @@ from detectron2.structures import Boxes, Instances
 
 from d2ext.checks import check_values
 from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, wrap_angle
+from d2ext.structures.vocabulary import CATEGORIES
 
 from .augmentation import ImageTransform, color_jitter, random_scale_crop, to_tensor
-from .categories import CATEGORIES
 from .image_io import MAX_PIXELS, read_image
 from .sentences import flip_sentence
 
@@ -54,7 +54,7 @@ class DetectionMapper:
         """
         Args:
             is_train: augment and give the ground truth.
-            size, ..., max_pixels: the keys of ``cfg.INPUT``, explained in ``d2ext.config``.
+            size, ..., max_pixels: the keys of ``cfg.INPUT``, explained in ``d2ext.data.config``.
         """
         self.is_train = is_train
         self.size = size
@@ -198,7 +198,7 @@ class GroundingMapper(DetectionMapper):
         """
         Args:
             is_train: augment, sample sentences and give the ground truth.
-            max_sentences: ``INPUT.MAX_SENTENCES``, explained in ``d2ext.config``.
+            max_sentences: ``INPUT.MAX_SENTENCES``, explained in ``d2ext.data.config``.
             options: of :class:`DetectionMapper`.
         """
         super().__init__(is_train, **options)

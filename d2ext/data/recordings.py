@@ -28,7 +28,7 @@ from d2ext.data.trajectories import (
 )
 from d2ext.data.trajectories.tracks import in_lanes
 
-from .formats.records import BrokenRows
+from .formats.rows import BrokenRows
 from .formats.trajectories import GOOD
 
 logger = logging.getLogger(__name__)

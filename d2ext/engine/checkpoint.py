@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from d2ext.files import atomic_write
 from d2ext.reading import one_line, open_file, read_text
+from d2ext.weights import resolve
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         FileNotFoundError: no such file.
         ValueError: the file is cut off, of another kind, or holds more than tensors and plain containers.
     """
-    path = Path(path)
+    path = Path(resolve(str(path)))
     try:
         open_file(path, "checkpoint file").close()  # a pipe would make the readers below wait
         if path.suffix == ".safetensors":

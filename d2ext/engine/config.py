@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY
 
 from d2ext.checks import Expected, check_values, declare, every, number, one_of, whole
+from d2ext.weights import PREFIX, resolve
 from d2ext.yaml_config import merge_config
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -124,15 +126,15 @@ declare(
     }
 )
 
-#: Keys that name files or folders of weights. A relative path is looked for in the working folder and then in
-#: this repository, so that a config finds the weights that are shipped with it from anywhere.
+#: Keys that name files or folders of weights: by their name (:mod:`d2ext.weights`), or by a path, which is
+#: looked for in the working folder and then in this checkout.
 WEIGHTS_KEYS = (
     "MODEL.WEIGHTS",
     "MODEL.BACKBONE.WEIGHTS",
     "MODEL.RESNETS.WEIGHTS",
     "MODEL.TIMM.WEIGHTS",
-    "MODEL.TEXT.NAME",
     "MODEL.EFFICIENT_AD.TEACHER",
+    "MODEL.TEXT.NAME",
 )
 
 
@@ -187,6 +189,10 @@ def _typed(cfg: CfgNode, options: Sequence[str]) -> list[str]:
 
 def _find_weights(cfg: CfgNode, key: str) -> None:
     node, last = _holder(cfg, key)
+    if key != "MODEL.TEXT.NAME" and str(node.get(last)).startswith(PREFIX):
+        with suppress(FileNotFoundError):  # who reads them says so: a checkpoint may hold all that is needed
+            node[last] = resolve(node[last])
+        return
     for folder in (Path.cwd(), REPOSITORY):
         if node.get(last) and (folder / node[last]).exists():
             node[last] = str((folder / node[last]).absolute())

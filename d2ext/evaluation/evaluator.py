@@ -15,8 +15,8 @@ from detectron2.structures import Instances
 from detectron2.utils import comm
 from torch import Tensor
 
-from d2ext.data.categories import CATEGORIES
 from d2ext.structures import Boxes3D
+from d2ext.structures.vocabulary import CATEGORIES
 
 from .tables import flatten_table, format_table
 from .writers import write_json

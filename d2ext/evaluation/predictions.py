@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from d2ext.data.categories import CATEGORIES
 from d2ext.reading import read_json
+from d2ext.structures.vocabulary import CATEGORIES
 
 LARGEST = 1e6  # metres, pixels: whatever is larger is no prediction, and nothing that can be drawn
 #: Numbers in each field of a predicted box; 1: the number itself.

@@ -44,13 +44,13 @@ def build_parser() -> CommandParser:
 def main(args: argparse.Namespace) -> None:
     import torch
 
-    from d2ext.data.categories import thing_classes
     from d2ext.data.formats.kitti import read_calib, read_ground
     from d2ext.data.image_io import read_image
     from d2ext.engine import load_config
     from d2ext.evaluation import named_rows, write_json
     from d2ext.projects.diffusion_det3d import Detection3DPredictor, add_diffusion_det3d_config
     from d2ext.structures import Camera
+    from d2ext.structures.vocabulary import thing_classes
     from d2ext.visualization import check_picture_path, draw_detections, draw_steps, write_picture
 
     for path in (args.output, args.strip):

@@ -59,12 +59,12 @@ def check_runtime(args: argparse.Namespace) -> None:
 def main(args: argparse.Namespace) -> None:
     import torch
 
-    from d2ext.data.categories import CATEGORIES
     from d2ext.data.formats.kitti import read_calib, read_ground
     from d2ext.data.image_io import read_image
     from d2ext.evaluation import write_json
     from d2ext.projects.u2enet.evaluator import answer_rows
     from d2ext.structures import Camera
+    from d2ext.structures.vocabulary import CATEGORIES
     from d2ext.visualization import check_picture_path, draw_grounding, write_picture
 
     check_picture_path(args.output)

@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from d2ext.engine import load_config
-    from d2ext.modeling.meta_arch.grounder import build_text_encoder
+    from d2ext.modeling.grounding.grounder import build_text_encoder
     from d2ext.projects.u2enet import add_u2enet_config
 
     cfg = load_config(add_u2enet_config, args.config_file, args.opts)

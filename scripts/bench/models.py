@@ -13,9 +13,9 @@ from detectron2.config import CfgNode
 from detectron2.structures import Boxes, Instances
 
 from d2ext.engine import load_config
-from d2ext.modeling.text_encoder import resolve_encoder
 from d2ext.projects.u2enet import add_u2enet_config
 from d2ext.structures import Boxes3D, Camera
+from d2ext.weights import resolve
 
 from .arguments import CONFIGS, ROOT
 
@@ -46,7 +46,7 @@ def full_size_config(name: str, text: str, options: Sequence[str] = ()) -> CfgNo
 
 def roberta_folder(folder: Path, layers: int = 12) -> str:
     """A text encoder of RoBERTa-base's width in ``folder``, with the tokenizer that the package ships."""
-    shutil.copytree(resolve_encoder("d2ext://text/tiny"), folder, dirs_exist_ok=True)
+    shutil.copytree(resolve("d2ext://text/tiny"), folder, dirs_exist_ok=True)
     (folder / "config.json").write_text(json.dumps(ROBERTA_BASE | {"num_hidden_layers": layers}))
     return str(folder)
 

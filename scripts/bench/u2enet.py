@@ -19,7 +19,7 @@ from d2ext.data.augmentation import ImageTransform, to_tensor
 from d2ext.data.image_io import read_image
 from d2ext.engine import inference_autocast, inference_dtype
 from d2ext.modeling import U2ENet, optimize_for_inference
-from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
+from d2ext.modeling.grounding.inference import EncodedImages, EncodedSentences
 
 from .models import full_size_config, record, roberta_folder
 from .report import Clock, dtype_name, machine, milliseconds, new_plot, write_table

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from detectron2.config import CfgNode, get_cfg
 
-from d2ext.config import add_d2ext_config
+from d2ext.data.config import add_d2ext_config
 
 
 def link_images_copy_rest(source: Path, target: Path) -> Path:

@@ -12,10 +12,10 @@ import torch
 from detectron2.config import CfgNode, get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from d2ext.config import add_anomaly_data_config, add_d2ext_config
 from d2ext.data.anomaly_mapper import AnomalyMapper, graph_records, graph_spec, normal_records
 from d2ext.data.build import build_anomaly_test_loader, build_anomaly_train_loader, build_normal_loader
 from d2ext.data.builtin import register_dataset
+from d2ext.data.config import add_anomaly_data_config, add_d2ext_config
 from d2ext.data.formats import load_mvtec_ad, load_trajectories
 from d2ext.data.synthtraffic.generate import generate
 

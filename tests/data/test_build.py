@@ -19,7 +19,7 @@ from d2ext.data.build import (
     interleave,
 )
 from d2ext.data.builtin import register_dataset
-from d2ext.data.categories import thing_classes
+from d2ext.structures.vocabulary import thing_classes
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from d2ext.data.builtin import register_all, register_dataset
-from d2ext.data.categories import thing_classes
+from d2ext.structures.vocabulary import thing_classes
 
 NAMES = [
     *(f"mono3drefer_{s}" for s in ("train", "val", "test")),

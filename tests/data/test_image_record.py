@@ -9,8 +9,8 @@ import pytest
 import torch
 from detectron2.utils import logger
 
-from d2ext.config import add_d2ext_config
 from d2ext.data import image_record
+from d2ext.data.config import add_d2ext_config
 from d2ext.structures import Camera
 
 IMAGE = np.zeros((375, 1242, 3), np.uint8)

@@ -12,7 +12,7 @@ from d2ext.data.formats.kitti import (
     read_labels,
     read_regions,
 )
-from d2ext.data.formats.records import BrokenRows
+from d2ext.data.formats.rows import BrokenRows
 
 ROW = "Car 0.00 1 2.04 334.85 178.94 624.50 372.04 1.57 1.50 3.68 -1.17 1.65 7.86 1.90"
 P2 = "721.5 0 609.5 44.8 0 721.5 172.8 0.2 0 0 1 0.0027"

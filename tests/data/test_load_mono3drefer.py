@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from d2ext.data.categories import category_id
 from d2ext.data.formats import load_mono3drefer
+from d2ext.structures.vocabulary import category_id
 
 
 def edit(root: Path, index: int, **changes: Any) -> None:

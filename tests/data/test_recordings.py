@@ -10,10 +10,10 @@ import pytest
 from detectron2.config import CfgNode, get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from d2ext.config import add_anomaly_data_config, add_d2ext_config
 from d2ext.data.anomaly_mapper import AnomalyMapper
 from d2ext.data.build import build_anomaly_test_loader, build_anomaly_train_loader
 from d2ext.data.builtin import register_dataset
+from d2ext.data.config import add_anomaly_data_config, add_d2ext_config
 from d2ext.data.formats import load_trajectories
 from d2ext.data.recordings import column_map, graph_records, graph_spec, read_recording
 from d2ext.data.trajectories import COLUMN_MAPS, LiveGraph, Tracks

@@ -10,9 +10,9 @@ import pytest
 from detectron2.config import get_cfg
 from detectron2.data import DatasetFromList
 
-from d2ext.config import add_d2ext_config
 from d2ext.data.build import _test_loader, _train_loader
-from d2ext.data.formats.records import BrokenRows
+from d2ext.data.config import add_d2ext_config
+from d2ext.data.formats.rows import BrokenRows
 
 
 class Mapper:

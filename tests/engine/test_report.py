@@ -15,10 +15,10 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny import TinyTrainer, tiny_config
 
-from d2ext.data.categories import thing_classes
 from d2ext.engine import write_report
 from d2ext.gallery import open_gallery
 from d2ext.gallery.gallery import PICTURE_WIDTH
+from d2ext.structures.vocabulary import thing_classes
 
 EVIL = "<script>alert('1')</script> & \"car\""
 NAME = "tiny_grounding"

@@ -15,10 +15,10 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils import comm
 from kitti_text import table_of_texts
 
-from d2ext.data.categories import category_id, thing_classes
 from d2ext.evaluation import Detection3DEvaluator
 from d2ext.evaluation.average_precision import KITTI_DIFFICULTIES, Comparison
 from d2ext.structures import Boxes3D
+from d2ext.structures.vocabulary import category_id, thing_classes
 
 PLANE = [-0.0109, -0.9771, -0.2124, 7.0044]
 KINDS = {"kitti": ("car", "pedestrian", "cyclist", "van"), "rope3d": ("car", "van", "truck", "tricyclist")}

@@ -16,10 +16,10 @@ from detectron2.structures import Boxes, Instances
 from detectron2.utils import comm
 
 from d2ext.data.builtin import register_dataset
-from d2ext.data.categories import thing_classes
 from d2ext.data.synthroad import generate
 from d2ext.projects.u2enet import GroundingEvaluator
 from d2ext.structures import Boxes3D
+from d2ext.structures.vocabulary import thing_classes
 
 PLANE = [-0.0109, -0.9771, -0.2124, 7.0044]
 

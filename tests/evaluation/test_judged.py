@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from d2ext.data.categories import category_id, thing_classes
 from d2ext.evaluation import Detection3DEvaluator, boxes_of, worst_images
 from d2ext.evaluation.judged import JudgedImage, best_threshold
 from d2ext.structures import iou3d
+from d2ext.structures.vocabulary import category_id, thing_classes
 
 NAME = "judged_test"
 PLANE = [-0.0109, -0.9771, -0.2124, 7.0044]

@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import nn
 
 from d2ext.data.formats.kitti import read_calib, read_ground, read_labels, read_regions
-from d2ext.data.formats.records import BrokenRows, list_fields, read_names
+from d2ext.data.formats.rows import BrokenRows, list_fields, read_names
 from d2ext.data.image_io import read_image, read_image_size, read_mask
 from d2ext.engine import D2Checkpointer, add_engine_config, load_config, load_weights, read_checkpoint
 from d2ext.engine.sharing import model_card

@@ -14,15 +14,15 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from d2ext.config import add_anomaly_data_config, add_d2ext_config
 from d2ext.data.build import build_anomaly_test_loader
 from d2ext.data.builtin import register_dataset
-from d2ext.data.categories import thing_classes
+from d2ext.data.config import add_anomaly_data_config, add_d2ext_config
 from d2ext.data.synthtraffic.__main__ import main as synthesize
 from d2ext.engine import write_report
 from d2ext.evaluation import AnomalyEvaluator
 from d2ext.gallery import open_gallery
 from d2ext.gallery.gallery import PICTURE_WIDTH
+from d2ext.structures.vocabulary import thing_classes
 from d2ext.visualization.detection import JUDGED
 
 DETECTION = "gallery/detection_test"

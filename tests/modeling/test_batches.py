@@ -13,11 +13,11 @@ from d2ext.data import image_record
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.image_io import read_image
 from d2ext.engine import load_config
-from d2ext.modeling.records import size_groups
+from d2ext.modeling.box3d.records import size_groups
 from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
 from d2ext.structures import Camera
 from tests.modeling.conftest import toy_config, toy_record
-from tests.modeling.test_detection3d import small_model
+from tests.modeling.detection.test_detection3d import small_model
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "projects/U2ENet"
@@ -76,7 +76,7 @@ def test_an_answer_in_a_batch_is_the_answer_alone(name, norm):
 @pytest.fixture
 def sums(monkeypatch):
     """Losses that are sums over what they count, not means."""
-    for module in ("grounding_head", "box3d_head", "set_criterion", "meta_arch.two_stage"):
+    for module in ("grounding.head", "box3d.head", "detection.criterion", "meta_arch.two_stage"):
         monkeypatch.setattr(
             f"d2ext.modeling.{module}.loss_normalizer", lambda totals, least=1.0: torch.ones_like(totals)
         )
@@ -150,7 +150,7 @@ def test_with_statistics_over_processes_every_process_makes_one_pass(monkeypatch
     model = nn.Sequential(nn.SyncBatchNorm(3))
     sizes = [(90, 150), (33, 200)]
     assert len(size_groups(sizes, 32, model.train())) == 2
-    monkeypatch.setattr("d2ext.modeling.records.comm.get_world_size", lambda: 2)
+    monkeypatch.setattr("d2ext.modeling.box3d.records.comm.get_world_size", lambda: 2)
     assert size_groups(sizes, 32, model) == {(96, 224): [0, 1]}
     assert len(size_groups(sizes, 32, model.eval())) == 2
     assert len(size_groups(sizes, 32, nn.BatchNorm2d(3).train())) == 2

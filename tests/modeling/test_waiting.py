@@ -10,9 +10,9 @@ import torch
 from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import build_model
 from pretend_device import listed, move, pretend_device
-from test_detection3d import small_config
 
 from d2ext.projects.trajad import add_trajad_config
+from tests.modeling.detection.test_detection3d import small_config
 
 PLANE = [0.0, -0.98, -0.199, 6.5]
 GROUNDERS = ("U2ENet", "TwoStageGrounder")
@@ -113,7 +113,7 @@ def test_a_frozen_text_encoder_does_not_wait_for_new_sentences(build):
 )
 def test_a_training_step_of_a_detector_waits_once_for_the_matching(build, batch, name, matcher):
     waits = waits_of_training(build(name, "MODEL.DETECTION3D.MATCHER", matcher), batch(3))
-    assert len(waits) == 1 and "set_matching.py" in waits[0], listed(waits)
+    assert len(waits) == 1 and "matching.py" in waits[0], listed(waits)
 
 
 @pytest.mark.parametrize("branch", ["softmax", "gated_linear"])

@@ -57,7 +57,7 @@ def test_a_checkpoint(train_net, project, mode):
     ],
 )
 def test_what_a_training_starts_from(train_net, monkeypatch, project, key, message):
-    monkeypatch.setattr("d2ext.modeling.hub.hub_answers", lambda: False)
+    monkeypatch.setattr("d2ext.hub.hub_answers", lambda: False)
     with pytest.raises(FileNotFoundError, match=message) as error:
         train_net(project, key, "nowhere.pth")
     assert "\n" not in str(error.value)

@@ -11,7 +11,7 @@ from detectron2.modeling import build_model
 from d2ext.data.synthtraffic.generate import SPEC
 from d2ext.data.synthtraffic.simulate import simulate
 from d2ext.data.trajectories import SpaceTimeRenderer, Tracks
-from d2ext.modeling.pdn import RECEPTIVE_FIELD
+from d2ext.modeling.anomaly.pdn import RECEPTIVE_FIELD
 from d2ext.projects.trajad import StreamingPredictor, TrajADPredictor, add_trajad_config
 
 WIDTH = 128

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from d2ext.engine import load_config, save_safetensors
-from d2ext.modeling.pdn import PDN
+from d2ext.modeling.anomaly.pdn import PDN
 from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
 from d2ext.projects.trajad.trainer import load_teacher
 

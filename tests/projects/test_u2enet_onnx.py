@@ -16,7 +16,7 @@ from d2ext.data.synthroad.labels import make_frame
 from d2ext.data.synthroad.layout import CAR, POLE
 from d2ext.engine import load_config, save_safetensors
 from d2ext.engine.onnx_graphs import Graph, export_graph
-from d2ext.modeling.grounding_inference import EncodedSentences
+from d2ext.modeling.grounding.inference import EncodedSentences
 from d2ext.projects.u2enet import (
     OnnxU2ENet,
     U2ENetPredictor,

@@ -29,12 +29,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from d2ext.data.formats.rows import BrokenRows, require_records
 from d2ext.data.image_io import read_image_size
 from d2ext.reading import clear_errors, path_below, read_json, require, whole_text
 from d2ext.structures import check_ground, check_projection, check_view, ground_rotation
 
 from .kitti import parse_floats, parse_label, parse_region
-from .records import BrokenRows, require_records
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from d2ext.data.formats.rows import BrokenRows, read_names, require_records
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
 
 from .kitti import read_calib, read_labels
-from .records import BrokenRows, read_names, require_records
 
 
 def images_by_name(folder: Path) -> dict[str, Path]:

@@ -10,11 +10,10 @@ from typing import Any
 
 from detectron2.structures import BoxMode
 
-from d2ext.data.categories import IGNORED_TYPES, category_id
+from d2ext.data.formats.rows import BrokenRows
 from d2ext.reading import clear_errors, read_text
 from d2ext.structures import check_ground, check_projection, check_view
-
-from .records import BrokenRows
+from d2ext.structures.vocabulary import IGNORED_TYPES, category_id
 
 #: The 15 fields of a label row. Sizes in metres; x, y, z is the centre of the bottom face in the camera
 #: frame.

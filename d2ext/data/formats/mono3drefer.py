@@ -10,13 +10,20 @@ from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from d2ext.data.formats.rows import (
+    BrokenRows,
+    list_fields,
+    optional_texts,
+    read_names,
+    require_records,
+    sentence_text,
+)
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
 from d2ext.reading import clear_errors, is_file, read_json, read_text, require
 
 from .frames import images_by_name
 from .kitti import parse_label, read_calib, read_ground, read_labels
 from .matching import same_object
-from .records import BrokenRows, list_fields, optional_texts, read_names, require_records, sentence_text
 
 JSON_FILE = "Mono3DRefer.json"
 SPLITS = ("train", "val", "test")

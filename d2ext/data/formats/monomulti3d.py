@@ -18,12 +18,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from d2ext.data.formats.rows import BrokenRows, list_fields, optional_texts, require_records, sentence_text
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
 from d2ext.reading import clear_errors, read_json, require
 
 from .kitti import parse_label, read_calib, read_ground, read_labels
 from .matching import find_object
-from .records import BrokenRows, list_fields, optional_texts, require_records, sentence_text
 
 
 class _SplitFolder:

@@ -13,10 +13,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from d2ext.data.formats.rows import BrokenRows, require_records
 from d2ext.data.image_io import IMAGE_SUFFIXES, mask_files, read_image_size
 from d2ext.reading import clear_errors, is_file
-
-from .records import BrokenRows, require_records
 
 GOOD = "good"
 CATEGORIES = (

@@ -9,11 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from d2ext.data.formats.rows import BrokenRows
 from d2ext.reading import clear_errors
 
 from .frames import load_frames
 from .kitti import read_ground
-from .records import BrokenRows
 
 
 @clear_errors

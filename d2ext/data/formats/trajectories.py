@@ -6,10 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from d2ext.data.formats.rows import BrokenRows
 from d2ext.data.trajectories.highd import META_SUFFIXES
 from d2ext.data.trajectories.labels import read_labels
-
-from .records import BrokenRows
 
 ROAD_FILE = "road.json"
 GOOD = "good"

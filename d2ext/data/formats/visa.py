@@ -6,10 +6,10 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from d2ext.data.formats.rows import BrokenRows, require_records
 from d2ext.reading import clear_errors, path_below, read_text
 
 from .mvtec_ad import GOOD, image_record
-from .records import BrokenRows, require_records
 
 SPLIT_FILE = "split_csv/1cls.csv"
 ANOMALY = "anomaly"

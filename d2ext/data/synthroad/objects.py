@@ -8,10 +8,10 @@ from functools import cache
 import cv2
 import numpy as np
 
-from d2ext.data.synthroad.canvas import SCALE, Canvas, fill
 from d2ext.data.synthroad.geometry import View
 from d2ext.data.synthroad.models import mesh_of
 from d2ext.data.synthroad.palette import MATERIAL, PAINT
+from d2ext.data.synthroad.raster import SCALE, Canvas, fill
 from d2ext.data.synthroad.scene import Light, Scene, SceneObject
 
 Projection = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]

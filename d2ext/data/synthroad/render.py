@@ -9,8 +9,8 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 
-from d2ext.data.synthroad.canvas import SCALE, Canvas
 from d2ext.data.synthroad.objects import draw_objects, draw_shadows
+from d2ext.data.synthroad.raster import SCALE, Canvas
 from d2ext.data.synthroad.scene import Light, Scene
 from d2ext.data.synthroad.scenery import draw_background, draw_scenery
 

@@ -7,9 +7,9 @@ from functools import cache
 import cv2
 import numpy as np
 
-from d2ext.data.synthroad.canvas import NEAR, SCALE, Canvas
 from d2ext.data.synthroad.geometry import clip_near
 from d2ext.data.synthroad.objects import HAZE_COLOR
+from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas
 from d2ext.data.synthroad.scene import Scene
 
 FAR = 420.0

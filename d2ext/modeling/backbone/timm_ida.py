@@ -11,7 +11,7 @@ from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from torch import Tensor, nn
 
-from d2ext.modeling.hub import cache_if_offline
+from d2ext.hub import cache_if_offline
 
 STRIDES = {4: "p2", 8: "p3", 16: "p4", 32: "p5"}
 

@@ -9,8 +9,14 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor, nn
 
-from d2ext.modeling.box_decoder import BoxDecoder, CrossAttention, DecoderHead, LearnedBoxes, sine_embedding
-from d2ext.modeling.meta_arch.detector3d import build_box_head, map_channels, shared_parts
+from d2ext.modeling.detection.decoder import (
+    BoxDecoder,
+    CrossAttention,
+    DecoderHead,
+    LearnedBoxes,
+    sine_embedding,
+)
+from d2ext.modeling.detection.detector import build_box_head, map_channels, shared_parts
 from d2ext.modeling.meta_arch.sparse_rcnn3d import LearnedBoxDetector
 
 

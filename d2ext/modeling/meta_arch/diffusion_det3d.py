@@ -11,12 +11,12 @@ from detectron2.structures import Instances
 from torch import Tensor, nn
 from torchvision.ops import batched_nms
 
-from d2ext.modeling.box3d_head import ObjectBoxes
-from d2ext.modeling.box_decoder import sine_embedding
-from d2ext.modeling.box_diffusion import BoxDiffusion
-from d2ext.modeling.frames import Frames, relative_boxes
-from d2ext.modeling.meta_arch.detector3d import HOST, Detector3D, region_parts
-from d2ext.modeling.records import original_boxes
+from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.images import Frames, relative_boxes
+from d2ext.modeling.box3d.records import original_boxes
+from d2ext.modeling.detection.decoder import sine_embedding
+from d2ext.modeling.detection.detector import HOST, Detector3D, region_parts
+from d2ext.modeling.detection.diffusion import BoxDiffusion
 from d2ext.structures import transfer
 
 

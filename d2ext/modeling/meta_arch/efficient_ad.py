@@ -2,7 +2,7 @@
 
 Source: Batzner et al., "EfficientAD: Accurate Visual Anomaly Detection at Millisecond-Level Latencies", WACV
 2024. The second branch, there an auto-encoder, can be attention over the tokens of the image
-(:mod:`d2ext.modeling.anomaly_branch`).
+(:mod:`d2ext.modeling.anomaly.branch`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.utils import comm
 from torch import Tensor, nn
 
-from d2ext.modeling.anomaly_branch import build_branch
-from d2ext.modeling.pdn import FEATURES, PDN, STRIDE
+from d2ext.modeling.anomaly.branch import build_branch
+from d2ext.modeling.anomaly.pdn import FEATURES, PDN, STRIDE
 
 #: What the two quantiles of a map are mapped to.
 NORMALIZED = (0.0, 0.1)

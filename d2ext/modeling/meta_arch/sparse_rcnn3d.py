@@ -10,10 +10,10 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Instances
 from torch import Tensor
 
-from d2ext.modeling.box_decoder import LearnedBoxes
-from d2ext.modeling.frames import Frames
-from d2ext.modeling.meta_arch.detector3d import HOST, Detector3D, region_parts
-from d2ext.modeling.records import original_boxes
+from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.records import original_boxes
+from d2ext.modeling.detection.decoder import LearnedBoxes
+from d2ext.modeling.detection.detector import HOST, Detector3D, region_parts
 
 
 class LearnedBoxDetector(Detector3D):

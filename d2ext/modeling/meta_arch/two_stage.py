@@ -11,24 +11,24 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from d2ext.data.categories import CATEGORIES
-from d2ext.modeling.box3d_head import ObjectBoxes
-from d2ext.modeling.box_overlap import pairwise_overlaps
-from d2ext.modeling.box_text_matcher import BoxTextMatcher
-from d2ext.modeling.grounding_head import (
+from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.overlap import pairwise_overlaps
+from d2ext.modeling.box3d.records import projections
+from d2ext.modeling.grounding.fusion import CELL_CHANNELS
+from d2ext.modeling.grounding.grounder import Grounder, detail_channels, grounding_targets, sentence_owners
+from d2ext.modeling.grounding.head import (
     Grounded,
     GroundingTargets,
     HeadMaps,
     HeadReading,
     SentenceViews,
 )
-from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
-from d2ext.modeling.meta_arch.grounder import Grounder, detail_channels, grounding_targets, sentence_owners
-from d2ext.modeling.normalizer import loss_normalizer
-from d2ext.modeling.records import projections
-from d2ext.modeling.semantic_fusion import CELL_CHANNELS
+from d2ext.modeling.grounding.inference import EncodedImages, EncodedSentences
+from d2ext.modeling.grounding.matcher import BoxTextMatcher
+from d2ext.modeling.losses import loss_normalizer
 from d2ext.structures import transfer
 from d2ext.structures.projection import project_points
+from d2ext.structures.vocabulary import CATEGORIES
 
 
 @META_ARCH_REGISTRY.register()

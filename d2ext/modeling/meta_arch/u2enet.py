@@ -9,10 +9,10 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 
-from d2ext.modeling.grounding_head import Grounded, HeadReading
-from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences
-from d2ext.modeling.meta_arch.grounder import Grounder, grounding_targets, sentence_owners
-from d2ext.modeling.records import projections
+from d2ext.modeling.box3d.records import projections
+from d2ext.modeling.grounding.grounder import Grounder, grounding_targets, sentence_owners
+from d2ext.modeling.grounding.head import Grounded, HeadReading
+from d2ext.modeling.grounding.inference import EncodedImages, EncodedSentences
 from d2ext.structures import transfer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 
-from d2ext.config import add_d2ext_config
+from d2ext.data.config import add_d2ext_config
 from d2ext.engine import add_engine_config
 from d2ext.modeling import add_detection3d_config
 

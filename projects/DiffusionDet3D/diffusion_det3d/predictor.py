@@ -47,7 +47,7 @@ class Detection3DPredictor(ImagePredictor):
         **options: Any,
     ) -> dict[str, Any]:
         """The same with the options ``num_boxes``, ``steps``, ``noise`` and ``return_steps`` of
-        :meth:`d2ext.modeling.meta_arch.detector3d.Detector3D.detect`, whose answer for the image it gives."""
+        :meth:`d2ext.modeling.detection.detector.Detector3D.detect`, whose answer for the image it gives."""
         estimates = self.cfg.MODEL.DETECTION3D.DEPTH_ESTIMATES
         record = image_record(self.cfg, image_bgr, camera, ground_plane, estimates)
         with torch.no_grad(), inference_autocast(self.cfg):

@@ -11,7 +11,7 @@ from torch import nn
 from d2ext.data import build_detection_test_loader, build_detection_train_loader
 from d2ext.engine import BaseTrainer
 from d2ext.evaluation import Detection3DEvaluator
-from d2ext.modeling.meta_arch.detector3d import Detector3D
+from d2ext.modeling.detection.detector import Detector3D
 from d2ext.projects.diffusion_det3d.pretrained import load_imagenet
 
 

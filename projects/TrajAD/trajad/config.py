@@ -6,7 +6,7 @@ import torch
 from detectron2.config import CfgNode
 
 from d2ext.checks import declare, number, rising, whole
-from d2ext.config import add_anomaly_data_config, add_d2ext_config
+from d2ext.data.config import add_anomaly_data_config, add_d2ext_config
 from d2ext.engine.config import add_engine_config
 
 

@@ -21,8 +21,8 @@ from tqdm import tqdm
 from d2ext.data.image_io import list_images, read_image, resize
 from d2ext.engine import load_weights, read_checkpoint, write_safetensors
 from d2ext.files import atomic_write
-from d2ext.modeling.patch_features import PatchFeatures
-from d2ext.modeling.pdn import FEATURES, PDN
+from d2ext.modeling.anomaly.pdn import FEATURES, PDN
+from d2ext.projects.trajad.patch_features import PatchFeatures
 
 GRAY = 0.1  # share of images that lose their colour (published)
 STATISTICS = 10_000  # images over which the source's channels are normalised (published)

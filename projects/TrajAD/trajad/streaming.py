@@ -11,7 +11,7 @@ from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.augmentation import to_tensor
 from d2ext.data.trajectories import LiveGraph, SpaceTimeGraph, Tracks
 from d2ext.engine import inference_autocast
-from d2ext.modeling.pdn import PDN, RECEPTIVE_FIELD, STRIDE
+from d2ext.modeling.anomaly.pdn import PDN, RECEPTIVE_FIELD, STRIDE
 from d2ext.projects.trajad.predictor import TrajADPredictor
 
 

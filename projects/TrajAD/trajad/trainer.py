@@ -23,6 +23,7 @@ from d2ext.evaluation import AnomalyEvaluator
 from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
 from d2ext.structures import find_regions
 from d2ext.visualization import draw_anomalies
+from d2ext.weights import resolve
 
 logger = logging.getLogger(__name__)
 
@@ -134,6 +135,7 @@ def load_teacher(teacher: torch.nn.Module, path: str) -> None:
     how = "make one with projects/TrajAD/distill_teacher.py (see projects/TrajAD/README.md)"
     if not path:
         raise ValueError(f"MODEL.EFFICIENT_AD.TEACHER is empty, expected a file of teacher weights; {how}")
+    path = resolve(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f"MODEL.EFFICIENT_AD.TEACHER {path}: no such file; {how}")
     weights = read_checkpoint(path)["model"]

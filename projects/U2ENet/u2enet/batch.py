@@ -21,7 +21,7 @@ import torch
 from detectron2.config import CfgNode
 
 from d2ext.data.formats.kitti import read_calib, read_ground
-from d2ext.data.formats.records import sentence_text
+from d2ext.data.formats.rows import sentence_text
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size
 from d2ext.engine.launch import USER_ERRORS, user_message
 from d2ext.evaluation.writers import write_json

@@ -5,7 +5,7 @@ from __future__ import annotations
 from detectron2.config import CfgNode
 
 from d2ext.checks import Expected, declare, every, number, one_of, whole
-from d2ext.config import add_d2ext_config
+from d2ext.data.config import add_d2ext_config
 from d2ext.engine.config import add_engine_config
 from d2ext.modeling.backbone import add_backbone_config
 

@@ -23,7 +23,6 @@ from detectron2.config import CfgNode
 from torch import Tensor
 from torch.export import Dim
 
-from d2ext.data.categories import CATEGORIES
 from d2ext.engine.onnx_graphs import (
     CONFIG,
     META,
@@ -36,12 +35,13 @@ from d2ext.engine.onnx_graphs import (
 )
 from d2ext.files import write_bytes
 from d2ext.layers import SSDBlock
-from d2ext.modeling.box3d_head import ObjectBoxes
-from d2ext.modeling.grounding_head import Grounded
-from d2ext.modeling.grounding_inference import EncodedImages, EncodedSentences, GroundingInference
+from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.grounding.head import Grounded
+from d2ext.modeling.grounding.inference import EncodedImages, EncodedSentences, GroundingInference
 from d2ext.modeling.meta_arch.u2enet import U2ENet
-from d2ext.modeling.text_encoder import SentenceTokenizer, Tokens
+from d2ext.modeling.text.encoder import SentenceTokenizer, Tokens
 from d2ext.projects.u2enet.config import add_u2enet_config
+from d2ext.structures.vocabulary import CATEGORIES
 
 FORMAT = 1  # of the folder; raised when an older OnnxU2ENet could not read it
 GRAPHS = ("image", "text", "head")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from d2ext.data import image_record
 from d2ext.engine import ImagePredictor
-from d2ext.modeling.grounding_inference import GroundingInference
+from d2ext.modeling.grounding.inference import GroundingInference
 from d2ext.structures import Camera
 
 MAX_WARNINGS = 20  # of sentences that are hardly understood

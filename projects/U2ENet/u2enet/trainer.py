@@ -8,7 +8,7 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 
 from d2ext.engine import BaseTrainer
-from d2ext.modeling.meta_arch.grounder import Grounder
+from d2ext.modeling.grounding.grounder import Grounder
 from d2ext.projects.u2enet.evaluator import GroundingEvaluator
 
 

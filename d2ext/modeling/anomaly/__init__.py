@@ -1,0 +1,1 @@
+"""Parts of EfficientAD: patch description networks and second branches."""

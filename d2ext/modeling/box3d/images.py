@@ -1,0 +1,85 @@
+"""Encoded images that boxes are looked for in, and the coordinates of boxes there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from d2ext.modeling.box3d.coder import ground_log_depth
+from d2ext.modeling.box3d.head import ObjectViews
+from d2ext.structures.projection import viewing_rays
+from d2ext.structures.transfer import constant
+
+#: Width of :func:`view_features`.
+VIEW_DIM = 6
+
+
+@dataclass
+class Frames:
+    """B images, encoded once for any number of boxes and steps. Boxes (B, N, 4) are x1, y1, x2, y2 in pixels
+    of the network's input, whose centres lie at integers.
+
+    Attributes:
+        features: what the decoder reads: :class:`~d2ext.layers.RegionMaps`, or the memory of a transformer.
+        P: (B, 3, 4) projections to the pixels of the network's input.
+        plane: (B, 4) ground planes, rows of NaN where there is none.
+        sizes: (B, 2) height and width of each image without its padding.
+        records: the mapper dicts.
+    """
+
+    features: Any
+    P: Tensor
+    plane: Tensor
+    sizes: Tensor
+    records: list[dict]
+
+    @cached_property
+    def extent(self) -> Tensor:
+        """(B, 1, 4) width, height, width, height."""
+        return self.sizes.flip(1).repeat(1, 2)[:, None].float()
+
+    def to_pixels(self, boxes: Tensor) -> Tensor:
+        """Boxes (B, N, 4) as centre x, y, width, height in image sizes -> in pixels."""
+        half = boxes[..., 2:] / 2
+        return torch.cat([boxes[..., :2] - half, boxes[..., :2] + half], -1) * self.extent - 0.5
+
+    def to_relative(self, boxes: Tensor) -> Tensor:
+        """The inverse of :meth:`to_pixels`."""
+        return relative_boxes(boxes, self.extent)
+
+    def clip(self, boxes: Tensor) -> Tensor:
+        """The parts of boxes inside their image."""
+        return (boxes + 0.5).clamp(min=0).minimum(self.extent) - 0.5
+
+    def views(self, boxes: Tensor) -> ObjectViews:
+        """The views of all B * N boxes."""
+        P = self.P[:, None].expand(-1, boxes.shape[1], -1, -1)
+        plane = self.plane[:, None].expand(-1, boxes.shape[1], -1)
+        return ObjectViews.of_boxes(boxes.flatten(0, 1), P.flatten(0, 1), plane.flatten(0, 1))
+
+
+def relative_boxes(boxes: Tensor, extent: Tensor) -> Tensor:
+    """Boxes (..., 4) in pixels of images whose extent (..., 4) is width, height, width, height -> centre x,
+    y, width, height in image sizes."""
+    low, high = ((boxes + 0.5) / extent).split(2, -1)
+    return torch.cat([(low + high) / 2, high - low], -1)
+
+
+def view_features(views: ObjectViews) -> Tensor:
+    """What turns a box's pixels into metres for any camera.
+
+    Returns:
+        (N, VIEW_DIM): slope of the viewing ray in x and y, log of the angular width and height, log depth
+        of the ground at the middle of the lower edge (0 where there is none), and whether there is one.
+    """
+    size = torch.as_tensor(views.unit)
+    _, ray = viewing_rays(views.P, views.uv)
+    focal = torch.stack([views.P[:, 0, 0], views.P[:, 1, 1]], 1)
+    foot = views.uv + size * constant((0.0, 0.5), size)
+    log_depth, hit = ground_log_depth(views.P, foot, views.plane, torch.zeros_like(foot[:, 0]))
+    ground = torch.where(hit, log_depth - 3.0, 0.0)
+    return torch.cat([ray[:, :2], (size / focal).log() + 3.0, ground[:, None], hit[:, None].float()], 1)

@@ -1,0 +1,87 @@
+"""The loss of sets of predicted boxes: every head's boxes are matched with the labels, then compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from detectron2.structures import Instances
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torchvision.ops import sigmoid_focal_loss
+
+from d2ext.modeling.box3d.head import Box3DHead, ObjectTargets, ObjectViews
+from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.records import object_targets, projections
+from d2ext.modeling.detection.decoder import HeadOutput
+from d2ext.modeling.detection.matching import SetMatcher
+from d2ext.modeling.losses import loss_normalizer
+from d2ext.structures import transfer
+from d2ext.structures.projection import project_points
+
+
+class SetCriterion:
+    """Losses of all heads' predictions together (deep supervision).
+
+    Args:
+        matcher: says which box learns which object.
+        loss_weights: weight of each loss by name.
+    """
+
+    def __init__(self, matcher: SetMatcher, loss_weights: Mapping[str, float]) -> None:
+        self.matcher = matcher
+        self.loss_weights = dict(loss_weights)
+
+    def __call__(
+        self, box_head: Box3DHead, outputs: Sequence[HeadOutput], frames: Frames, instances: list[Instances]
+    ) -> dict[str, Tensor]:
+        """Losses by name, means over the matched boxes of all heads and processes.
+
+        Args:
+            box_head: which gives their meaning to raw predictions.
+            outputs: of every head.
+            instances: the labels of each image, on the host.
+        """
+        raw = {name: torch.cat([o.raw[name] for o in outputs]) for name in outputs[0].raw}
+        views = ObjectViews.cat([o.views for o in outputs])
+        objects = object_targets(instances)
+        boxes = box_head.box2d(raw, views)
+        predicted = (raw["classes"], boxes, views.uv + raw["center_offset"] * views.unit)
+        counts = [len(x) for x in instances]
+        rows, columns = self._match(predicted, objects, counts, frames, len(outputs))
+
+        targets = objects[columns].to(boxes.device)
+        images = rows // (len(boxes) // len(outputs) // len(counts)) % len(counts)
+        rows, images, total = transfer([rows, images, torch.tensor(float(len(rows)))], boxes.device)
+        positive = loss_normalizer(total)
+        labels = torch.zeros_like(raw["classes"])
+        labels[rows, targets.classes] = 1.0
+        distance = (boxes[rows] - targets.box2d).abs() / frames.extent[images, 0]
+        losses = {
+            "loss_class": sigmoid_focal_loss(raw["classes"], labels, 0.25, 2.0, "sum") / positive,
+            "loss_l1": distance.sum() / positive,
+        }
+        matched = {name: value[rows] for name, value in raw.items()}
+        seen = views[rows]
+        # A box far larger than its object cannot say to the pixel where the object's centre is.
+        size = (targets.box2d[:, 2:] - targets.box2d[:, :2]).maximum(torch.as_tensor(seen.unit))
+        losses |= box_head.losses(matched, seen, targets, torch.ones_like(size[:, 0]), size)
+        return {name: value * self.loss_weights[name] for name, value in losses.items()}
+
+    @torch.no_grad()
+    def _match(
+        self,
+        predicted: tuple[Tensor, Tensor, Tensor],
+        objects: ObjectTargets,
+        counts: list[int],
+        frames: Frames,
+        num_heads: int,
+    ) -> tuple[Tensor, Tensor]:
+        """Rows of the predictions and for each the row of the objects, ``counts`` of them in each image, that
+        it is to be. The objects are on the host, and so is the result."""
+        P = projections(frames.records).repeat_interleave(torch.tensor(counts), 0)
+        uv, _ = project_points(P, objects.center)
+        uv = uv.masked_fill(~objects.has_3d[:, None], torch.nan)
+        labelled = [pad_sequence(x.split(counts), True) for x in (objects.classes, objects.box2d, uv)]
+        found = [x.view(num_heads, len(counts), -1, x.shape[-1]) for x in predicted]
+        return self.matcher(found, transfer(labelled, frames.P.device), counts, frames.extent[:, 0])

@@ -1,0 +1,172 @@
+"""The decoder of the 3D detectors: heads that refine boxes one after the other.
+
+A head lets the boxes look at each other (self-attention) and at the image (dynamic instance interaction of
+Sparse R-CNN, Sun et al., CVPR 2021, Sec. 3.1, or cross-attention of DETR), and predicts 2D and 3D boxes
+relative to the ones it got.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from d2ext.modeling.box3d.head import Box3DHead, ObjectBoxes, ObjectViews
+from d2ext.modeling.box3d.images import VIEW_DIM, Frames, view_features
+
+
+def sine_embedding(values: Tensor, dim: int, shortest: float, longest: float) -> Tensor:
+    """Sines and cosines (..., dim) of values (...), with periods spaced evenly in their logarithm."""
+    steps = torch.linspace(math.log(shortest), math.log(longest), dim // 2, device=values.device)
+    phase = values[..., None].float() * (2 * math.pi / steps.exp())
+    return torch.cat([phase.sin(), phase.cos()], -1)
+
+
+class HeadOutput(NamedTuple):
+    """What a head says of all B * N boxes: raw predictions of a :class:`Box3DHead` and their views."""
+
+    raw: dict[str, Tensor]
+    views: ObjectViews
+
+
+class DynamicInteraction(nn.Module):
+    """Each box's own feature makes the weights of two layers on what the image shows inside of it.
+
+    Args:
+        dim: width of objects and maps.
+        dynamic_dim: width between the two layers.
+        pool_size: cells a side in which a box is read from :class:`~d2ext.layers.RegionMaps`.
+    """
+
+    def __init__(self, dim: int, dynamic_dim: int, pool_size: int) -> None:
+        super().__init__()
+        self.shape = (dim, dynamic_dim)
+        self.pool_size = pool_size
+        self.weights = nn.Linear(dim, 2 * dim * dynamic_dim)
+        self.norm1, self.norm2 = nn.LayerNorm(dynamic_dim), nn.LayerNorm(dim)
+        self.out = nn.Sequential(nn.Linear(dim * pool_size**2, dim), nn.LayerNorm(dim), nn.ReLU())
+
+    def forward(self, frames: Frames, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
+        """boxes (B, N, 4), objects (B, N, dim) -> what the objects read (B, N, dim)."""
+        dim, inner = self.shape
+        cells = frames.features.read(boxes, self.pool_size)
+        first, second = self.weights(objects).flatten(0, 1).split(dim * inner, 1)
+        cells = F.relu(self.norm1(torch.bmm(cells, first.reshape(-1, dim, inner))))
+        cells = F.relu(self.norm2(torch.bmm(cells, second.reshape(-1, inner, dim))))
+        return self.out(cells.flatten(1)).view_as(objects)
+
+
+class CrossAttention(nn.Module):
+    """Objects look at all cells of a memory: (tokens, position, padding) as :class:`MemoryEncoder` makes."""
+
+    def __init__(self, dim: int, num_heads: int) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(dim, num_heads, batch_first=True)
+
+    def forward(self, frames: Frames, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
+        tokens, cells, padding = frames.features
+        query, key = objects + position, tokens + cells
+        return self.attention(query, key, tokens, key_padding_mask=padding, need_weights=False)[0]
+
+
+class DecoderHead(nn.Module):
+    """One refinement of N boxes.
+
+    Args:
+        interaction: reads the image for each object: :class:`DynamicInteraction` or :class:`CrossAttention`.
+        box_head: built for ``dim + VIEW_DIM`` features.
+        dim: width of objects, a multiple of 8.
+        num_heads: of the attention among boxes.
+        ffn_dim: width of the feed-forward layer.
+        time_dim: width of the time embedding that scales and shifts the objects; 0 for none.
+    """
+
+    def __init__(
+        self,
+        interaction: nn.Module,
+        box_head: Box3DHead,
+        dim: int,
+        num_heads: int,
+        ffn_dim: int,
+        time_dim: int = 0,
+    ) -> None:
+        super().__init__()
+        self.position = nn.Linear(2 * dim + VIEW_DIM, dim)
+        self.attention = nn.MultiheadAttention(dim, num_heads, batch_first=True)
+        self.interaction = interaction
+        self.ffn = nn.Sequential(nn.Linear(dim, ffn_dim), nn.ReLU(), nn.Linear(ffn_dim, dim))
+        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(dim) for _ in range(3))
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(time_dim, 2 * dim)) if time_dim else None
+        self.box_head = box_head
+
+    def forward(
+        self, frames: Frames, boxes: Tensor, objects: Tensor, time: Tensor | None
+    ) -> tuple[Tensor, HeadOutput]:
+        """boxes (B, N, 4) inside their images, objects (B, N, dim), time (B, time_dim) -> the objects for the
+        next head and the predictions."""
+        views = frames.views(boxes)
+        seen = view_features(views).unflatten(0, boxes.shape[:2])
+        place = sine_embedding(frames.to_relative(boxes), objects.shape[-1] // 2, 0.02, 4.0).flatten(2)
+        position = self.position(torch.cat([place, seen], -1))
+        query = objects + position
+        x = self.norm1(objects + self.attention(query, query, objects, need_weights=False)[0])
+        x = self.norm2(x + self.interaction(frames, boxes, x, position))
+        objects = x = self.norm3(x + self.ffn(x))
+        if self.modulation is not None:
+            scale, shift = self.modulation(time)[:, None].chunk(2, -1)
+            x = x * (1 + scale) + shift
+        raw = self.box_head(torch.cat([x, seen], -1).flatten(0, 1))
+        return objects, HeadOutput(raw, views)
+
+
+class BoxDecoder(nn.Module):
+    """Heads that pass on objects with their gradient, and boxes without."""
+
+    def __init__(self, heads: Sequence[DecoderHead]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+
+    @property
+    def box_head(self) -> Box3DHead:
+        """The last head's; all of them give the same meaning to raw predictions."""
+        return self.heads[-1].box_head  # type: ignore[return-value]
+
+    def forward(
+        self, frames: Frames, boxes: Tensor, objects: Tensor, time: Tensor | None = None
+    ) -> list[HeadOutput]:
+        """boxes (B, N, 4), objects (B, N, dim), time (B, time_dim) if heads want it -> an output a head."""
+        outputs = []
+        for head in self.heads:
+            objects, output = head(frames, frames.clip(boxes), objects, time)
+            outputs.append(output)
+            boxes = self.box_head.box2d(*output).detach().view_as(boxes)
+        return outputs
+
+    def decode(self, output: HeadOutput) -> ObjectBoxes:
+        """The B * N boxes of a head, each with its most probable class."""
+        return self.box_head.decode(*output, output.raw["classes"].sigmoid())
+
+
+class LearnedBoxes(nn.Module):
+    """N boxes and their features that do not depend on the image: first spread over it, small.
+
+    Args:
+        count: boxes.
+        dim: width of a feature.
+    """
+
+    def __init__(self, count: int, dim: int) -> None:
+        super().__init__()
+        middle = torch.rand(count, 2) * 0.9 + 0.05
+        self.logits = nn.Parameter(torch.logit(torch.cat([middle, torch.full((count, 2), 0.15)], 1)))
+        self.features = nn.Parameter(torch.randn(count, dim))
+
+    def forward(self, frames: Frames) -> tuple[Tensor, Tensor]:
+        """boxes (B, N, 4) and objects (B, N, dim) for B images."""
+        count = len(frames.records)
+        boxes = frames.to_pixels(self.logits.sigmoid().expand(count, -1, -1))
+        return boxes, self.features.expand(count, -1, -1)

@@ -1,0 +1,230 @@
+"""What the 3D detectors share: encoding of images, losses, and detections from predicted boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from detectron2.modeling import Backbone, build_backbone
+from detectron2.structures import Instances
+from torch import Tensor, nn
+
+from d2ext.layers import RegionMaps
+from d2ext.modeling.box3d.head import Box3DHead, ObjectBoxes
+from d2ext.modeling.box3d.images import VIEW_DIM, Frames
+from d2ext.modeling.box3d.records import predicted_instances, size_groups, stack_images
+from d2ext.modeling.detection.criterion import SetCriterion
+from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, DynamicInteraction
+from d2ext.modeling.detection.matching import SetMatcher
+from d2ext.structures import transfer
+from d2ext.structures.vocabulary import CATEGORIES
+
+HOST = torch.device("cpu")
+CLASS_BIAS = -4.6  # logit of 0.01: at first hardly a box holds an object
+
+
+class Detector3D(nn.Module):
+    """One image -> class, 2D box and 3D box of every object. A subclass gives :meth:`training_outputs` and
+    :meth:`detect`.
+
+    Args:
+        backbone: gives the maps named in ``in_features``.
+        encoder: these maps and the sizes (B, 2) of the images -> what the decoder reads.
+        decoder: refines boxes.
+        criterion: losses of the decoder's outputs.
+        in_features: maps, fine to coarse.
+        pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
+        num_boxes: boxes an image.
+        score_threshold: least score of a detection.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: Backbone,
+        encoder: nn.Module,
+        decoder: BoxDecoder,
+        criterion: SetCriterion,
+        in_features: Sequence[str],
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+        num_boxes: int,
+        score_threshold: float,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.encoder = encoder
+        self.decoder = decoder
+        self.criterion = criterion
+        self.in_features = list(in_features)
+        self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), persistent=False)
+        self.num_boxes = num_boxes
+        self.score_threshold = score_threshold
+
+    @property
+    def device(self) -> torch.device:
+        return self.pixel_mean.device  # type: ignore[return-value]
+
+    def forward(self, batched_inputs: list[dict]):
+        """Mapper dicts (see :class:`d2ext.data.mapper.DetectionMapper`) -> losses in training, else for each
+        image ``{"instances": Instances}``, see :meth:`detect`."""
+        if not self.training:
+            with torch.no_grad():
+                return self.detect(self.encode(batched_inputs))
+        frames = self.encode(batched_inputs)
+        instances = [x["instances"] for x in batched_inputs]  # stay on the host, which asks much of them
+        outputs = self.decoder(frames, *self.training_boxes(frames, instances))
+        return self.criterion(self.decoder.box_head, outputs, frames, instances)
+
+    def training_boxes(self, frames: Frames, instances: list[Instances]) -> tuple[Tensor, ...]:
+        """The arguments of the decoder in training: boxes, objects, and time where it wants one."""
+        raise NotImplementedError
+
+    def detect(
+        self,
+        encoded: Frames,
+        num_boxes: int | None = None,
+        steps: int | None = None,
+        noise: Tensor | None = None,
+        return_steps: bool = False,
+    ) -> list[dict]:
+        """Objects in encoded images.
+
+        Args:
+            encoded: of :meth:`encode`.
+            num_boxes, steps: other numbers than the model was built with, where it can.
+            noise: (B, N, 4) to start from, where the model starts from noise.
+            return_steps: also give what happened on the way.
+
+        Returns:
+            For each image ``instances`` of :func:`d2ext.modeling.box3d.records.predicted_instances`, best
+            first; with ``return_steps`` also ``boxes``, the 2D boxes (N, 4) in original pixels before each
+            step, and ``steps``, the Instances found in each. All on the host.
+
+        Raises:
+            ValueError: a number that this model cannot change.
+        """
+        raise NotImplementedError
+
+    def encode(self, batched_inputs: list[dict]) -> Frames:
+        """Mapper dicts -> the encoded images."""
+        pixels, P, plane, sizes = stack_images(
+            batched_inputs,
+            self.pixel_mean,  # type: ignore[arg-type]
+            self.pixel_std,  # type: ignore[arg-type]
+            self.backbone.size_divisibility,
+        )
+        maps = self._maps(pixels, [x["image"].shape[-2:] for x in batched_inputs])
+        return Frames(self.encoder(maps, sizes), P, plane, sizes, batched_inputs)
+
+    def _maps(self, pixels: Tensor, sizes: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Maps of padded images, fine to coarse. Images of one size go through the backbone together (see
+        :func:`size_groups`); their maps are then continued by their edge."""
+        members = size_groups(sizes, self.backbone.size_divisibility, self)
+        if len(members) == 1:
+            return self._backbone(pixels)
+        rows = [torch.tensor(index) for index in members.values()]
+        *rows, order = transfer([*rows, torch.cat(rows).argsort()], pixels.device)
+        groups = [self._backbone(pixels[i, :, :h, :w]) for (h, w), i in zip(members, rows, strict=True)]
+        maps = []
+        for level in zip(*groups, strict=True):
+            height, width = (max(m.shape[d] for m in level) for d in (2, 3))
+            same = [F.pad(m, (0, width - m.shape[3], 0, height - m.shape[2]), "replicate") for m in level]
+            maps.append(torch.cat(same)[order])
+        return maps
+
+    def _backbone(self, pixels: Tensor) -> list[Tensor]:
+        features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
+        return [features[name].float() for name in self.in_features]
+
+    def select(self, found: Sequence[ObjectBoxes], frames: Frames) -> list[Instances]:
+        """The B * N boxes of one step or several, on the host -> the detections in each image, best first."""
+        count = len(found[0].classes) // len(frames.records)
+        out = []
+        for i, record in enumerate(frames.records):
+            boxes = ObjectBoxes.cat([f[slice(i * count, (i + 1) * count)] for f in found])
+            order = boxes.class_scores.argsort(descending=True)
+            boxes = boxes[order[boxes.class_scores[order] >= self.score_threshold]]
+            boxes = boxes[self.distinct(boxes)]
+            out.append(predicted_instances(boxes, boxes.class_scores, record))
+        return out
+
+    def distinct(self, boxes: ObjectBoxes) -> Tensor | slice:
+        """Which of an image's boxes, best first, are objects of their own."""
+        return slice(None)
+
+
+def map_channels(backbone: Backbone, names: Sequence[str], key: str) -> list[int]:
+    """Channels of maps of the backbone.
+
+    Raises:
+        ValueError: one that it does not give; ``key`` names where it was asked for.
+    """
+    shapes = backbone.output_shape()
+    for name in names:
+        if name not in shapes:
+            raise ValueError(f"{key} {name}: expected one of {', '.join(shapes)}")
+    return [shapes[name].channels for name in names]
+
+
+def shared_parts(cfg) -> dict:
+    """The arguments of :class:`Detector3D` that do not depend on the method."""
+    c = cfg.MODEL.DETECTION3D
+    return {
+        "backbone": build_backbone(cfg),
+        "criterion": SetCriterion(SetMatcher(c.MATCHER, c.COSTS), c.LOSS_WEIGHTS),
+        "pixel_mean": cfg.MODEL.PIXEL_MEAN,
+        "pixel_std": cfg.MODEL.PIXEL_STD,
+        "num_boxes": c.NUM_BOXES,
+        "score_threshold": c.SCORE_THRESHOLD,
+    }
+
+
+def build_box_head(cfg) -> Box3DHead:
+    """The box head of a head of the decoder."""
+    c = cfg.MODEL.DETECTION3D
+    sizes = torch.tensor([category.mean_size for category in CATEGORIES])
+    return Box3DHead(c.HIDDEN_DIM + VIEW_DIM, c.HEAD_DIM, sizes, c.NUM_BINS, c.DEPTH_ESTIMATES, CLASS_BIAS)
+
+
+class MapProjection(nn.Module):
+    """Maps of different widths, fine to coarse, to one width, laid out for boxes to be read from them."""
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], dim: int) -> None:
+        super().__init__()
+        self.strides = list(strides)
+        self.project = nn.ModuleList(
+            nn.Identity() if width == dim else nn.Conv2d(width, dim, 1) for width in channels
+        )
+
+    def forward(self, maps: Sequence[Tensor], sizes: Tensor) -> RegionMaps:
+        # Boxes are read with the precision of their coordinates, which is that of the maps.
+        maps = [project(m).float() for project, m in zip(self.project, maps, strict=True)]
+        return RegionMaps(maps, self.strides)
+
+
+def region_parts(cfg, time_dim: int = 0) -> dict:
+    """The arguments of a :class:`Detector3D` whose boxes read the regions that they hold."""
+    c = cfg.MODEL.DETECTION3D
+    parts = shared_parts(cfg)
+    names = list(c.IN_FEATURES)
+    channels = map_channels(parts["backbone"], names, "MODEL.DETECTION3D.IN_FEATURES")
+    strides = [parts["backbone"].output_shape()[name].stride for name in names]
+    heads = [
+        DecoderHead(
+            DynamicInteraction(c.HIDDEN_DIM, c.DYNAMIC_DIM, c.POOL_SIZE),
+            build_box_head(cfg),
+            c.HIDDEN_DIM,
+            c.ATTENTION_HEADS,
+            c.FFN_DIM,
+            time_dim,
+        )
+        for _ in range(c.NUM_HEADS)
+    ]
+    return parts | {
+        "encoder": MapProjection(channels, strides, c.HIDDEN_DIM),
+        "decoder": BoxDecoder(heads),
+        "in_features": names,
+    }

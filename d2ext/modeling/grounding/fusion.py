@@ -1,0 +1,229 @@
+"""U2ENet's two ideas: the semantic filter over the words, and the cross-modal fusion that reads it from
+every pixel; and the vector that the head reads of a sentence."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from d2ext.layers import (
+    CrossAttention,
+    CrossModalSSM,
+    MeanWordConcat,
+    SSDBlock,
+    add_to,
+    maps_of_sentences,
+    multiply_by,
+)
+from d2ext.modeling.backbone.timm_ida import ConvNormAct, group_norm
+from d2ext.modeling.text.numbers import NUMBER_DIM
+
+#: Channels that a map carries beside its features: viewing geometry (4) and mean colour of the cell (3).
+CELL_CHANNELS = 7
+
+
+class SemanticFilter(nn.Module):
+    """Stacked SSD (Mamba-2) blocks over the token features; every block's output is one semantic level.
+
+    The input-dependent step size and input matrix of each block decide which words enter its state.
+
+    Args:
+        text_dim: features of the text encoder.
+        dim: features of every level.
+        num_levels: blocks, and levels.
+        state_dim, head_dim: SSD state and head sizes.
+        bidirectional: scan both ways.
+        enabled: False leaves the blocks out (for comparison): every level is the projected tokens.
+    """
+
+    def __init__(
+        self,
+        text_dim: int,
+        dim: int,
+        num_levels: int = 3,
+        state_dim: int = 64,
+        head_dim: int = 32,
+        bidirectional: bool = True,
+        enabled: bool = True,
+    ) -> None:
+        super().__init__()
+        self.project = nn.Sequential(nn.Linear(text_dim, dim), nn.LayerNorm(dim))
+        self.blocks = nn.ModuleList(
+            SSDBlock(dim, state_dim=state_dim, head_dim=head_dim, bidirectional=bidirectional)
+            if enabled
+            else PlainBlock()
+            for _ in range(num_levels)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(num_levels))
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> list[Tensor]:
+        """tokens (S, L, text_dim), mask (S, L) -> ``num_levels`` tensors (S, L, dim), zero on padding."""
+        x = self.project(tokens) * mask[..., None]
+        levels = []
+        for block, norm in zip(self.blocks, self.norms, strict=True):
+            x = block(x, mask)
+            levels.append(norm(x) * mask[..., None])
+        return levels
+
+
+class PlainBlock(nn.Module):
+    """Stands in for an SSD block that is left out."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        return x
+
+
+class SentencePooling(nn.Module):
+    """A sentence in one vector: what its words mean, and which numbers it gives for what.
+
+    Every word head averages the words by its own attention. Every number head attends to the tokens of
+    numbers and to "no such number", so it can hold the height, or the distance, as the sentence says it.
+
+    Args:
+        dim: width of the words; a multiple of ``word_heads``.
+        word_heads, number_heads: heads of each kind.
+    """
+
+    def __init__(self, dim: int, word_heads: int = 4, number_heads: int = 6) -> None:
+        super().__init__()
+        self.word_heads = word_heads
+        self.dim = dim + number_heads * NUMBER_DIM
+        self.score = nn.Linear(dim, word_heads + number_heads)
+        self.value = nn.Linear(dim, dim)
+
+    def forward(self, words: Tensor, numbers: Tensor, mask: Tensor) -> Tensor:
+        """words (S, L, dim), numbers (S, L, NUMBER_DIM) of :func:`number_features`, mask (S, L) ->
+        (S, self.dim), float32 also under autocast: a number must not be rounded."""
+        with torch.autocast(words.device.type, enabled=False):
+            words, numbers = words.float(), numbers.float()
+            scores = self.score(words).masked_fill(~mask[..., None], float("-inf"))
+            attention = scores[..., : self.word_heads].softmax(1)
+            values = self.value(words).unflatten(-1, (self.word_heads, -1))
+            meaning = torch.einsum("slh,slhd->shd", attention, values).flatten(1)
+            of_numbers = scores[..., self.word_heads :].masked_fill(numbers[..., :1] == 0, float("-inf"))
+            none = torch.zeros_like(of_numbers[:, :1])
+            attention = torch.cat([none, of_numbers], 1).softmax(1)[:, 1:]
+            return torch.cat([meaning, torch.einsum("slh,sln->shn", attention, numbers).flatten(1)], 1)
+
+
+class LocalMixing(nn.Sequential):
+    """A depthwise-separable 3x3 residual."""
+
+    def __init__(self, dim: int, norm: str) -> None:
+        super().__init__(ConvNormAct(dim, dim, 3, norm, groups=dim), ConvNormAct(dim, dim, 1, norm))
+
+    def forward(self, visual: Tensor) -> Tensor:
+        """(V, dim, H, W) -> the same shape."""
+        return add_to(super().forward(visual), visual)
+
+
+class SemanticGuidance(nn.Module):
+    """One fusion step: a gated residual of what every location reads from the sentence, then local mixing.
+
+    v + W_o(norm(y) * silu(W_g v)) with y from the cross-modal SSM (B and step size from the text, C from v),
+    followed by :class:`LocalMixing`. ``kind`` puts a baseline in the place of the SSM.
+    """
+
+    def __init__(
+        self, dim: int, text_dim: int, inner_dim: int, state_dim: int, num_heads: int, norm: str, kind: str
+    ) -> None:
+        super().__init__()
+        if kind == "ssm":
+            self.ssm: nn.Module = CrossModalSSM(dim, text_dim, inner_dim, state_dim, num_heads)
+        elif kind == "attention":
+            self.ssm = CrossAttention(dim, text_dim, inner_dim, num_heads)
+        elif kind == "concat":
+            self.ssm = MeanWordConcat(dim, text_dim, inner_dim)
+        else:
+            raise ValueError(f"MODEL.U2ENET.FUSION {kind}: expected ssm, attention or concat")
+        self.norm = group_norm(inner_dim)
+        self.gate = nn.Conv2d(dim, inner_dim, 1)
+        self.out = nn.Conv2d(inner_dim, dim, 1)
+        self.local = LocalMixing(dim, norm)
+
+    def forward(
+        self, visual: Tensor, text: Tensor, mask: Tensor, sentence_to_visual: Tensor | None
+    ) -> Tensor:
+        """visual (V, dim, H, W), text (S, L, text_dim), sentence_to_visual (S,) or None (see
+        :func:`d2ext.layers.maps_of_sentences`) -> (S, dim, H, W)."""
+        y = self.ssm(visual, text, mask, sentence_to_visual)
+        gate = F.silu(self.gate(visual), inplace=not torch.is_grad_enabled())
+        guidance = self.out(multiply_by(self.norm(y), maps_of_sentences(gate, sentence_to_visual)))
+        return self.local(add_to(guidance, maps_of_sentences(visual, sentence_to_visual)))
+
+
+class HierarchicalFusion(nn.Module):
+    """Multi-scale semantic-aware hierarchical fusion: semantic level i guides the i-th coarsest map.
+
+    Every step adds the upsampled result of the one before to the next finer map, so meaning found at a coarse
+    scale steers the finer ones. Cost is linear in words + pixels.
+
+    Args:
+        channels: channels of the maps, coarse to fine.
+        dims: fusion width of each map, coarse to fine.
+        text_dim: width of the semantic levels; 0 for a detector that reads none: every step only mixes
+            locally.
+        state_dim: state size of the cross-modal SSM.
+        head_dim: head size; a step of width ``dim`` has ``dim // head_dim`` heads.
+        norm: ``BN``, ``SyncBN`` or ``GN``.
+        kind: ``ssm``; for comparison ``attention`` (softmax cross-attention) or ``concat`` (mean word).
+    """
+
+    def __init__(
+        self,
+        channels: list[int],
+        dims: list[int],
+        text_dim: int,
+        state_dim: int = 32,
+        head_dim: int = 16,
+        norm: str = "BN",
+        kind: str = "ssm",
+    ) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(
+            nn.Conv2d(c + CELL_CHANNELS, d, 1) for c, d in zip(channels, dims, strict=True)
+        )
+        self.top_down = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(dims[:-1], dims[1:], strict=True))
+        self.steps = nn.ModuleList(
+            SemanticGuidance(d, text_dim, d, state_dim, d // head_dim, norm, kind)
+            if text_dim
+            else LocalMixing(d, norm)
+            for d in dims
+        )
+
+    def project(self, maps: list[Tensor]) -> list[Tensor]:
+        """What no sentence changes: maps (B, C_i + CELL_CHANNELS, H_i, W_i), coarse to fine, -> maps
+        (B, dims[i], H_i, W_i)."""
+        return [lateral(m) for lateral, m in zip(self.lateral, maps, strict=True)]
+
+    def forward(
+        self,
+        maps: list[Tensor],
+        levels: list[Tensor] | None = None,
+        mask: Tensor | None = None,
+        sentence_to_image: Tensor | None = None,
+    ) -> Tensor:
+        """Fuse every sentence into its image's maps; without sentences, the maps alone.
+
+        Args:
+            maps: of :meth:`project`.
+            levels: semantic levels, each (S, L, text_dim).
+            mask: (S, L), True on tokens.
+            sentence_to_image: (S,) index of each sentence's image.
+
+        Returns:
+            (S, dims[-1], H, W) at the finest map's size; without sentences (B, dims[-1], H, W).
+        """
+        fused: Tensor | None = None
+        for i, step in enumerate(self.steps):
+            visual, owner = maps[i], sentence_to_image
+            if fused is not None:
+                up = F.interpolate(
+                    self.top_down[i - 1](fused), size=visual.shape[-2:], mode="bilinear", align_corners=False
+                )
+                visual, owner = add_to(up, maps_of_sentences(visual, sentence_to_image)), None
+            fused = step(visual) if levels is None else step(visual, levels[i], mask, owner)
+        return cast(Tensor, fused)

@@ -1,0 +1,182 @@
+"""From images and sentences to answers: what a grounding model does around its three tensor functions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from detectron2.structures import Instances
+from torch import Tensor, nn
+
+from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.records import predicted_instances, size_groups, stack_images
+from d2ext.modeling.grounding.head import Grounded
+from d2ext.modeling.text.encoder import SentenceTokenizer
+from d2ext.structures import bev_iou, transfer
+
+
+class EncodedImages(NamedTuple):
+    """B images, ready for any sentence.
+
+    Attributes:
+        maps: features with viewing geometry and colour, coarse to fine, each (B, C_i + 7, H_i, W_i), or what
+            the model has made of them.
+        valid: (B, H, W) bool, cells of the finest map that are image and not padding.
+        detail: (B, C, H, W), what the box head reads beside the fused map; C may be 0.
+        P: (B, 3, 4) projections to the pixels of the network's input.
+        plane: (B, 4) ground planes, rows of NaN where there is none.
+    """
+
+    maps: list[Tensor]
+    valid: Tensor
+    detail: Tensor
+    P: Tensor
+    plane: Tensor
+
+    def image(self, i: int) -> EncodedImages:
+        """The i-th image alone, as a batch of one."""
+        maps = [m[i : i + 1] for m in self.maps]
+        return EncodedImages(maps, *(t[i : i + 1] for t in self[1:]))
+
+
+class EncodedSentences(NamedTuple):
+    """S sentences: semantic levels, each (S, L, text_dim), vectors (S, pooling.dim) and mask (S, L), True on
+    tokens."""
+
+    levels: list[Tensor]
+    vectors: Tensor
+    mask: Tensor
+
+    def rows(self, start: int, end: int) -> EncodedSentences:
+        """Some of the sentences."""
+        levels = [level[start:end] for level in self.levels]
+        return EncodedSentences(levels, self.vectors[start:end], self.mask[start:end])
+
+
+class GroundingInference(ABC):
+    """Answers to sentences, given what encodes images, encodes sentences and brings both together.
+
+    Attributes:
+        device: where the tensor functions run.
+        pixel_mean, pixel_std: (3, 1, 1), in the order of the images' channels.
+        size_divisibility: heights and widths of batches are padded to multiples of it.
+        score_threshold: least score of an answer when any number of targets is possible.
+        existence_threshold: least score of the best answer, or there is none.
+        duplicate_iou: of two answers to a sentence whose boxes overlap more than this seen from above, the
+            better stays.
+        single_target: exactly one answer a sentence, where the input does not say (key ``single_target``).
+        sentence_chunk: sentences fused at a time (bounds memory).
+        keep_sentences: sentences that were just asked of another image are not encoded again, as for a camera
+            that always looks for the same; not for use while the weights change.
+        kept: the last sentences and what they were encoded to.
+        tokenizer: of the sentences.
+    """
+
+    device: torch.device
+    pixel_mean: Tensor
+    pixel_std: Tensor
+    size_divisibility: int
+    score_threshold: float
+    existence_threshold: float
+    duplicate_iou: float
+    single_target: bool
+    sentence_chunk: int
+    keep_sentences: bool = False
+    kept: tuple[tuple[str, ...], EncodedSentences] | None = None
+    tokenizer: SentenceTokenizer
+
+    @abstractmethod
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+        """Normalised pixels (B, 3, H, W), P (B, 3, 4), plane (B, 4) and sizes (B, 2) long, height and width
+        of each image without its padding -> the encoded images."""
+
+    @abstractmethod
+    def encode_sentences(self, sentences: Sequence[str]) -> EncodedSentences:
+        """At least one sentence -> the encoded sentences."""
+
+    def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
+        """Peaks of every sentence in one image (batch of one); only :meth:`found` asks for them."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def inference(self, batched_inputs: list[dict]) -> list[dict]:
+        """Mapper dicts -> per image ``{"grounding": [Instances per sentence]}`` with pred_boxes (original
+        pixels), pred_boxes3d, scores, pred_classes, pred_yaw (rad), best first, on the host; every image is
+        encoded once.
+        """
+        found: dict[int, list[Grounded]] = {}
+        for group in self.size_groups(batched_inputs):
+            images = self.encode_images([batched_inputs[i] for i in group])
+            found |= {i: self.found(images.image(n), batched_inputs[i]) for n, i in enumerate(group)}
+        # The device is given all of its work before the host waits for the first answer.
+        ordered = [found[i] for i in range(len(batched_inputs))]
+        chunks = iter(on_host([chunk for of_image in ordered for chunk in of_image]))
+        pairs = zip(ordered, batched_inputs, strict=True)
+        return [{"grounding": self.answers([next(chunks) for _ in f], x)} for f, x in pairs]
+
+    def size_groups(self, batched_inputs: list[dict]) -> list[list[int]]:
+        """The mapper dicts, by index, that are encoded together (see
+        :func:`d2ext.modeling.box3d.records.size_groups`): norms and pooling count the padding of a map."""
+        model = self if isinstance(self, nn.Module) else None
+        sizes = [x["image"].shape[-2:] for x in batched_inputs]
+        return list(size_groups(sizes, self.size_divisibility, model).values())
+
+    def encode_images(self, batched_inputs: list[dict]) -> EncodedImages:
+        """Mapper dicts of one of :meth:`size_groups` -> the encoded images."""
+        size = self.size_divisibility
+        return self.image_branch(*stack_images(batched_inputs, self.pixel_mean, self.pixel_std, size))
+
+    def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
+        """What is found for the sentences of one encoded image (batch of one), for each chunk of them."""
+        return [self.ground(image, sentences) for sentences in self.chunks(record)]
+
+    def answers(self, found: Sequence[Grounded], record: dict) -> list[Instances]:
+        """Answers to the sentences of an image, from what is found for each chunk of them."""
+        out: list[Instances] = []
+        for chunk in found:
+            count = min(self.sentence_chunk, len(record["sentences"]) - len(out))
+            out += [self.select(chunk, chunk.owner == s, record) for s in range(count)]
+        return out
+
+    def chunks(self, record: dict) -> Iterator[EncodedSentences]:
+        """The sentences, encoded together, ``sentence_chunk`` at a time."""
+        if not record["sentences"]:
+            return
+        encoded = self._encoded(tuple(record["sentences"]))
+        for start in range(0, len(encoded.mask), self.sentence_chunk):
+            yield encoded.rows(start, start + self.sentence_chunk)
+
+    def _encoded(self, sentences: tuple[str, ...]) -> EncodedSentences:
+        if self.kept is not None and self.kept[0] == sentences:
+            return self.kept[1]
+        encoded = self.encode_sentences(sentences)
+        self.kept = (sentences, encoded) if self.keep_sentences else None
+        return encoded
+
+    def select(self, grounded: Grounded, mine: Tensor, record: dict) -> Instances:
+        """The answers to one sentence among the ``mine`` (N,) bool of what was found: the best one, or all
+        above the thresholds without duplicates."""
+        scores = grounded.scores[mine]
+        order = scores.argsort(descending=True)
+        if record.get("single_target", self.single_target):
+            order = order[:1]
+        else:
+            exists = scores[order[:1]] >= self.existence_threshold
+            order = order[(scores[order] >= self.score_threshold) & exists]
+        pick = mine.nonzero()[:, 0][order]
+        result = predicted_instances(grounded.boxes[pick], scores[order], record)
+        if len(pick) > 1:
+            overlap = bev_iou(result.pred_boxes3d, result.pred_boxes3d).triu(diagonal=1)
+            result = result[(overlap <= self.duplicate_iou).all(0)]
+        return result
+
+
+def on_host(found: Sequence[Grounded]) -> list[Grounded]:
+    """The same on the host, all in one copy."""
+    values = [v for g in found for v in (g.owner, g.scores, *vars(g.boxes).values())]
+    moved = transfer(values, torch.device("cpu"))
+    width = len(values) // max(len(found), 1)
+    rows = [moved[i * width : (i + 1) * width] for i in range(len(found))]
+    return [Grounded(owner, scores, ObjectBoxes(*boxes)) for owner, scores, *boxes in rows]

@@ -1,0 +1,1 @@
+"""Sentences to features: encoders of Hugging Face, their features on disk, numbers."""
