@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from detectron2.config import CfgNode
+from fvcore.common.registry import Registry
 
 
 @dataclass(frozen=True)
 class Expected:
-    """``text`` says what a value must be, ``holds`` whether it is; what it cannot look at it may raise at."""
+    """``text`` says what a value must be, or gives what says it; ``holds`` whether it is; what it cannot look
+    at it may raise at."""
 
-    text: str
+    text: str | Callable[[], str]
     holds: Callable[[Any], bool]
 
 
@@ -46,7 +48,18 @@ def check_values(cfg: CfgNode) -> None:
         except (TypeError, ValueError, KeyError, RuntimeError):
             good = False
         if not good:
-            raise ValueError(f"{key}: expected {expected.text}, got {repr(node)[:80]}")
+            text = expected.text if isinstance(expected.text, str) else expected.text()
+            raise ValueError(f"{key}: expected {text}, got {repr(node)[:80]}")
+
+
+def registered(registry: Registry) -> Expected:
+    """The name of something in a registry, which may grow."""
+
+    def text() -> str:
+        names = ", ".join(sorted(name for name, _ in registry))
+        return f"one of {names}" if len(names) < 180 else f"one of {names[:170]}, ..."
+
+    return Expected(text, lambda x: x in registry)
 
 
 def whole(least: int) -> Expected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import yaml
 from detectron2.config import CfgNode
 
+from d2ext.moved_keys import move_keys
 from d2ext.reading import clear_errors, one_line, open_file, read_text
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -127,6 +129,9 @@ def merge_config(cfg: CfgNode, path: str | Path) -> None:
             has no value.
     """
     content = read_config(path)
+    changed = move_keys(content, cfg)
+    if changed:
+        logging.getLogger(__name__).warning("%s: keys of an earlier version: %s", path, changed)
     try:
         _check_values(content, cfg)
         cfg.merge_from_other_cfg(CfgNode(content))

@@ -15,30 +15,25 @@ A dataset dict for grounding is one image with all its sentences: Detectron2's s
 The datasets for anomalies have records of their own: ``formats.trajectories`` and ``formats.mvtec_ad``.
 """
 
-from d2ext.structures.vocabulary import CATEGORIES, Category, category_id, thing_classes
-
-from . import builtin  # noqa: F401  (registers the datasets)
 from .build import (
     build_detection_test_loader,
     build_detection_train_loader,
     build_grounding_test_loader,
     build_grounding_train_loader,
 )
+from .builtin import register_dataset  # registers the datasets
 from .image_record import image_record
 from .mapper import DetectionMapper, GroundingMapper
 from .sentences import flip_sentence
 
 __all__ = [
-    "CATEGORIES",
-    "Category",
     "DetectionMapper",
     "GroundingMapper",
     "build_detection_test_loader",
     "build_detection_train_loader",
     "build_grounding_test_loader",
     "build_grounding_train_loader",
-    "category_id",
     "flip_sentence",
     "image_record",
-    "thing_classes",
+    "register_dataset",
 ]

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from detectron2.config import CfgNode
-from detectron2.data import DatasetCatalog, DatasetFromList
+from detectron2.data import DatasetCatalog, DatasetFromList, MetadataCatalog
 from detectron2.data.build import trivial_batch_collator
 from detectron2.data.samplers import InferenceSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from d2ext.structures.vocabulary import category_id
+from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 from .anomaly_mapper import AnomalyMapper, normal_records
 from .mapper import DetectionMapper, GroundingMapper
@@ -140,17 +140,13 @@ def build_detection_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoade
     are left out, and with ``DATALOADER.FILTER_EMPTY_ANNOTATIONS`` images that then have none.
 
     Args:
-        cfg: config with the keys of ``add_d2ext_config``; a negative ``SEED`` draws one at random.
+        cfg: config with the keys of ``add_grounding_data_config``; a negative ``SEED`` draws one at random.
         start_iter: the batch to begin with, for resuming.
 
     Raises:
         FileNotFoundError, ValueError: a dataset or a key is unusable.
     """
-    try:
-        classes = {category_id(name) for name in cfg.INPUT.CLASSES}
-    except ValueError as e:
-        raise ValueError(f"INPUT.CLASSES: {e}") from e
-    return _annotated_train_loader(cfg, start_iter, DetectionMapper(cfg, True), classes)
+    return _annotated_train_loader(cfg, start_iter, DetectionMapper(cfg, True), cfg.INPUT.CLASSES)
 
 
 def build_grounding_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoader:
@@ -166,7 +162,7 @@ def build_anomaly_train_loader(cfg: CfgNode, start_iter: int = 0) -> DataLoader:
 
 
 def _annotated_train_loader(
-    cfg: CfgNode, start_iter: int, mapper: DetectionMapper, classes: Set[int] = frozenset()
+    cfg: CfgNode, start_iter: int, mapper: DetectionMapper, classes: Sequence[str] = ()
 ) -> DataLoader:
     datasets = [_training_records(cfg, name, mapper, classes) for name in cfg.DATASETS.TRAIN]
     return _train_loader(cfg, start_iter, mapper, datasets)
@@ -189,9 +185,16 @@ def _train_loader(
     return _loader(stream, cfg, batch_sampler=batches)
 
 
-def _training_records(cfg: CfgNode, name: str, mapper: DetectionMapper, classes: Set[int]) -> DatasetFromList:
+def _training_records(
+    cfg: CfgNode, name: str, mapper: DetectionMapper, names: Sequence[str]
+) -> DatasetFromList:
     records = DatasetCatalog.get(name)
-    if classes:
+    if names:
+        vocabulary = Vocabulary.of_metadata(MetadataCatalog.get(name)) or ROAD
+        try:
+            classes = {vocabulary.id_of(n) for n in names}
+        except ValueError as e:
+            raise ValueError(f"INPUT.CLASSES: {e}") from e
         records = [
             record | {"annotations": [a for a in record["annotations"] if a["category_id"] in classes]}
             for record in records
@@ -207,7 +210,7 @@ def build_detection_test_loader(cfg: CfgNode, dataset_name: str, batch_size: int
     """Loader that gives every image of a dataset once (over all processes), in order, for detection.
 
     Args:
-        cfg: config with the keys of ``add_d2ext_config``.
+        cfg: config with the keys of ``add_grounding_data_config``.
         dataset_name: a registered name.
         batch_size: images at a time in each process.
     """

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from d2ext.structures.vocabulary import thing_classes
+from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 from .formats import (
     load_dair_v2x_i,
@@ -31,7 +32,9 @@ from .formats.mvtec_ad import CATEGORIES as MVTEC_AD_CATEGORIES
 from .skipping import skip_broken
 from .synthesis import check_complete
 
-_LOADERS: dict[str, Callable[..., list[dict[str, Any]]]] = {
+Loader = Callable[..., list[dict[str, Any]]]
+
+_LOADERS: dict[str, Loader] = {
     "mono3drefer": load_mono3drefer,
     "monomulti3d": load_monomulti3d,
     "rope3d": load_rope3d,
@@ -62,33 +65,61 @@ _SPLITS = {
 _GENERATORS = ("synthroad", "synthtraffic")
 
 
-def register_dataset(name: str, kind: str, root: str | Path, split: str) -> None:
-    """Register one split of a dataset.
+def register_dataset(
+    name: str,
+    loader: str | Loader,
+    root: str | Path | None = None,
+    split: str | None = None,
+    *,
+    classes: Vocabulary | Sequence[str] | None = None,
+    **metadata: Any,
+) -> None:
+    """Register a dataset: one split of a layout that this collection reads, or whatever a function gives.
 
     Args:
         name: name in ``DatasetCatalog``.
-        kind: layout on disk: "mono3drefer", "monomulti3d", "rope3d", "kitti", "dair_v2x_i", "trajectories",
-            "mvtec_ad" or "visa".
-        root: the dataset's folder; it need not exist before the dataset is used.
-        split: split to load.
+        loader: layout on disk: "mono3drefer", "monomulti3d", "rope3d", "kitti", "dair_v2x_i",
+            "trajectories", "mvtec_ad" or "visa"; or a function without arguments that gives dataset dicts as
+            :mod:`d2ext.data` describes them.
+        root: of a layout, the dataset's folder; it need not exist before the dataset is used.
+        split: of a layout, the split to load.
+        classes: what its labels call objects, and what models that are trained on it tell apart. Sizes that
+            are not given are those of :data:`~d2ext.structures.vocabulary.ROAD` for the same name, or are
+            measured on the training data. None: the classes of ``ROAD``.
+        metadata: more of it, such as ``evaluator_type`` ("kitti", "rope3d", "mono3drefer", "monomulti3d",
+            ...), by which evaluations and pictures are chosen; a layout has its own.
+
+    Raises:
+        ValueError: an unknown layout, or classes that are no different names.
     """
-    root = Path(root)
-    DatasetCatalog.register(name, lambda: _load(name, kind, root, split))
-    metadata: dict[str, Any] = {
-        "dataset_root": str(root),
-        "evaluator_type": _EVALUATORS.get(kind, kind),
-        "split": split,
-    }
-    if kind not in _ANOMALY_KINDS:
-        metadata["thing_classes"] = thing_classes()
-    if kind == "mono3drefer":
-        metadata["json_file"] = str(root / JSON_FILE)
-        metadata["split_file"] = str(root / split_file(split))
-        metadata["instance_split_file"] = str(root / INSTANCE_SPLIT_FILE)
-    MetadataCatalog.get(name).set(**metadata)
+    known: dict[str, Any] = {}
+    vocabulary = (
+        classes if isinstance(classes, Vocabulary) else Vocabulary.of_names(classes) if classes else ROAD
+    )
+    if isinstance(loader, str):
+        if loader not in _LOADERS or root is None or split is None:
+            layouts = ", ".join(_LOADERS)
+            raise ValueError(
+                f"dataset {name!r}: expected one of {layouts}, a root and a split, got {loader!r}"
+            )
+        kind, folder = loader, Path(root)
+        loader = partial(_load, name, kind, folder, split, vocabulary)
+        known = {
+            "dataset_root": str(folder),
+            "evaluator_type": _EVALUATORS.get(kind, kind),
+            "split": split,
+        }
+        if kind == "mono3drefer":
+            known["json_file"] = str(folder / JSON_FILE)
+            known["split_file"] = str(folder / split_file(split))
+            known["instance_split_file"] = str(folder / INSTANCE_SPLIT_FILE)
+    if known.get("evaluator_type") not in _ANOMALY_KINDS:
+        known |= {"thing_classes": list(vocabulary.names), "vocabulary": vocabulary}
+    DatasetCatalog.register(name, loader)
+    MetadataCatalog.get(name).set(**known | metadata)
 
 
-def _load(name: str, kind: str, root: Path, split: str) -> list[dict[str, Any]]:
+def _load(name: str, kind: str, root: Path, split: str, vocabulary: Vocabulary) -> list[dict[str, Any]]:
     if not root.is_dir():
         hint = "set DETECTRON2_DATASETS to the folder that holds the datasets"
         for generator in _GENERATORS:
@@ -96,10 +127,11 @@ def _load(name: str, kind: str, root: Path, split: str) -> list[dict[str, Any]]:
                 hint += f", or make it: python -m d2ext.data.{generator} --root DIR --seed 0"
         raise FileNotFoundError(f"dataset {name!r}: no folder {root.absolute()}; {hint}")
     check_complete(root, _GENERATORS)
+    options = {} if kind in _ANOMALY_KINDS else {"vocabulary": vocabulary}
     collecting = gc.isenabled()
     gc.disable()  # loading makes millions of objects and no garbage: collecting in between doubles its time
     try:
-        return _LOADERS[kind](root, split, skip_broken=skip_broken())
+        return _LOADERS[kind](root, split, skip_broken=skip_broken(), **options)
     finally:
         if collecting:
             gc.enable()

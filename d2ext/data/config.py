@@ -1,22 +1,37 @@
-"""Config keys shared by every project."""
+"""Config keys of the data, each documented where its default stands; a project adds those that it reads."""
 
 from __future__ import annotations
 
 from detectron2.config import CfgNode as CN
 
 from d2ext.checks import Expected, declare, every, number, one_of, rising, whole
+from d2ext.moved_keys import moved
 
 NAME = Expected("a name", lambda x: isinstance(x, str) and bool(x))
 
 
-def add_d2ext_config(cfg: CN) -> None:
-    """Add the keys that the data pipeline reads to a Detectron2 config."""
+def add_image_config(cfg: CN) -> None:
+    """Add the keys of everything that reads images."""
     # (height, width) into which an image is fitted, keeping its aspect ratio.
     cfg.INPUT.SIZE = (384, 1280)
     # An image of more pixels is an error before it is decoded: a file of a few bytes can claim any size.
     cfg.INPUT.MAX_PIXELS = 50_000_000
-    # Most sentences of one image in one training step; a sample is spread over the objects they refer to.
-    cfg.INPUT.MAX_SENTENCES = 10
+
+    # Photometric jitter in training: factors uniform in 1 +- value, hue shift uniform in +- value full turns.
+    cfg.INPUT.COLOR_JITTER = CN()
+    cfg.INPUT.COLOR_JITTER.BRIGHTNESS = 0.3
+    cfg.INPUT.COLOR_JITTER.CONTRAST = 0.3
+    cfg.INPUT.COLOR_JITTER.SATURATION = 0.3
+    # Off: sentences name colours.
+    cfg.INPUT.COLOR_JITTER.HUE = 0.0
+
+    # Relative frequency of each of DATASETS.TRAIN in the batches; empty: by number of images.
+    cfg.DATALOADER.DATASET_WEIGHTS = ()
+
+
+def add_detection_data_config(cfg: CN) -> None:
+    """Add the keys of images with objects, those of :func:`add_image_config` among them."""
+    add_image_config(cfg)
     # Probability of a horizontal flip in training (never when a sentence cannot be mirrored safely).
     cfg.INPUT.FLIP_PROB = 0.5
     # Zoom in training, log-uniform in this range relative to the fitted size. Below 1 the image is padded,
@@ -30,17 +45,12 @@ def add_d2ext_config(cfg: CN) -> None:
     # Names of the classes that a detector is to learn; objects of the others are background. Empty: all.
     cfg.INPUT.CLASSES = ()
 
-    # Photometric jitter in training: factors uniform in 1 +- value, hue shift uniform in +- value full turns.
-    cfg.INPUT.COLOR_JITTER = CN()
-    cfg.INPUT.COLOR_JITTER.BRIGHTNESS = 0.3
-    cfg.INPUT.COLOR_JITTER.CONTRAST = 0.3
-    cfg.INPUT.COLOR_JITTER.SATURATION = 0.3
-    # Off: sentences name colours.
-    cfg.INPUT.COLOR_JITTER.HUE = 0.0
 
-    # Relative frequency of each of DATASETS.TRAIN in the batches; empty: by number of images.
-    cfg.DATALOADER.DATASET_WEIGHTS = ()
-
+def add_grounding_data_config(cfg: CN) -> None:
+    """Add the keys of images with sentences, those of :func:`add_detection_data_config` among them."""
+    add_detection_data_config(cfg)
+    # Most sentences of one image in one training step; a sample is spread over the objects they refer to.
+    cfg.INPUT.MAX_SENTENCES = 10
     # Control: give every sentence of a test image the text of one about other objects of the image.
     cfg.TEST.SHUFFLE_SENTENCES = False
 
@@ -51,6 +61,7 @@ declare(
         "INPUT.FORMAT": one_of("BGR", "RGB"),
         "INPUT.MAX_PIXELS": whole(1),
         "INPUT.MAX_SENTENCES": whole(1),
+        "INPUT.CLASSES": every(NAME),
         "INPUT.FLIP_PROB": number(0, 1),
         "INPUT.SCALE_RANGE": rising(number(above=0)),
         "INPUT.CROP_SHIFT": number(0, 1),
@@ -66,8 +77,22 @@ declare(
 )
 
 
+#: Keys that the configs of every project had, and that some do not read.
+moved(
+    dict.fromkeys(
+        (
+            "INPUT.MAX_SENTENCES", "INPUT.FLIP_PROB", "INPUT.SCALE_RANGE", "INPUT.CROP_SHIFT",
+            "INPUT.MIN_VISIBLE", "INPUT.CLASSES", "TEST.SHUFFLE_SENTENCES",
+        ),
+        "",
+    )
+)  # fmt: skip
+
+
 def add_anomaly_data_config(cfg: CN) -> None:
-    """Add the keys that the data of anomaly detection need beside those of :func:`add_d2ext_config`."""
+    """Add the keys of normal and abnormal images and recordings, those of :func:`add_image_config` among
+    them."""
+    add_image_config(cfg)
     # Datasets of normal images by which anomaly maps are normalised. Empty: a part of each of DATASETS.TRAIN,
     # which is then not trained on.
     cfg.DATASETS.NORMAL = ()

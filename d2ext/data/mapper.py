@@ -12,13 +12,10 @@ from detectron2.structures import Boxes, Instances
 
 from d2ext.checks import check_values
 from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, wrap_angle
-from d2ext.structures.vocabulary import CATEGORIES
 
 from .augmentation import ImageTransform, color_jitter, random_scale_crop, to_tensor
 from .image_io import MAX_PIXELS, read_image
 from .sentences import flip_sentence
-
-_MEAN_SIZES = np.array([category.mean_size for category in CATEGORIES])
 
 
 class DetectionMapper:
@@ -273,7 +270,7 @@ def _instances(
     location = np.array([a["location"] for a in annotations], dtype=np.float32).reshape(-1, 3)
     dimensions = np.array([a["dimensions"] for a in annotations], dtype=np.float32).reshape(-1, 3)
     location[~has_3d] = (0, 0, 1)
-    dimensions[~has_3d] = _MEAN_SIZES[classes[~has_3d]]
+    dimensions[~has_3d] = 1
     yaw = torch.tensor([a["yaw"] for a in annotations], dtype=torch.float32)
     boxes3d = Boxes3D.from_kitti(torch.from_numpy(location), torch.from_numpy(dimensions), yaw, plane)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY
 
-from d2ext.checks import Expected, check_values, declare, every, number, one_of, whole
+from d2ext.checks import Expected, check_values, declare, every, number, one_of, registered, whole
+from d2ext.moved_keys import move_keys
 from d2ext.weights import PREFIX, resolve
 from d2ext.yaml_config import merge_config
 
@@ -102,8 +105,8 @@ def _is_device(name: str) -> bool:
 declare(
     {
         "MODEL.DEVICE": Expected("cpu, cuda, or cuda:N", _is_device),
-        "MODEL.META_ARCHITECTURE": Expected("the name of a model", lambda x: x in META_ARCH_REGISTRY),
-        "MODEL.BACKBONE.NAME": Expected("the name of a backbone", lambda x: x in BACKBONE_REGISTRY),
+        "MODEL.META_ARCHITECTURE": registered(META_ARCH_REGISTRY),
+        "MODEL.BACKBONE.NAME": registered(BACKBONE_REGISTRY),
         "MODEL.PIXEL_MEAN": every(number(), 3),
         "MODEL.PIXEL_STD": every(number(above=0), 3),
         "SOLVER.OPTIMIZER": one_of("AdamW", "Adam", "SGD"),
@@ -159,6 +162,7 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
     if len(options) % 2:
         raise ValueError(f"options: expected keys and values in turn, {options[-1]} has no value")
     merge_config(cfg, path)
+    options = _present(options, cfg)
     if "SOLVER.AMP.ENABLED" in options[::2]:
         cfg.SOLVER.AMP.ENABLED = None  # it takes True, False and auto, whichever the file has
     cfg.merge_from_list(_typed(cfg, options))
@@ -167,6 +171,30 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
     cfg.freeze()
     check_values(cfg)
     return cfg
+
+
+def _present(options: Sequence[str], cfg: CfgNode) -> list[str]:
+    """``options`` by the present names of their keys."""
+    present: list[str] = []
+    for key, value in zip(options[::2], options[1::2], strict=True):
+        content: dict[str, Any] = {}
+        node = content
+        *above, leaf = key.split(".")
+        for part in above:
+            node = node.setdefault(part, {})
+        node[leaf] = value
+        changed = move_keys(content, cfg)
+        if changed:
+            logging.getLogger(__name__).warning("options: keys of an earlier version: %s", changed)
+        present += _flat(content)
+    return present
+
+
+def _flat(content: dict[str, Any], above: str = "") -> list[str]:
+    pairs: list[str] = []
+    for key, value in content.items():
+        pairs += _flat(value, f"{above}{key}.") if isinstance(value, dict) else [f"{above}{key}", value]
+    return pairs
 
 
 def _holder(cfg: CfgNode, key: str) -> tuple[CfgNode, str]:

@@ -11,6 +11,11 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import META_ARCH_REGISTRY
 
+from d2ext.modeling.box3d.config import check_classes, settle_classes
+
+#: Of the datasets of a training.
+KEYS = ("TRAIN", "VAL", "TEST")
+
 
 def check_device(cfg: CfgNode) -> None:
     """Check that this machine, and this build of torch, has ``MODEL.DEVICE``.
@@ -48,12 +53,15 @@ def check_datasets(cfg: CfgNode, key: str, kinds: Sequence[str]) -> None:
             )
 
 
-def check_run(cfg: CfgNode, trainer_class: Any, evaluate: bool) -> None:
+def check_run(cfg: CfgNode, trainer_class: Any, evaluate: bool) -> CfgNode:
     """What ``train_net.py`` asks before it begins.
 
     Args:
         trainer_class: a :class:`~d2ext.engine.BaseTrainer`.
         evaluate: only ``DATASETS.TEST`` is used.
+
+    Returns:
+        the config with the classes of the model in it.
 
     Raises:
         ValueError: in one line the key and what was expected.
@@ -69,3 +77,6 @@ def check_run(cfg: CfgNode, trainer_class: Any, evaluate: bool) -> None:
         check_datasets(cfg, "TRAIN", trainer_class.train_kinds or trainer_class.test_kinds)
         check_datasets(cfg, "VAL", trainer_class.test_kinds)
     check_datasets(cfg, "TEST", trainer_class.test_kinds)
+    cfg = settle_classes(cfg)
+    check_classes(cfg, cfg.DATASETS.TEST if evaluate else [n for k in KEYS for n in cfg.DATASETS[k]])
+    return cfg

@@ -23,6 +23,7 @@ from d2ext.engine.preflight import check_device, check_run
 from d2ext.engine.report import write_report
 from d2ext.engine.trainer import BaseTrainer
 from d2ext.modeling import optimize_for_inference
+from d2ext.modeling.box3d.config import vocabulary_of
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ def train_or_evaluate(
         results by dataset of an evaluation.
     """
     cfg = load_config(add_keys, args.config_file, args.opts)
-    check_run(cfg, trainer_class, args.eval_only)
+    cfg = check_run(cfg, trainer_class, args.eval_only)
     default_setup(cfg, args)
     if args.eval_only:
         model = trainer_class.build_model(cfg)
@@ -88,6 +89,11 @@ class ImagePredictor(DefaultPredictor):
         self.model = model
         if len(cfg.DATASETS.TEST):
             self.metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0])
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the model's classes, by the number that answers have as ``pred_classes``."""
+        return list(vocabulary_of(self.cfg).names)
 
     def predict(self, record: dict) -> dict:
         """The model's output for a record such as :func:`d2ext.data.image_record` gives."""

@@ -16,7 +16,6 @@ from detectron2.utils import comm
 from torch import Tensor
 
 from d2ext.structures import Boxes3D
-from d2ext.structures.vocabulary import CATEGORIES
 
 from .tables import flatten_table, format_table
 from .writers import write_json
@@ -125,8 +124,6 @@ def instance_rows(instances: Instances, ground: Tensor | None) -> list[dict[str,
     return sorted(rows, key=lambda row: -row["score"])
 
 
-def named_rows(instances: Instances, ground: Tensor | None) -> list[dict[str, Any]]:
-    """:func:`instance_rows` as they are written for users: with the name of the class."""
-    return [
-        {"class": CATEGORIES[row.pop("category_id")].name} | row for row in instance_rows(instances, ground)
-    ]
+def named_rows(instances: Instances, ground: Tensor | None, names: Sequence[str]) -> list[dict[str, Any]]:
+    """:func:`instance_rows` as they are written for users: with the name of the class, one of ``names``."""
+    return [{"class": names[row.pop("category_id")]} | row for row in instance_rows(instances, ground)]

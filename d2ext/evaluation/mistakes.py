@@ -51,7 +51,9 @@ def box_plane(record: Mapping[str, Any]) -> Sequence[float] | None:
     return None if record.get("level_boxes") else record["ground_plane"]
 
 
-def read_answers(path: str | Path, records: Iterable[Mapping[str, Any]]) -> list[dict[int, Answer]]:
+def read_answers(
+    path: str | Path, records: Iterable[Mapping[str, Any]], classes: int
+) -> list[dict[int, Answer]]:
     """The answers in a ``predictions.json``, by sentence id, for each of ``records`` that it knows.
 
     Args:
@@ -74,7 +76,7 @@ def read_answers(path: str | Path, records: Iterable[Mapping[str, Any]]) -> list
             number, text = require(s, "id", int, where), require(s, "text", str, where)
             if number not in targets:
                 raise ValueError(f"{where}: expected sentences of the dataset, got another id")
-            found = check_boxes(s.get("predictions"), f"{where}, sentence {number}")
+            found = check_boxes(s.get("predictions"), f"{where}, sentence {number}", classes)
             answers[number] = Answer(record, text, found, targets[number])
         images.append(answers)
     return [answers for answers in images if answers]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from d2ext.reading import read_json
-from d2ext.structures.vocabulary import CATEGORIES
 
 LARGEST = 1e6  # metres, pixels: whatever is larger is no prediction, and nothing that can be drawn
 #: Numbers in each field of a predicted box; 1: the number itself.
@@ -44,11 +43,14 @@ def check_number(value: Any, where: str) -> float:
     return value
 
 
-def check_boxes(rows: Any, where: str, fields: Mapping[str, int] = FIELDS) -> Sequence[Mapping[str, Any]]:
+def check_boxes(
+    rows: Any, where: str, classes: int, fields: Mapping[str, int] = FIELDS
+) -> Sequence[Mapping[str, Any]]:
     """``rows`` itself: predicted boxes as :func:`~d2ext.evaluation.instance_rows` makes them.
 
     Args:
         where: the file and the image, for the message.
+        classes: how many the dataset has.
         fields: how many numbers each field holds.
 
     Raises:
@@ -64,9 +66,9 @@ def check_boxes(rows: Any, where: str, fields: Mapping[str, int] = FIELDS) -> Se
             for value in values:
                 check_number(value, f"{where}, prediction {number}: field {name!r}")
         category = row.get("category_id")
-        if type(category) is not int or not 0 <= category < len(CATEGORIES):
+        if type(category) is not int or not 0 <= category < classes:
             raise ValueError(
-                f"{where}, prediction {number}: field 'category_id': expected 0 to {len(CATEGORIES) - 1}, "
+                f"{where}, prediction {number}: field 'category_id': expected 0 to {classes - 1}, "
                 f"got {_short(category)}"
             )
     return rows

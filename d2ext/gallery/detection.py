@@ -34,9 +34,9 @@ class DetectionGallery(Gallery):
 
     def read(self, records: list[dict[str, Any]]) -> list[JudgedImage]:
         path = self.folder / PREDICTIONS
-        rows = read_predictions(path)
+        rows, classes = read_predictions(path), len(self.metadata.thing_classes)
         for name, row in rows.items():
-            check_boxes(row.get("predictions"), f"{path}: image {name!r}", FIELDS | FIELDS_2D)
+            check_boxes(row.get("predictions"), f"{path}: image {name!r}", classes, FIELDS | FIELDS_2D)
         masks = self.cfg.get("TEST", {}).get("REGION_MASKS") or None
         return Detection3DEvaluator(self.name, None, masks).judge(records, rows)
 

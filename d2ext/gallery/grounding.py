@@ -25,7 +25,7 @@ class GroundingGallery(Gallery):
     single = False
 
     def read(self, records: list[dict[str, Any]]) -> list[dict[int, Answer]]:
-        return read_answers(self.folder / PREDICTIONS, records)
+        return read_answers(self.folder / PREDICTIONS, records, len(self.metadata.thing_classes))
 
     def draw(self, answer: dict[int, Answer]) -> Picture:
         """Some sentences of an image."""

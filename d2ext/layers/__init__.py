@@ -2,14 +2,14 @@
 reading of boxes."""
 
 from d2ext.layers.cross_modal import CrossModalSSM, add_to, maps_of_sentences, multiply_by
-from d2ext.layers.cross_modal_baselines import CrossAttention, MeanWordConcat
+from d2ext.layers.cross_modal_baselines import MeanWordConcat, WordAttention
 from d2ext.layers.linear_attention import linear_attention
 from d2ext.layers.region_maps import RegionMaps
 from d2ext.layers.ssd import ssd_final_state, ssd_scan
 from d2ext.layers.ssd_block import SSDBlock
 
 __all__ = [
-    "CrossAttention",
+    "WordAttention",
     "CrossModalSSM",
     "MeanWordConcat",
     "RegionMaps",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from d2ext.layers.cross_modal import maps_of_sentences
 
 
-class CrossAttention(nn.Module):
+class WordAttention(nn.Module):
     """Multi-head softmax attention of every pixel to every word (Vaswani et al., 2017): words x pixels.
 
     Args:
@@ -54,7 +54,7 @@ class MeanWordConcat(nn.Module):
         self.of_word = nn.Linear(text_dim, inner_dim, bias=False)
 
     def forward(self, visual: Tensor, text: Tensor, mask: Tensor, sentence_to_image: Tensor | None) -> Tensor:
-        """As :meth:`CrossAttention.forward`."""
+        """As :meth:`WordAttention.forward`."""
         mean = (text * mask[..., None]).sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
         pixels = maps_of_sentences(self.of_pixel(visual), sentence_to_image)
         return pixels + self.of_word(mean)[:, :, None, None]

@@ -1,4 +1,4 @@
-"""Geometry: cameras, 3D boxes, ground planes, exact rotated IoU, regions of maps."""
+"""Geometry: cameras, 3D boxes, ground planes, exact rotated IoU, regions of maps; and classes of objects."""
 
 from .boxes3d import BOX_EDGES, BOX_FRONT_FACE, NEAR_PLANE, Boxes3D, wrap_angle, yaw_rotation
 from .camera import Camera
@@ -7,14 +7,17 @@ from .plausible import check_ground, check_projection, check_view
 from .regions import Region, find_regions, label_regions
 from .rotated_iou import bev_iou, iou3d, rectangle_intersection
 from .transfer import constant, transfer
+from .vocabulary import ROAD, Vocabulary
 
 __all__ = [
     "BOX_EDGES",
     "BOX_FRONT_FACE",
     "NEAR_PLANE",
+    "ROAD",
     "Boxes3D",
     "Camera",
     "Region",
+    "Vocabulary",
     "bev_iou",
     "check_ground",
     "check_projection",

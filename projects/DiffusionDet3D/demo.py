@@ -50,7 +50,6 @@ def main(args: argparse.Namespace) -> None:
     from d2ext.evaluation import named_rows, write_json
     from d2ext.projects.diffusion_det3d import Detection3DPredictor, add_diffusion_det3d_config
     from d2ext.structures import Camera
-    from d2ext.structures.vocabulary import thing_classes
     from d2ext.visualization import check_picture_path, draw_detections, draw_steps, write_picture
 
     for path in (args.output, args.strip):
@@ -63,9 +62,10 @@ def main(args: argparse.Namespace) -> None:
     output = predictor.detect(image, camera, plane, return_steps=True)
     found = output["instances"]
     found = found[found.scores >= args.min_score].to("cpu")
-    write_picture(args.output, draw_detections(image, found, camera, thing_classes(), plane))
+    write_picture(args.output, draw_detections(image, found, camera, predictor.class_names, plane))
     if args.json is not None:
-        write_json(args.json, {"image": str(args.input), "objects": named_rows(found, plane)})
+        objects = named_rows(found, plane, predictor.class_names)
+        write_json(args.json, {"image": str(args.input), "objects": objects})
     if args.strip is not None:
         steps = [step[step.scores >= args.min_score] for step in output["steps"]]
         write_picture(args.strip, draw_steps(image, output["boxes"], steps, camera))

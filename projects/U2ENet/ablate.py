@@ -32,30 +32,33 @@ COMPARED = ("semantic_filter.", "fusion.", "matcher.")
 SINGLE, MULTI = "synthroad_mono3drefer_test", "synthroad_monomulti3d_test"
 VALIDATION = ["DATASETS.VAL", "('synthroad_monomulti3d_val',)"]
 START, TRAINED, CHOSEN = "start.safetensors", "model_final.pth", "thresholds.json"
-U2E = "MODEL.U2ENET."
+GROUNDING = "MODEL.GROUNDING."
 #: Trained each on its own: what is changed, and by which options.
 VARIANTS: dict[str, tuple[str, list[str]]] = {
     "full": ("U2ENet", []),
-    "no-filter": ("without the semantic filter", [U2E + "SEMANTIC_FILTER", "False"]),
-    "concat": ("concatenation in place of the cross-modal SSM", [U2E + "FUSION", "concat"]),
-    "attention": ("softmax cross-attention in place of it", [U2E + "FUSION", "attention"]),
+    "no-filter": ("without the semantic filter", [GROUNDING + "SEMANTIC_FILTER", "False"]),
+    "concat": ("concatenation in place of the cross-modal SSM", ["MODEL.U2ENET.FUSION", "concat"]),
+    "attention": ("softmax cross-attention in place of it", ["MODEL.U2ENET.FUSION", "attention"]),
     "two-levels": (
         "two levels (p4, p3)",
-        [U2E + "IN_FEATURES", "['p4','p3']", U2E + "FUSION_DIMS", "[96,64]"],
+        [GROUNDING + "IN_FEATURES", "['p4','p3']", GROUNDING + "FUSION_DIMS", "[96,64]"],
     ),
-    "one-level": ("one level (p3)", [U2E + "IN_FEATURES", "['p3']", U2E + "FUSION_DIMS", "[64]"]),
+    "one-level": ("one level (p3)", [GROUNDING + "IN_FEATURES", "['p3']", GROUNDING + "FUSION_DIMS", "[64]"]),
     "one-sentence": ("one sentence an image and step", ["INPUT.MAX_SENTENCES", "1"]),
     "two-stage": (
         "two stages: a detector, then box-text matching",
-        ["MODEL.META_ARCHITECTURE", "TwoStageGrounder", U2E + "TOPK", "30"],
+        ["MODEL.META_ARCHITECTURE", "TwoStageGrounder", GROUNDING + "TOPK", "30"],
     ),
 }
 #: The network of "full", evaluated with other options.
 EVALUATED: dict[str, tuple[str, list[str]]] = {
-    "depth-direct": ("depth by regression only", [U2E + "DEPTH_ESTIMATES", "['direct']"]),
-    "depth-height": ("depth from pixel height only", [U2E + "DEPTH_ESTIMATES", "['height']"]),
-    "depth-ground": ("depth from the ground plane only", [U2E + "DEPTH_ESTIMATES", "['ground']"]),
-    "depth-image": ("all depths but the told one", [U2E + "DEPTH_ESTIMATES", "['direct','height','ground']"]),
+    "depth-direct": ("depth by regression only", [GROUNDING + "DEPTH_ESTIMATES", "['direct']"]),
+    "depth-height": ("depth from pixel height only", [GROUNDING + "DEPTH_ESTIMATES", "['height']"]),
+    "depth-ground": ("depth from the ground plane only", [GROUNDING + "DEPTH_ESTIMATES", "['ground']"]),
+    "depth-image": (
+        "all depths but the told one",
+        [GROUNDING + "DEPTH_ESTIMATES", "['direct','height','ground']"],
+    ),
 }
 #: Columns of the first table: title, dataset, section and metric.
 COLUMNS = [
@@ -137,7 +140,7 @@ class Run:
             return []
         chosen = json.loads((self.folder / CHOSEN).read_text())
         pair = {"SCORE_THRESHOLD": chosen["score"], "EXISTENCE_THRESHOLD": chosen["existence"]}
-        return [text for key, value in pair.items() for text in (U2E + key, f"{value:g}")]
+        return [text for key, value in pair.items() for text in (GROUNDING + key, f"{value:g}")]
 
     def complete(self) -> None:
         """Do what is not done yet."""

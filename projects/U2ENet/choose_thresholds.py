@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Chooses MODEL.U2ENET.SCORE_THRESHOLD and EXISTENCE_THRESHOLD of a checkpoint on validation data.
+"""Chooses MODEL.GROUNDING.SCORE_THRESHOLD and EXISTENCE_THRESHOLD of a checkpoint on validation data.
 
     .venv/bin/python projects/U2ENet/choose_thresholds.py --none 95 \\
         --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml \\
@@ -50,7 +50,8 @@ def main(args: argparse.Namespace) -> None:
     none = "" if chosen.none_acc is None else f", none answered with none {chosen.none_acc:.1f}"
     print(f"F1@0.5 {chosen.f1:.1f}{none}:")
     print(
-        f"MODEL.U2ENET.SCORE_THRESHOLD {chosen.score:g} MODEL.U2ENET.EXISTENCE_THRESHOLD {chosen.existence:g}"
+        f"MODEL.GROUNDING.SCORE_THRESHOLD {chosen.score:g} "
+        f"MODEL.GROUNDING.EXISTENCE_THRESHOLD {chosen.existence:g}"
     )
 
 

@@ -64,19 +64,20 @@ def main(args: argparse.Namespace) -> None:
     from d2ext.evaluation import write_json
     from d2ext.projects.u2enet.evaluator import answer_rows
     from d2ext.structures import Camera
-    from d2ext.structures.vocabulary import CATEGORIES
     from d2ext.visualization import check_picture_path, draw_grounding, write_picture
 
     check_picture_path(args.output)
     image = read_image(args.input)
     camera = Camera(read_calib(args.calib, image.shape[:2]), image.shape[:2])
     plane = None if args.ground is None else torch.tensor(read_ground(args.ground))
-    answers = load_predictor(args)(image, args.text, camera, plane, single_target=args.single or None)
-    names = [category.name for category in CATEGORIES]
+    predictor = load_predictor(args)
+    answers = predictor(image, args.text, camera, plane, single_target=args.single or None)
+    names = predictor.class_names
     picture = draw_grounding(image, args.text, answers, camera, plane, class_names=names)
     write_picture(args.output, picture)
     if args.json is not None:
-        write_json(args.json, {"image": str(args.input), "sentences": answer_rows(args.text, answers, plane)})
+        sentences = answer_rows(args.text, answers, plane, names)
+        write_json(args.json, {"image": str(args.input), "sentences": sentences})
     for text, answer in zip(args.text, answers, strict=True):
         print(f"{len(answer)} object{'s' * (len(answer) != 1)}: {text}")
     print(f"wrote {args.output}" + (f" and {args.json}" if args.json else ""))

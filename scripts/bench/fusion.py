@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from d2ext.layers import CrossAttention, CrossModalSSM
+from d2ext.layers import CrossModalSSM, WordAttention
 
 from .report import (
     Clock,
@@ -22,7 +22,7 @@ from .report import (
     write_table,
 )
 
-LAYERS: dict[str, type[nn.Module]] = {"SSM": CrossModalSSM, "attention": CrossAttention}
+LAYERS: dict[str, type[nn.Module]] = {"SSM": CrossModalSSM, "attention": WordAttention}
 DIM, STATE, HEADS = 64, 32, 4
 
 

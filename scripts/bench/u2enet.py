@@ -76,7 +76,7 @@ def _stages(
     def owners(words: EncodedSentences) -> torch.Tensor:
         return words.mask.new_zeros(len(words.mask), dtype=torch.long)
 
-    topk = 1 if records[0]["single_target"] else model.topk
+    topk = 1 if records[0]["single_target"] else model.settings.topk
     rows = [(fuse(*c), c[1].vectors, model.views(c[0], owners(c[1]))) for c in chunks]
     read = [(model.head(f, vectors, views.valid), vectors, views) for f, vectors, views in rows]
 

@@ -48,7 +48,7 @@ TINY_CONFIGS: dict[str, tuple[Callable[[CfgNode], None], str]] = {
 }
 _THIN = ["MODEL.TIMM.WIDTHS", "[16, 16, 16, 16]", "MODEL.IDA.CHANNELS", "[16, 16, 16, 16]"]
 TINY: dict[str, list[str]] = {
-    "U2ENet": [*_THIN, "MODEL.U2ENET.FUSION_DIMS", "[32, 32, 32]", "INPUT.SIZE", "(96, 160)"],
+    "U2ENet": [*_THIN, "MODEL.GROUNDING.FUSION_DIMS", "[32, 32, 32]", "INPUT.SIZE", "(96, 160)"],
     "DiffusionDet3D": [
         *_THIN, "MODEL.BACKBONE.WEIGHTS", "", "MODEL.DETECTION3D.NUM_BOXES", "20",
         "MODEL.DETECTION3D.NUM_HEADS", "2", "MODEL.DETECTION3D.HIDDEN_DIM", "32",

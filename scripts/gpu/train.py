@@ -153,7 +153,7 @@ def _config(task: Task, size: tuple[int, int], tests: tuple[str, ...]) -> CfgNod
     options = {
         "MODEL.DEVICE": task.context.device, "MODEL.WEIGHTS": "", "INPUT.SIZE": str(size),
         "DATASETS.TEST": str(tests),
-        "INPUT.MAX_SENTENCES": "2" if smoke else "10", "MODEL.U2ENET.FREEZE_NORM_STATS": "True",
+        "INPUT.MAX_SENTENCES": "2" if smoke else "10", "MODEL.GROUNDING.FREEZE_NORM_STATS": "True",
         "SOLVER.AMP.ENABLED": str(not smoke), "TEST.DTYPE": "float32" if smoke else "bfloat16",
         "SOLVER.EMA.ENABLED": "True", "DATASETS.TRAIN": "()",
         "SOLVER.BASE_LR": str(RATE), "SOLVER.IMS_PER_BATCH": "2" if smoke else str(BATCH),

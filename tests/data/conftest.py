@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from detectron2.config import CfgNode, get_cfg
 
-from d2ext.data.config import add_d2ext_config
+from d2ext.data.config import add_grounding_data_config
 
 
 def link_images_copy_rest(source: Path, target: Path) -> Path:
@@ -46,7 +46,7 @@ def rope3d(shared_dir: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def cfg() -> CfgNode:
     cfg = get_cfg()
-    add_d2ext_config(cfg)
+    add_grounding_data_config(cfg)
     cfg.SEED = 3
     cfg.INPUT.SIZE = (96, 320)
     cfg.SOLVER.IMS_PER_BATCH = 4

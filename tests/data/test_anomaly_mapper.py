@@ -15,7 +15,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from d2ext.data.anomaly_mapper import AnomalyMapper, graph_records, graph_spec, normal_records
 from d2ext.data.build import build_anomaly_test_loader, build_anomaly_train_loader, build_normal_loader
 from d2ext.data.builtin import register_dataset
-from d2ext.data.config import add_anomaly_data_config, add_d2ext_config
+from d2ext.data.config import add_anomaly_data_config, add_grounding_data_config
 from d2ext.data.formats import load_mvtec_ad, load_trajectories
 from d2ext.data.synthtraffic.generate import generate
 
@@ -31,7 +31,7 @@ def traffic(tmp_path_factory) -> Path:
 @pytest.fixture
 def cfg() -> CfgNode:
     cfg = get_cfg()
-    add_d2ext_config(cfg)
+    add_grounding_data_config(cfg)
     add_anomaly_data_config(cfg)
     cfg.SEED = 1
     cfg.INPUT.SIZE = (256, 256)

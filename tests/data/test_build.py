@@ -19,7 +19,7 @@ from d2ext.data.build import (
     interleave,
 )
 from d2ext.data.builtin import register_dataset
-from d2ext.structures.vocabulary import thing_classes
+from d2ext.structures.vocabulary import ROAD
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def test_a_detector_learns_the_chosen_classes_only(detection_cfg, shared_dir):
     for chosen in (["car", "cyclist"], ["trafficcone"], []):
         detection_cfg.INPUT.CLASSES = chosen
         sample = next(iter(build_detection_train_loader(detection_cfg)))[0]
-        names = Counter(thing_classes()[i] for i in sample["instances"].gt_classes.tolist())
+        names = Counter(ROAD.names[i] for i in sample["instances"].gt_classes.tolist())
         assert names == {name: count for name, count in types.items() if name in (chosen or types)}
     detection_cfg.INPUT.CLASSES = ["tram"]
     with pytest.raises(ValueError, match="'detection_for_test': no image has an object"):

@@ -7,7 +7,7 @@ import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from d2ext.data.builtin import register_all, register_dataset
-from d2ext.structures.vocabulary import thing_classes
+from d2ext.structures.vocabulary import ROAD
 
 NAMES = [
     *(f"mono3drefer_{s}" for s in ("train", "val", "test")),
@@ -40,7 +40,7 @@ def name():
 def test_registered_names(name):
     assert name in DatasetCatalog
     metadata = MetadataCatalog.get(name)
-    assert metadata.thing_classes == thing_classes()
+    assert metadata.thing_classes == list(ROAD.names)
     assert name.endswith(f"{Path(metadata.dataset_root).name}_{metadata.split}")
     assert metadata.evaluator_type == ("rope3d" if "dair" in name else Path(metadata.dataset_root).name)
     assert ("synthroad" in metadata.dataset_root) == name.startswith("synthroad")

@@ -10,7 +10,7 @@ import torch
 from detectron2.utils import logger
 
 from d2ext.data import image_record
-from d2ext.data.config import add_d2ext_config
+from d2ext.data.config import add_grounding_data_config
 from d2ext.structures import Camera
 
 IMAGE = np.zeros((375, 1242, 3), np.uint8)
@@ -23,7 +23,7 @@ def cfg():
     from detectron2.config import get_cfg
 
     cfg = get_cfg()
-    add_d2ext_config(cfg)
+    add_grounding_data_config(cfg)
     return cfg
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from d2ext.data.formats import load_mono3drefer
-from d2ext.structures.vocabulary import category_id
+from d2ext.structures.vocabulary import ROAD
 
 
 def edit(root: Path, index: int, **changes: Any) -> None:
@@ -47,7 +47,7 @@ def test_real_frames(mono3drefer):
                 )
                 annotation = objects[item["instanceID"]]
                 numbers = [float(x) for x in ast.literal_eval(item["label_2"])[1:]]
-                assert annotation["category_id"] == category_id(item["objectName"])
+                assert annotation["category_id"] == ROAD.id_of(item["objectName"])
                 assert annotation["bbox"] + annotation["dimensions"] + annotation["location"] == numbers[3:13]
                 assert (annotation["alpha"], annotation["yaw"]) == (numbers[2], numbers[13])
             seen += len(expected)
@@ -68,7 +68,7 @@ def test_other_label_rows_come_once_with_negative_ids(mono3drefer):
     (after,) = load_mono3drefer(mono3drefer, "test")
     referred = [a for a in after["annotations"] if a["id"] > 0]
     assert referred == [a for a in before["annotations"] if a["id"] > 0]
-    assert sum(a["category_id"] == category_id("van") and a["yaw"] == 0.25 for a in after["annotations"]) == 1
+    assert sum(a["category_id"] == ROAD.id_of("van") and a["yaw"] == 0.25 for a in after["annotations"]) == 1
     boxes = [tuple(a["bbox"]) for a in after["annotations"]]
     assert len(set(boxes)) == len(boxes)
 

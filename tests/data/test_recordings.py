@@ -13,7 +13,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from d2ext.data.anomaly_mapper import AnomalyMapper
 from d2ext.data.build import build_anomaly_test_loader, build_anomaly_train_loader
 from d2ext.data.builtin import register_dataset
-from d2ext.data.config import add_anomaly_data_config, add_d2ext_config
+from d2ext.data.config import add_anomaly_data_config, add_grounding_data_config
 from d2ext.data.formats import load_trajectories
 from d2ext.data.recordings import column_map, graph_records, graph_spec, read_recording
 from d2ext.data.trajectories import COLUMN_MAPS, LiveGraph, Tracks
@@ -24,7 +24,7 @@ HEAD = "track_id,time,lane,position\n"
 @pytest.fixture
 def cfg() -> CfgNode:
     cfg = get_cfg()
-    add_d2ext_config(cfg)
+    add_grounding_data_config(cfg)
     add_anomaly_data_config(cfg)
     cfg.SEED = 1
     cfg.SOLVER.IMS_PER_BATCH = 1

@@ -11,7 +11,7 @@ from detectron2.config import get_cfg
 from detectron2.data import DatasetFromList
 
 from d2ext.data.build import _test_loader, _train_loader
-from d2ext.data.config import add_d2ext_config
+from d2ext.data.config import add_grounding_data_config
 from d2ext.data.formats.rows import BrokenRows
 
 
@@ -27,7 +27,7 @@ class Mapper:
 @pytest.fixture
 def cfg():
     cfg = get_cfg()
-    add_d2ext_config(cfg)
+    add_grounding_data_config(cfg)
     cfg.DATALOADER.NUM_WORKERS = 0
     cfg.SOLVER.IMS_PER_BATCH = 2
     cfg.SEED = 0

@@ -18,7 +18,7 @@ from tiny import TinyTrainer, tiny_config
 from d2ext.engine import write_report
 from d2ext.gallery import open_gallery
 from d2ext.gallery.gallery import PICTURE_WIDTH
-from d2ext.structures.vocabulary import thing_classes
+from d2ext.structures.vocabulary import ROAD
 
 EVIL = "<script>alert('1')</script> & \"car\""
 NAME = "tiny_grounding"
@@ -54,7 +54,7 @@ def dataset(tmp_path: Path) -> Iterator[Path]:
     shared = {"annotations": [car], "camera": camera, "ground_plane": None, "sentences": sentences}
     records = [{"image_id": f"{i}", "file_name": str(file)} | shared for i, file in enumerate(files)]
     DatasetCatalog.register(NAME, lambda: records)
-    MetadataCatalog.get(NAME).set(evaluator_type="mono3drefer", thing_classes=thing_classes())
+    MetadataCatalog.get(NAME).set(evaluator_type="mono3drefer", thing_classes=list(ROAD.names))
     yield files[0]
     DatasetCatalog.remove(NAME)
     MetadataCatalog.remove(NAME)

@@ -18,7 +18,7 @@ from kitti_text import table_of_texts
 from d2ext.evaluation import Detection3DEvaluator
 from d2ext.evaluation.average_precision import KITTI_DIFFICULTIES, Comparison
 from d2ext.structures import Boxes3D
-from d2ext.structures.vocabulary import category_id, thing_classes
+from d2ext.structures.vocabulary import ROAD
 
 PLANE = [-0.0109, -0.9771, -0.2124, 7.0044]
 KINDS = {"kitti": ("car", "pedestrian", "cyclist", "van"), "rope3d": ("car", "van", "truck", "tricyclist")}
@@ -29,7 +29,7 @@ def make_annotation(i: int, kind: str, rng: np.random.Generator) -> dict[str, An
     return {
         "id": i,
         "bbox": [x1, y1, x1 + 60, y1 + 70],
-        "category_id": category_id(kind),
+        "category_id": ROAD.id_of(kind),
         "truncated": 0.0,
         "occluded": 0,
         "alpha": 0.5,
@@ -62,7 +62,7 @@ def dataset(request) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     name = f"detection_test_{request.param}"
     records = make_records(request.param)
     DatasetCatalog.register(name, lambda: records)
-    MetadataCatalog.get(name).set(evaluator_type=request.param, thing_classes=thing_classes())
+    MetadataCatalog.get(name).set(evaluator_type=request.param, thing_classes=list(ROAD.names))
     yield name, records
     DatasetCatalog.remove(name)
     MetadataCatalog.remove(name)
@@ -151,7 +151,7 @@ def test_results_are_those_of_the_comparison_of_the_written_files(dataset, tmp_p
                 map(
                     str,
                     [
-                        coarse.get(thing_classes()[a["category_id"]], thing_classes()[a["category_id"]]),
+                        coarse.get(ROAD.names[a["category_id"]], ROAD.names[a["category_id"]]),
                         *(0, 0, a["alpha"], *a["bbox"], *a["dimensions"], *a["location"], a["yaw"]),
                     ],
                 )
@@ -285,7 +285,7 @@ def test_other_datasets_are_refused():
 def test_5000_images_of_40_boxes_take_less_than_a_minute_of_one_core(kind):
     rng = np.random.default_rng(0)
     name, images, boxes = f"detection_test_large_{kind}", 5000, 40
-    kinds = [category_id(k) for k in ("car", "truck", "cyclist", "pedestrian")]
+    kinds = [ROAD.id_of(k) for k in ("car", "truck", "cyclist", "pedestrian")]
     records, rows = [], {}
     for image in range(images):
         corner, size = rng.uniform(0, [1800, 900], (boxes, 2)), rng.uniform(30, 150, (boxes, 2))
@@ -314,7 +314,7 @@ def test_5000_images_of_40_boxes_take_less_than_a_minute_of_one_core(kind):
         )
         found = [row | plain | {"score": float(rng.random())} for row in table(1.0)]
         rows[str(image)] = {"predictions": sorted(found, key=lambda row: -row["score"])}
-    MetadataCatalog.get(name).set(evaluator_type=kind, thing_classes=thing_classes())
+    MetadataCatalog.get(name).set(evaluator_type=kind, thing_classes=list(ROAD.names))
     try:
         evaluator = Detection3DEvaluator(name)
         start = time.process_time()

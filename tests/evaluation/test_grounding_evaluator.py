@@ -19,7 +19,7 @@ from d2ext.data.builtin import register_dataset
 from d2ext.data.synthroad import generate
 from d2ext.projects.u2enet import GroundingEvaluator
 from d2ext.structures import Boxes3D
-from d2ext.structures.vocabulary import thing_classes
+from d2ext.structures.vocabulary import ROAD
 
 PLANE = [-0.0109, -0.9771, -0.2124, 7.0044]
 
@@ -100,7 +100,7 @@ def dataset(request) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     targets = [[i] for i in range(5)] if request.param == "mono3drefer" else [[0, 1], [], [2, 3, 4, 0]]
     records = make_records(targets)
     DatasetCatalog.register(name, lambda: records)
-    MetadataCatalog.get(name).set(evaluator_type=request.param, thing_classes=thing_classes(), split="val")
+    MetadataCatalog.get(name).set(evaluator_type=request.param, thing_classes=list(ROAD.names), split="val")
     yield name, records
     DatasetCatalog.remove(name)
     MetadataCatalog.remove(name)
@@ -257,7 +257,7 @@ def test_unpublished_targets_still_give_files(tmp_path):
     records = make_records([[0, 1], [2]], images=1)
     hidden = [{**r, "sentences": [{**s, "target_ids": None} for s in r["sentences"]]} for r in records]
     DatasetCatalog.register(name, lambda: hidden)
-    MetadataCatalog.get(name).set(evaluator_type="monomulti3d", thing_classes=thing_classes())
+    MetadataCatalog.get(name).set(evaluator_type="monomulti3d", thing_classes=list(ROAD.names))
     try:
         results = evaluate(name, records, perfect, tmp_path)
     finally:
@@ -313,7 +313,7 @@ def _rank_evaluates(rank: int, port: int, folder: str) -> None:
     records = make_records([[0, 1], [], [2, 3, 4, 0]])
     DatasetCatalog.register("evaluator_test_ranks", lambda: records)
     MetadataCatalog.get("evaluator_test_ranks").set(
-        evaluator_type="monomulti3d", thing_classes=thing_classes()
+        evaluator_type="monomulti3d", thing_classes=list(ROAD.names)
     )
     results = evaluate("evaluator_test_ranks", records[rank : rank + 2], perfect, folder)
     assert bool(results) == (rank == 0)

@@ -12,7 +12,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from d2ext.evaluation import Detection3DEvaluator, boxes_of, worst_images
 from d2ext.evaluation.judged import JudgedImage, best_threshold
 from d2ext.structures import iou3d
-from d2ext.structures.vocabulary import category_id, thing_classes
+from d2ext.structures.vocabulary import ROAD
 
 NAME = "judged_test"
 PLANE = [-0.0109, -0.9771, -0.2124, 7.0044]
@@ -21,7 +21,7 @@ KINDS = ("car", "truck", "pedestrian")  # of three evaluated classes
 
 def place(kind: str, x: float, z: float, rng: np.random.Generator) -> dict[str, Any]:
     return {
-        "category_id": category_id(kind),
+        "category_id": ROAD.id_of(kind),
         "bbox": [100.0, 50.0, 160.0, 110.0],
         "location": [x, 1.6, z],
         "dimensions": [1.6, 1.8, 4.2],
@@ -59,7 +59,7 @@ def dataset() -> Iterator[list[tuple[dict[str, Any], list[dict[str, Any]]]]]:
     rng = np.random.default_rng(3)
     images = [make_image(i, rng) for i in range(12)]
     DatasetCatalog.register(NAME, lambda: [record for record, _ in images])
-    MetadataCatalog.get(NAME).set(evaluator_type="rope3d", thing_classes=thing_classes())
+    MetadataCatalog.get(NAME).set(evaluator_type="rope3d", thing_classes=list(ROAD.names))
     yield images
     DatasetCatalog.remove(NAME)
     MetadataCatalog.remove(NAME)
@@ -120,7 +120,7 @@ def test_objects_that_cannot_count_are_neither_missed_nor_false(dataset) -> None
     """Cut off, hidden, of a class that is not evaluated, or where nothing is labelled."""
     record, found = dataset[0]
     for i, change in enumerate(
-        [{"truncated": 0.9}, {"occluded": 3}, {"category_id": category_id("person_sitting")}]
+        [{"truncated": 0.9}, {"occluded": 3}, {"category_id": ROAD.id_of("person_sitting")}]
     ):
         record["annotations"][i].update(change)
     found[:] = [row | {"score": 1.0} for row in found]

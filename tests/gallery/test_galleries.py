@@ -16,13 +16,13 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from d2ext.data.build import build_anomaly_test_loader
 from d2ext.data.builtin import register_dataset
-from d2ext.data.config import add_anomaly_data_config, add_d2ext_config
+from d2ext.data.config import add_anomaly_data_config, add_grounding_data_config
 from d2ext.data.synthtraffic.__main__ import main as synthesize
 from d2ext.engine import write_report
 from d2ext.evaluation import AnomalyEvaluator
 from d2ext.gallery import open_gallery
 from d2ext.gallery.gallery import PICTURE_WIDTH
-from d2ext.structures.vocabulary import thing_classes
+from d2ext.structures.vocabulary import ROAD
 from d2ext.visualization.detection import JUDGED
 
 DETECTION = "gallery/detection_test"
@@ -65,7 +65,7 @@ def detection(tmp_path: Path) -> Iterator[Path]:
         predictions = [CAR | {"location": [x, 1.5, 20.0], "score": 0.8} for x in found]
         rows.append({"image_id": f"{i}", "predictions": predictions})
     DatasetCatalog.register(DETECTION, lambda: records)
-    MetadataCatalog.get(DETECTION).set(evaluator_type="kitti", thing_classes=thing_classes())
+    MetadataCatalog.get(DETECTION).set(evaluator_type="kitti", thing_classes=list(ROAD.names))
     evaluation(tmp_path, DETECTION, rows)
     yield tmp_path
     DatasetCatalog.remove(DETECTION)
@@ -132,7 +132,7 @@ def cfg() -> CfgNode:
             "TEST": {"THRESHOLD": 0.5},
         }
     )
-    add_d2ext_config(cfg)
+    add_grounding_data_config(cfg)
     add_anomaly_data_config(cfg)
     cfg.INPUT.SIZE = (128, 128)
     return cfg

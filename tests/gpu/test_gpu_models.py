@@ -81,9 +81,9 @@ def test_answers_of_u2enet(device, frame):
     options = (
         "INPUT.SIZE",
         "(288, 512)",
-        "MODEL.U2ENET.SCORE_THRESHOLD",
+        "MODEL.GROUNDING.SCORE_THRESHOLD",
         "0.2",
-        "MODEL.U2ENET.EXISTENCE_THRESHOLD",
+        "MODEL.GROUNDING.EXISTENCE_THRESHOLD",
         "0.0",
     )
     weights = "U2ENet/weights/u2enet_tiny_synthroad.safetensors"

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from d2ext.layers.cross_modal_baselines import CrossAttention, MeanWordConcat
+from d2ext.layers.cross_modal_baselines import MeanWordConcat, WordAttention
 
 OWNER = torch.tensor([1, 0, 1])
 
@@ -18,7 +18,7 @@ def inputs():
 
 def test_cross_attention_equals_multihead_attention():
     torch.manual_seed(0)
-    ours = CrossAttention(7, 6, 8, 2).double()
+    ours = WordAttention(7, 6, 8, 2).double()
     theirs = nn.MultiheadAttention(8, 2, kdim=6, vdim=6, batch_first=True, dtype=torch.float64)
     visual, text, mask = inputs()
     with torch.no_grad():

@@ -29,7 +29,7 @@ def toy_config() -> CfgNode:
             [16, 16, 16, 16],
             "MODEL.IDA.CHANNELS",
             [16, 16, 16, 16],
-            "MODEL.U2ENET.FUSION_DIMS",
+            "MODEL.GROUNDING.FUSION_DIMS",
             [32, 32, 32],
         ]
     )

@@ -37,9 +37,9 @@ def make(name: str, norm: str = "GN") -> nn.Module:
     cfg = toy_config()
     cfg.MODEL.META_ARCHITECTURE = name
     cfg.merge_from_list(
-        ["MODEL.U2ENET.NORM", norm, "MODEL.TIMM.NORM", norm, "MODEL.U2ENET.SCORE_THRESHOLD", 0.0]
+        ["MODEL.GROUNDING.NORM", norm, "MODEL.TIMM.NORM", norm, "MODEL.GROUNDING.SCORE_THRESHOLD", 0.0]
     )
-    cfg.merge_from_list(["MODEL.U2ENET.TOPK", 8, "MODEL.U2ENET.DUPLICATE_IOU", 1.0])
+    cfg.merge_from_list(["MODEL.GROUNDING.TOPK", 8, "MODEL.GROUNDING.DUPLICATE_IOU", 1.0])
     model = build_model(cfg)
     with torch.no_grad():
         model.head.heatmap.weight.mul_(30)

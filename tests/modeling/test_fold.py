@@ -37,7 +37,7 @@ def test_no_norm_is_left_and_features_stay(name):
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_boxes_of_the_folded_model_are_the_same(toy_model, toy_records, compiled):
     model = with_statistics(toy_model)
-    model.single_target = True
+    model.settings.single_target = True
     before = model(toy_records)
     after = optimize_for_inference(model, compiled)(toy_records)
     assert not [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]

@@ -52,7 +52,7 @@ def batches(make_record) -> dict[str, list[dict]]:
 
 @pytest.mark.slow
 def test_two_processes_give_the_gradients_of_one(toy_cfg, batches, tmp_path):
-    toy_cfg.merge_from_list(["MODEL.TIMM.NORM", "GN", "MODEL.U2ENET.NORM", "GN", "MODEL.DEVICE", "cpu"])
+    toy_cfg.merge_from_list(["MODEL.TIMM.NORM", "GN", "MODEL.GROUNDING.NORM", "GN", "MODEL.DEVICE", "cpu"])
     for processes in (1, 2):
         launch(save_gradients, processes, dist_url="auto", args=(toy_cfg, batches, tmp_path))
     one, two = (torch.load(tmp_path / f"{n}.pt", weights_only=True) for n in (1, 2))

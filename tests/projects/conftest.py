@@ -16,7 +16,7 @@ TOY = {
         "DEVICE": "cpu",
         "TIMM": {"WIDTHS": [16, 16, 16, 16]},
         "IDA": {"CHANNELS": [16, 16, 16, 16]},
-        "U2ENET": {"FUSION_DIMS": [32, 32, 32]},
+        "GROUNDING": {"FUSION_DIMS": [32, 32, 32]},
     },
     "INPUT": {"SIZE": [96, 320]},
     "DATASETS": {"TRAIN": ["real_mono3drefer_train"], "TEST": ["real_mono3drefer_train"]},

@@ -62,8 +62,8 @@ def test_a_run_trains_chooses_and_evaluates_with_what_was_chosen(ablate, tmp_pat
     for command in (train, choose, evaluate):
         pairs = dict(zip(command[-2::-2], command[-1::-2], strict=False))
         assert pairs["SEED"] == "2" and pairs["MODEL.U2ENET.FUSION"] == "concat"
-    assert pairs["MODEL.U2ENET.SCORE_THRESHOLD"] == "0.3"
-    assert pairs["MODEL.U2ENET.EXISTENCE_THRESHOLD"] == "0.45"
+    assert pairs["MODEL.GROUNDING.SCORE_THRESHOLD"] == "0.3"
+    assert pairs["MODEL.GROUNDING.EXISTENCE_THRESHOLD"] == "0.45"
     assert pairs["MODEL.WEIGHTS"] == str(run.folder / "model_final.pth")
 
 

@@ -52,8 +52,13 @@ def folder(tmp_path) -> Path:
 
 @pytest.fixture
 def cfg(toy_config, tmp_path):
-    options = ["MODEL.WEIGHTS", str(tmp_path / "weights.safetensors"), "MODEL.U2ENET.SCORE_THRESHOLD", "0.0"]
-    cfg = load_config(add_u2enet_config, str(toy_config), [*options, "MODEL.U2ENET.TOPK", "5"])
+    options = [
+        "MODEL.WEIGHTS",
+        str(tmp_path / "weights.safetensors"),
+        "MODEL.GROUNDING.SCORE_THRESHOLD",
+        "0.0",
+    ]
+    cfg = load_config(add_u2enet_config, str(toy_config), [*options, "MODEL.GROUNDING.TOPK", "5"])
     torch.manual_seed(0)
     save_safetensors(U2ENetTrainer.build_model(cfg), cfg.MODEL.WEIGHTS)
     return cfg
@@ -190,7 +195,7 @@ def test_a_run_with_anything_changed_is_refused(cfg, folder, tmp_path):
     moved.merge_from_list(["MODEL.DEVICE", "cuda", "OUTPUT_DIR", "elsewhere"])
     check_manifest(tmp_path, moved, path, 5, None)
     other = cfg.clone()
-    other.merge_from_list(["MODEL.U2ENET.SCORE_THRESHOLD", 0.7])
+    other.merge_from_list(["MODEL.GROUNDING.SCORE_THRESHOLD", 0.7])
     for arguments, name in [((cfg, path, 4, None), "shard size"), ((other, path, 5, None), "config")]:
         with pytest.raises(ValueError, match=f"manifest.json: made by a run with another {name}; expected"):
             check_manifest(tmp_path, *arguments)

@@ -227,7 +227,7 @@ def test_chosen_thresholds_reach_on_evaluation_what_they_promise(train_net, real
     assert call_script(script, "--config-file", config, *common, *val) == 0
     chosen = json.loads((tmp_path / "output/thresholds.json").read_text())
     thresholds = ["SCORE_THRESHOLD", chosen["score"], "EXISTENCE_THRESHOLD", chosen["existence"]]
-    thresholds[::2] = [f"MODEL.U2ENET.{key}" for key in thresholds[::2]]
+    thresholds[::2] = [f"MODEL.GROUNDING.{key}" for key in thresholds[::2]]
     options = [*common, *map(str, thresholds), "DATASETS.TEST", "('real_monomulti3d_train',)"]
     exact = train_net("--eval-only", *options, config=config)["exact"]
     assert exact["F1@0.5"] == pytest.approx(chosen["f1"])

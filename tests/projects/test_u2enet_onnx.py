@@ -155,7 +155,7 @@ def test_full_size_model(shared_dir, tmp_path):
     [
         ["MODEL.U2ENET.FUSION", "attention"],
         ["MODEL.U2ENET.FUSION", "concat"],
-        ["MODEL.U2ENET.SEMANTIC_FILTER", False, "MODEL.U2ENET.DETAIL_FEATURE", ""],
+        ["MODEL.GROUNDING.SEMANTIC_FILTER", False, "MODEL.GROUNDING.DETAIL_FEATURE", ""],
     ],
     ids=["attention", "concat", "plain"],
 )

@@ -56,7 +56,7 @@ def test_a_pushed_training_run_is_a_config_that_loads(hub, tmp_path):
     files = (tmp_path / "m.pth", "--config", tmp_path / "config.yaml")
     assert not hub("push", *files, "--to", tmp_path / "shared")
     again = load_config(add_u2enet_config, str(tmp_path / "shared/config.yaml"))
-    assert again.MODEL.U2ENET == cfg.MODEL.U2ENET and again.MODEL.WEIGHTS == ""
+    assert again.MODEL.GROUNDING == cfg.MODEL.GROUNDING and again.MODEL.WEIGHTS == ""
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from d2ext.data.formats.rows import BrokenRows, require_records
 from d2ext.data.image_io import read_image_size
 from d2ext.reading import clear_errors, path_below, read_json, require, whole_text
 from d2ext.structures import check_ground, check_projection, check_view, ground_rotation
+from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 from .kitti import parse_floats, parse_label, parse_region
 
@@ -44,7 +45,9 @@ SPLIT_FILE = "single-infrastructure-split-data.json"
 
 
 @clear_errors
-def load_dair_v2x_i(root: str | Path, split: str, skip_broken: bool = False) -> list[dict[str, Any]]:
+def load_dair_v2x_i(
+    root: str | Path, split: str, skip_broken: bool = False, vocabulary: Vocabulary = ROAD
+) -> list[dict[str, Any]]:
     """Records of one split, in the camera's frame and in KITTI's terms.
 
     The ground plane is across the virtual LiDAR's z axis, at the median height of the lower faces of the
@@ -55,6 +58,7 @@ def load_dair_v2x_i(root: str | Path, split: str, skip_broken: bool = False) -> 
         root: the dataset's folder (``single-infrastructure-side`` of the release).
         split: "train" or "val".
         skip_broken: skip and count broken rows and images instead of raising.
+        vocabulary: classes of the labels.
 
     Raises:
         FileNotFoundError, ValueError: one line that names the file and the field.
@@ -71,7 +75,7 @@ def load_dair_v2x_i(root: str | Path, split: str, skip_broken: bool = False) -> 
                 raise ValueError(f"{split_file}: field {split!r}: id {name[:40]!r} is not in {info_file}")
             where, info = infos[name]
             pose = _read_pose(_path(root, info, "calib_virtuallidar_to_camera_path", where))
-            record, heights = _record(root, info, where, pose, broken)
+            record, heights = _record(root, info, where, pose, broken, vocabulary)
             place = str(info.get("intersection_loc", ""))[:40]
             bottoms[place] += heights
             records.append(record)
@@ -183,6 +187,7 @@ def _record(
     where: str,
     pose: _Pose,
     broken: BrokenRows,
+    vocabulary: Vocabulary,
 ) -> tuple[dict[str, Any], list[float]]:
     """The record of a frame without its ground plane, and the heights of the lower faces of its boxes."""
     image = _path(root, info, "image_path", where)
@@ -207,7 +212,7 @@ def _record(
             if fields[0].lower().endswith("ignore"):
                 regions.append(parse_region(fields[4:8], f"{path}: item {index}"))
                 continue
-            annotation = parse_label(fields, f"{path}: item {index}")
+            annotation = parse_label(fields, f"{path}: item {index}", vocabulary)
             if annotation is not None:
                 annotations.append({"id": index, **annotation})
                 bottoms += [bottom] if annotation["has_3d"] else []

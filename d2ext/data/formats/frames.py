@@ -8,6 +8,7 @@ from typing import Any
 
 from d2ext.data.formats.rows import BrokenRows, read_names, require_records
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
+from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 from .kitti import read_calib, read_labels
 
@@ -22,6 +23,7 @@ def load_frames(
     split_file: Path,
     skip_broken: bool,
     more: Callable[[str, BrokenRows], dict[str, Any]],
+    vocabulary: Vocabulary = ROAD,
 ) -> list[dict[str, Any]]:
     """Records of the frames that a split file names.
 
@@ -30,6 +32,7 @@ def load_frames(
         split_file: image names, one a line.
         skip_broken: skip and count broken rows and images instead of raising.
         more: name of a frame, and what skips its broken rows -> further keys of its record.
+        vocabulary: classes of the labels.
 
     Raises:
         FileNotFoundError, ValueError: one line that names the file and the line or field.
@@ -48,7 +51,7 @@ def load_frames(
                 "height": height,
                 "width": width,
                 "camera": read_calib(folder / "calib" / f"{name}.txt", size),
-                "annotations": read_labels(folder / "label_2" / f"{name}.txt", broken),
+                "annotations": read_labels(folder / "label_2" / f"{name}.txt", broken, vocabulary),
                 "sentences": [],
                 **more(name, broken),
             }

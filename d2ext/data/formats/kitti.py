@@ -13,7 +13,7 @@ from detectron2.structures import BoxMode
 from d2ext.data.formats.rows import BrokenRows
 from d2ext.reading import clear_errors, read_text
 from d2ext.structures import check_ground, check_projection, check_view
-from d2ext.structures.vocabulary import IGNORED_TYPES, category_id
+from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 #: The 15 fields of a label row. Sizes in metres; x, y, z is the centre of the bottom face in the camera
 #: frame.
@@ -126,7 +126,7 @@ def _ground_plane(fields: list[str], where: str) -> list[float]:
     return plane
 
 
-def parse_label(fields: Sequence[str], where: str) -> dict[str, Any] | None:
+def parse_label(fields: Sequence[str], where: str, vocabulary: Vocabulary = ROAD) -> dict[str, Any] | None:
     """One label row as an annotation without ``id``; None for rows that mark no object (DontCare, Misc).
 
     An object whose sizes and location are all 0 has a 2D label only (Rope3D): ``has_3d`` is False. An alpha
@@ -136,6 +136,7 @@ def parse_label(fields: Sequence[str], where: str) -> dict[str, Any] | None:
     Args:
         fields: the 15 or more texts of the row.
         where: ``file:line`` for messages.
+        vocabulary: gives the ``category_id``.
 
     Raises:
         ValueError: too few fields; an unknown class; a number that is not finite or beyond its
@@ -145,10 +146,10 @@ def parse_label(fields: Sequence[str], where: str) -> dict[str, Any] | None:
         raise ValueError(
             f"{where}: expected at least 15 fields ({' '.join(LABEL_FIELDS)}), got {len(fields)}"
         )
-    if fields[0].lower() in IGNORED_TYPES:
+    if fields[0].lower() in vocabulary.ignored:
         return None
     try:
-        category = category_id(fields[0])
+        category = vocabulary.id_of(fields[0])
     except ValueError as error:
         raise ValueError(f"{where}: field 'type': {error}") from error
     numbers = parse_floats(fields[1:15], LABEL_FIELDS[1:], where)
@@ -230,7 +231,7 @@ def _color(field: str) -> str | None:
 
 
 @clear_errors
-def read_labels(path: Path, broken: BrokenRows) -> list[dict[str, Any]]:
+def read_labels(path: Path, broken: BrokenRows, vocabulary: Vocabulary = ROAD) -> list[dict[str, Any]]:
     """Annotations of a KITTI label file; ``id`` is the row's position in the file, from 0, blank lines not
     counted.
 
@@ -241,7 +242,7 @@ def read_labels(path: Path, broken: BrokenRows) -> list[dict[str, Any]]:
     rows = [(n, line.split()) for n, line in enumerate(read_text(path).splitlines(), start=1) if line.strip()]
     for index, (number, fields) in enumerate(rows):
         with broken:
-            annotation = parse_label(fields, f"{path}:{number}")
+            annotation = parse_label(fields, f"{path}:{number}", vocabulary)
             if annotation is not None:
                 annotations.append({"id": index, **annotation})
     return annotations

@@ -10,13 +10,16 @@ from typing import Any
 
 from d2ext.data.formats.rows import BrokenRows
 from d2ext.reading import clear_errors, is_file
+from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 from .frames import load_frames
 from .kitti import read_ground, read_regions
 
 
 @clear_errors
-def load_kitti(root: str | Path, split: str, skip_broken: bool = False) -> list[dict[str, Any]]:
+def load_kitti(
+    root: str | Path, split: str, skip_broken: bool = False, vocabulary: Vocabulary = ROAD
+) -> list[dict[str, Any]]:
     """Records of ``root/training/{image_2,label_2,calib}``, names from ``root/ImageSets/{split}.txt``.
 
     A record's ``ignored_boxes`` are the 2D boxes of its DontCare rows. The ground plane comes from
@@ -26,6 +29,7 @@ def load_kitti(root: str | Path, split: str, skip_broken: bool = False) -> list[
         root: the dataset's folder.
         split: "train" or "val".
         skip_broken: skip and count broken rows and images instead of raising.
+        vocabulary: classes of the labels.
 
     Raises:
         FileNotFoundError, ValueError: one line that names the file and the line or field.
@@ -40,4 +44,4 @@ def load_kitti(root: str | Path, split: str, skip_broken: bool = False) -> list[
             "ignored_boxes": read_regions(folder / "label_2" / f"{name}.txt", broken),
         }
 
-    return load_frames(folder, Path(root) / "ImageSets" / f"{split}.txt", skip_broken, more)
+    return load_frames(folder, Path(root) / "ImageSets" / f"{split}.txt", skip_broken, more, vocabulary)

@@ -20,6 +20,7 @@ from d2ext.data.formats.rows import (
 )
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
 from d2ext.reading import clear_errors, is_file, read_json, read_text, require
+from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 from .frames import images_by_name
 from .kitti import parse_label, read_calib, read_ground, read_labels
@@ -36,7 +37,9 @@ def split_file(split: str) -> str:
 
 
 @clear_errors
-def load_mono3drefer(root: str | Path, split: str, skip_broken: bool = False) -> list[dict[str, Any]]:
+def load_mono3drefer(
+    root: str | Path, split: str, skip_broken: bool = False, vocabulary: Vocabulary = ROAD
+) -> list[dict[str, Any]]:
     """Records of one split; an image carries all its sentences.
 
     Annotations are the referred objects (``id`` is the instanceID), then the other rows of
@@ -48,6 +51,7 @@ def load_mono3drefer(root: str | Path, split: str, skip_broken: bool = False) ->
         root: folder with Mono3DRefer.json, images/, calib/ and the split files.
         split: "train", "val" or "test".
         skip_broken: skip and count broken rows and images instead of raising.
+        vocabulary: classes of the labels.
 
     Raises:
         FileNotFoundError, ValueError: one line that names the file and the line or field; items of the JSON
@@ -70,9 +74,9 @@ def load_mono3drefer(root: str | Path, split: str, skip_broken: bool = False) ->
             height, width = size = read_image_size(image)
             plane = root / "planes" / f"{name}.txt"
             labels = root / "label_2" / f"{name}.txt"
-            annotations, sentences = _referred(items[name], broken)
+            annotations, sentences = _referred(items[name], broken, vocabulary)
             if is_file(labels):
-                annotations += _others(read_labels(labels, broken), annotations)
+                annotations += _others(read_labels(labels, broken, vocabulary), annotations)
             record = {
                 "file_name": str(image),
                 "image_id": name,
@@ -149,7 +153,9 @@ class _Names:
         return name if name in self.names else next(iter(same)) if len(same) == 1 else None
 
 
-def _referred(items: list[tuple[str, dict[str, Any]]], broken: BrokenRows) -> tuple[list, list]:
+def _referred(
+    items: list[tuple[str, dict[str, Any]]], broken: BrokenRows, vocabulary: Vocabulary
+) -> tuple[list, list]:
     """Annotations of the referred objects of one image, and its sentences."""
     objects: dict[int, tuple[Any, dict[str, Any]]] = {}
     sentences = []
@@ -160,9 +166,9 @@ def _referred(items: list[tuple[str, dict[str, Any]]], broken: BrokenRows) -> tu
             instance = item["instanceID"]
             source = (item.get("objectName"), item.get("label_2"))
             if instance not in objects:
-                objects[instance] = (source, _annotation(item, instance, where))
+                objects[instance] = (source, _annotation(item, instance, where, vocabulary))
             elif objects[instance][0] != source and not same_object(
-                objects[instance][1], _annotation(item, instance, where)
+                objects[instance][1], _annotation(item, instance, where, vocabulary)
             ):
                 raise ValueError(
                     f"{where}: field 'label_2': instance {instance} has another label in another item"
@@ -178,10 +184,10 @@ def _referred(items: list[tuple[str, dict[str, Any]]], broken: BrokenRows) -> tu
     return [annotation for _, annotation in objects.values()], sentences
 
 
-def _annotation(item: dict[str, Any], instance: int, where: str) -> dict[str, Any]:
+def _annotation(item: dict[str, Any], instance: int, where: str, vocabulary: Vocabulary) -> dict[str, Any]:
     fields = list_fields(item.get("label_2"), f"{where}: field 'label_2'")
     fields[:1] = [require(item, "objectName", str, where)]
-    annotation = parse_label(fields, f"{where}: field 'label_2'")
+    annotation = parse_label(fields, f"{where}: field 'label_2'", vocabulary)
     if annotation is None or not annotation["has_3d"]:
         raise ValueError(f"{where}: field 'label_2': expected an object with a 3D box")
     return {"id": instance, **annotation}

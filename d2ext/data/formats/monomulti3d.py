@@ -21,6 +21,7 @@ from typing import Any
 from d2ext.data.formats.rows import BrokenRows, list_fields, optional_texts, require_records, sentence_text
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
 from d2ext.reading import clear_errors, read_json, require
+from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 from .kitti import parse_label, read_calib, read_ground, read_labels
 from .matching import find_object
@@ -67,7 +68,9 @@ def _file_names(folder: Path) -> dict[str, str]:
 
 
 @clear_errors
-def load_monomulti3d(root: str | Path, split: str, skip_broken: bool = False) -> list[dict[str, Any]]:
+def load_monomulti3d(
+    root: str | Path, split: str, skip_broken: bool = False, vocabulary: Vocabulary = ROAD
+) -> list[dict[str, Any]]:
     """Records of one split; an image carries all its sentences.
 
     Annotations are the rows of the label file or of ``test_data`` (``id`` is the row's position, from 0), or,
@@ -78,6 +81,7 @@ def load_monomulti3d(root: str | Path, split: str, skip_broken: bool = False) ->
         root: the dataset's folder.
         split: "train" or "test".
         skip_broken: skip and count broken rows, sentences and images instead of raising.
+        vocabulary: classes of the labels.
 
     Raises:
         FileNotFoundError, ValueError: one line that names the file and the line or field.
@@ -90,20 +94,21 @@ def load_monomulti3d(root: str | Path, split: str, skip_broken: bool = False) ->
     records = []
     for name in files.names():
         with broken:
-            records.append(_record(files, name, broken))
+            records.append(_record(files, name, broken, vocabulary))
     broken.report(f"monomulti3d {split}")
     return require_records(records, str(folder))
 
 
-def _record(files: _SplitFolder, name: str, broken: BrokenRows) -> dict[str, Any]:
+def _record(files: _SplitFolder, name: str, broken: BrokenRows, vocabulary: Vocabulary) -> dict[str, Any]:
     json_path = files.require("jsons", name)
     data = read_json(json_path)
     if isinstance(data, dict):
-        annotations, sentences = _challenge_test(data, json_path, broken)
+        annotations, sentences = _challenge_test(data, json_path, broken, vocabulary)
     else:
         labels = files.find("labels", name)
-        annotations = read_labels(labels, broken) if labels is not None else []
-        sentences = _described(_items(data, json_path), name, json_path, annotations, labels, broken)
+        annotations = read_labels(labels, broken, vocabulary) if labels is not None else []
+        objects = _Objects(annotations, labels, vocabulary)
+        sentences = _described(_items(data, json_path), name, json_path, objects, broken)
     image = files.require("images", name)
     height, width = size = read_image_size(image)
     return {
@@ -127,15 +132,9 @@ def _items(data: Any, path: Path) -> list[Any]:
 
 
 def _described(
-    items: list[Any],
-    name: str,
-    path: Path,
-    annotations: list[dict[str, Any]],
-    labels: Path | None,
-    broken: BrokenRows,
+    items: list[Any], name: str, path: Path, objects: _Objects, broken: BrokenRows
 ) -> list[dict[str, Any]]:
-    """Sentences of an image; without a label file the referred objects are appended to ``annotations``."""
-    objects = _Objects(annotations, labels)
+    """Sentences of an image."""
     sentences = []
     for index, item in enumerate(items):
         where = f"{path}: item {index}"
@@ -166,9 +165,12 @@ class _Objects:
         annotations: those of ``labels``; without such a file objects are added as they are named.
     """
 
-    def __init__(self, annotations: list[dict[str, Any]], labels: Path | None) -> None:
+    def __init__(
+        self, annotations: list[dict[str, Any]], labels: Path | None, vocabulary: Vocabulary
+    ) -> None:
         self.annotations = annotations
         self.labels = labels
+        self.vocabulary = vocabulary
         self.found: dict[str, int] = {}  # the same object's text recurs in many descriptions
 
     def find(self, label: Any, where: str) -> int:
@@ -178,7 +180,7 @@ class _Objects:
             ValueError: no object, or one that is not in the label file.
         """
         if not isinstance(label, str) or label not in self.found:
-            annotation = parse_label(list_fields(label, where), where)
+            annotation = parse_label(list_fields(label, where), where, self.vocabulary)
             if annotation is None:
                 raise ValueError(f"{where}: field 'type': expected an object, got an ignored region")
             same = find_object(annotation, self.annotations)
@@ -193,13 +195,15 @@ class _Objects:
         return self.found[label]
 
 
-def _challenge_test(data: dict[str, Any], path: Path, broken: BrokenRows) -> tuple[list, list]:
+def _challenge_test(
+    data: dict[str, Any], path: Path, broken: BrokenRows, vocabulary: Vocabulary
+) -> tuple[list, list]:
     """Annotations and sentences of a ``{"public_description": ..., "test_data": ...}`` file."""
     annotations = []
     for index, row in enumerate(require(data, "test_data", list, str(path))):
         where = f"{path}: test_data[{index}]"
         with broken:
-            annotation = parse_label(_row_fields(row, where), where)
+            annotation = parse_label(_row_fields(row, where), where, vocabulary)
             if annotation is not None:
                 annotations.append({"id": index, **annotation})
     sentences = []

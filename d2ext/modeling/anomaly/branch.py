@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -25,10 +26,15 @@ from detectron2.config import CfgNode
 from torch import Tensor, nn
 
 from d2ext.layers import linear_attention
+from d2ext.registry import VariantRegistry
 
 TOKEN_STRIDE = 16  # pixels
 POSITION_PERIOD = 1000.0  # tokens, of the slowest sine of the position code
 GATE_BIAS = 3.0  # gates begin near 0.95: a token starts by seeing about 20 others
+
+#: (node MODEL.EFFICIENT_AD.BRANCH, channels of the teacher) -> a module (images (B, 3, H, W), (h, w)) ->
+#: (B, channels, h, w).
+BRANCH_REGISTRY = VariantRegistry("BRANCH")
 
 #: The operation on query, key and value, all (B, heads, N, d), by name.
 ATTENTIONS: dict[str, Callable[..., Tensor]] = {
@@ -38,22 +44,19 @@ ATTENTIONS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def build_branch(cfg: CfgNode, out_channels: int) -> nn.Module:
-    """The branch that ``MODEL.EFFICIENT_AD.BRANCH`` describes.
+@BRANCH_REGISTRY.register()
+def autoencoder(branch: CfgNode, out_channels: int) -> nn.Module:
+    """The published branch."""
+    return AutoEncoder(branch.DIM, out_channels, branch.DROPOUT)
 
-    Args:
-        out_channels: of the teacher.
 
-    Raises:
-        ValueError: an unknown name, or widths that do not go together.
-    """
-    b = cfg.MODEL.EFFICIENT_AD.BRANCH
-    if b.NAME == "autoencoder":
-        return AutoEncoder(b.DIM, out_channels, b.DROPOUT)
-    if b.NAME not in ATTENTIONS:
-        names = ", ".join(["autoencoder", *ATTENTIONS])
-        raise ValueError(f"MODEL.EFFICIENT_AD.BRANCH.NAME is {b.NAME!r}, expected one of {names}")
-    return AttentionBranch(b.NAME, b.DIM, out_channels, b.DEPTH, b.HEADS, b.CODE, b.DROPOUT)
+def _attention_branch(name: str, branch: CfgNode, out_channels: int) -> nn.Module:
+    b = branch
+    return AttentionBranch(name, b.DIM, out_channels, b.DEPTH, b.ATTENTION_HEADS, b.CODE, b.DROPOUT)
+
+
+for _name in ATTENTIONS:
+    BRANCH_REGISTRY.named(_name)(partial(_attention_branch, _name))
 
 
 def _encoder(dim: int, layers: int) -> nn.Sequential:

@@ -41,6 +41,9 @@ _LAYERS: dict[str, tuple[_Conv | None, ...]] = {
 }
 
 
+SIZES = tuple(_LAYERS)
+
+
 class PDN(nn.Sequential):
     """Describes every patch of 33 x 33 pixels of an image: a fully convolutional network of stride 4.
 

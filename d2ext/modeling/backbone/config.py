@@ -6,14 +6,18 @@ import torch
 from detectron2.config import CfgNode
 
 
-def add_backbone_config(cfg: CfgNode) -> None:
-    """Add the keys of the timm backbones, and this collection's defaults of Detectron2's own."""
+def add_pixel_config(cfg: CfgNode) -> None:
+    """Set this collection's defaults of Detectron2's keys of every model."""
     cfg.MODEL.DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
     cfg.MODEL.WEIGHTS = ""
     # ImageNet statistics in BGR order (INPUT.FORMAT), 0 to 255.
     cfg.MODEL.PIXEL_MEAN = [103.53, 116.28, 123.675]
     cfg.MODEL.PIXEL_STD = [57.375, 57.12, 58.395]
 
+
+def add_backbone_config(cfg: CfgNode) -> None:
+    """Add the keys of the timm backbones, those of :func:`add_pixel_config` among them."""
+    add_pixel_config(cfg)
     cfg.MODEL.TIMM = CfgNode()
     # Any timm network with features at strides 4, 8, 16 and 32.
     cfg.MODEL.TIMM.NAME = "dla34"

@@ -21,6 +21,7 @@ from d2ext.modeling.box3d.coder import decode_angle, encode_angle, fuse_log_dept
 from d2ext.modeling.losses import generalized_iou_loss, laplace_nll, loss_normalizer
 from d2ext.structures.projection import project_points, unproject_points
 from d2ext.structures.transfer import constant, transfer
+from d2ext.structures.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -52,6 +53,11 @@ class _Rows:
         values = [next(moved) if isinstance(v, Tensor) else v for v in values]
         width = len(values) // max(len(parts), 1)
         return [cls(*values[i * width : (i + 1) * width]) for i in range(len(parts))]
+
+
+def size_priors(vocabulary: Vocabulary) -> Tensor:
+    """(N, 3) mean height, width and length in metres of the classes."""
+    return torch.tensor([vocabulary.sizes[name] for name in vocabulary.names])
 
 
 @dataclass

@@ -40,7 +40,7 @@ class BoxRefinement(nn.Module):
     def __init__(self, box_head: Box3DHead, points: int, cells: int) -> None:
         super().__init__()
         if points < 2:
-            raise ValueError(f"MODEL.U2ENET.REFINE_POINTS is {points}, expected 2 or more, or 0 for none")
+            raise ValueError(f"MODEL.GROUNDING.REFINE_POINTS is {points}, expected 2 or more, or 0 for none")
         self.box_head = box_head
         self.points = points
         self.cells = cells

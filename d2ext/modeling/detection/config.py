@@ -40,7 +40,7 @@ def _add_shared(cfg: CfgNode) -> None:
     c.DYNAMIC_DIM = 64
     # Hidden width of the box heads, and bins of the observation angle.
     c.HEAD_DIM = 256
-    c.NUM_BINS = 12
+    c.ANGLE_BINS = 12
     # Ways to the depth that are fused: some of direct, height, ground, told.
     c.DEPTH_ESTIMATES = ["direct", "height", "ground"]
     # Which boxes learn which object: "dynamic_k" (several for one) or "hungarian" (one for one).
@@ -66,7 +66,7 @@ def _add_shared(cfg: CfgNode) -> None:
 
 _SIZES = (
     "NUM_BOXES", "NUM_HEADS", "HIDDEN_DIM", "ATTENTION_HEADS", "FFN_DIM", "POOL_SIZE", "DYNAMIC_DIM",
-    "HEAD_DIM", "NUM_BINS",
+    "HEAD_DIM", "ANGLE_BINS",
 )  # fmt: skip
 declare(
     {
@@ -82,7 +82,7 @@ declare(
         "MODEL.DIFFUSION.NMS_THRESHOLD": number(0, 1),
         **{
             f"MODEL.DETR.{name}": whole(1)
-            for name in ("ENCODER_LAYERS", "DECODER_LAYERS", "NUM_HEADS", "FFN_DIM")
+            for name in ("ENCODER_LAYERS", "DECODER_LAYERS", "ATTENTION_HEADS", "FFN_DIM")
         },
     }
 )
@@ -122,5 +122,5 @@ def _add_detr(cfg: CfgNode) -> None:
     c.ENCODER_LAYERS = 6
     c.DECODER_LAYERS = 6
     # Heads of every attention and width of the feed-forward layers.
-    c.NUM_HEADS = 8
+    c.ATTENTION_HEADS = 8
     c.FFN_DIM = 2048

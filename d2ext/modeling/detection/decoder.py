@@ -60,7 +60,7 @@ class DynamicInteraction(nn.Module):
         return self.out(cells.flatten(1)).view_as(objects)
 
 
-class CrossAttention(nn.Module):
+class MemoryAttention(nn.Module):
     """Objects look at all cells of a memory: (tokens, position, padding) as :class:`MemoryEncoder` makes."""
 
     def __init__(self, dim: int, num_heads: int) -> None:
@@ -77,7 +77,7 @@ class DecoderHead(nn.Module):
     """One refinement of N boxes.
 
     Args:
-        interaction: reads the image for each object: :class:`DynamicInteraction` or :class:`CrossAttention`.
+        interaction: reads the image for each object: :class:`DynamicInteraction` or :class:`MemoryAttention`.
         box_head: built for ``dim + VIEW_DIM`` features.
         dim: width of objects, a multiple of 8.
         num_heads: of the attention among boxes.

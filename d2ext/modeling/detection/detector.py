@@ -11,14 +11,14 @@ from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from d2ext.layers import RegionMaps
-from d2ext.modeling.box3d.head import Box3DHead, ObjectBoxes
+from d2ext.modeling.box3d.config import vocabulary_of
+from d2ext.modeling.box3d.head import Box3DHead, ObjectBoxes, size_priors
 from d2ext.modeling.box3d.images import VIEW_DIM, Frames
 from d2ext.modeling.box3d.records import predicted_instances, size_groups, stack_images
 from d2ext.modeling.detection.criterion import SetCriterion
 from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, DynamicInteraction
 from d2ext.modeling.detection.matching import SetMatcher
 from d2ext.structures import transfer
-from d2ext.structures.vocabulary import CATEGORIES
 
 HOST = torch.device("cpu")
 CLASS_BIAS = -4.6  # logit of 0.01: at first hardly a box holds an object
@@ -185,8 +185,8 @@ def shared_parts(cfg) -> dict:
 def build_box_head(cfg) -> Box3DHead:
     """The box head of a head of the decoder."""
     c = cfg.MODEL.DETECTION3D
-    sizes = torch.tensor([category.mean_size for category in CATEGORIES])
-    return Box3DHead(c.HIDDEN_DIM + VIEW_DIM, c.HEAD_DIM, sizes, c.NUM_BINS, c.DEPTH_ESTIMATES, CLASS_BIAS)
+    sizes = size_priors(vocabulary_of(cfg))
+    return Box3DHead(c.HIDDEN_DIM + VIEW_DIM, c.HEAD_DIM, sizes, c.ANGLE_BINS, c.DEPTH_ESTIMATES, CLASS_BIAS)
 
 
 class MapProjection(nn.Module):

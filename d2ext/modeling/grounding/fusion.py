@@ -1,5 +1,5 @@
 """U2ENet's two ideas: the semantic filter over the words, and the cross-modal fusion that reads it from
-every pixel; and the vector that the head reads of a sentence."""
+every pixel."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2ext.layers import (
-    CrossAttention,
     CrossModalSSM,
     MeanWordConcat,
     SSDBlock,
+    WordAttention,
     add_to,
     maps_of_sentences,
     multiply_by,
 )
 from d2ext.modeling.backbone.timm_ida import ConvNormAct, group_norm
-from d2ext.modeling.text.numbers import NUMBER_DIM
+from d2ext.registry import VariantRegistry
+
+#: What lets the locations of a map read words: (dim of the map, text_dim, inner_dim, state_dim, num_heads) ->
+#: a module (visual (V, dim, H, W), text (S, L, text_dim), mask (S, L), sentence_to_visual (S,) or None) ->
+#: (S, inner_dim, H, W).
+FUSION_REGISTRY = VariantRegistry("FUSION")
 
 #: Channels that a map carries beside its features: viewing geometry (4) and mean colour of the cell (3).
 CELL_CHANNELS = 7
@@ -76,37 +81,22 @@ class PlainBlock(nn.Module):
         return x
 
 
-class SentencePooling(nn.Module):
-    """A sentence in one vector: what its words mean, and which numbers it gives for what.
+@FUSION_REGISTRY.register()
+def ssm(dim: int, text_dim: int, inner_dim: int, state_dim: int, num_heads: int) -> nn.Module:
+    """Every location reads the sentence through a state-space model."""
+    return CrossModalSSM(dim, text_dim, inner_dim, state_dim, num_heads)
 
-    Every word head averages the words by its own attention. Every number head attends to the tokens of
-    numbers and to "no such number", so it can hold the height, or the distance, as the sentence says it.
 
-    Args:
-        dim: width of the words; a multiple of ``word_heads``.
-        word_heads, number_heads: heads of each kind.
-    """
+@FUSION_REGISTRY.register()
+def attention(dim: int, text_dim: int, inner_dim: int, state_dim: int, num_heads: int) -> nn.Module:
+    """Softmax cross-attention from every location to the words."""
+    return WordAttention(dim, text_dim, inner_dim, num_heads)
 
-    def __init__(self, dim: int, word_heads: int = 4, number_heads: int = 6) -> None:
-        super().__init__()
-        self.word_heads = word_heads
-        self.dim = dim + number_heads * NUMBER_DIM
-        self.score = nn.Linear(dim, word_heads + number_heads)
-        self.value = nn.Linear(dim, dim)
 
-    def forward(self, words: Tensor, numbers: Tensor, mask: Tensor) -> Tensor:
-        """words (S, L, dim), numbers (S, L, NUMBER_DIM) of :func:`number_features`, mask (S, L) ->
-        (S, self.dim), float32 also under autocast: a number must not be rounded."""
-        with torch.autocast(words.device.type, enabled=False):
-            words, numbers = words.float(), numbers.float()
-            scores = self.score(words).masked_fill(~mask[..., None], float("-inf"))
-            attention = scores[..., : self.word_heads].softmax(1)
-            values = self.value(words).unflatten(-1, (self.word_heads, -1))
-            meaning = torch.einsum("slh,slhd->shd", attention, values).flatten(1)
-            of_numbers = scores[..., self.word_heads :].masked_fill(numbers[..., :1] == 0, float("-inf"))
-            none = torch.zeros_like(of_numbers[:, :1])
-            attention = torch.cat([none, of_numbers], 1).softmax(1)[:, 1:]
-            return torch.cat([meaning, torch.einsum("slh,sln->shn", attention, numbers).flatten(1)], 1)
+@FUSION_REGISTRY.register()
+def concat(dim: int, text_dim: int, inner_dim: int, state_dim: int, num_heads: int) -> nn.Module:
+    """The mean word beside every location."""
+    return MeanWordConcat(dim, text_dim, inner_dim)
 
 
 class LocalMixing(nn.Sequential):
@@ -124,21 +114,14 @@ class SemanticGuidance(nn.Module):
     """One fusion step: a gated residual of what every location reads from the sentence, then local mixing.
 
     v + W_o(norm(y) * silu(W_g v)) with y from the cross-modal SSM (B and step size from the text, C from v),
-    followed by :class:`LocalMixing`. ``kind`` puts a baseline in the place of the SSM.
+    followed by :class:`LocalMixing`. ``kind`` names what gives y in ``FUSION_REGISTRY``.
     """
 
     def __init__(
         self, dim: int, text_dim: int, inner_dim: int, state_dim: int, num_heads: int, norm: str, kind: str
     ) -> None:
         super().__init__()
-        if kind == "ssm":
-            self.ssm: nn.Module = CrossModalSSM(dim, text_dim, inner_dim, state_dim, num_heads)
-        elif kind == "attention":
-            self.ssm = CrossAttention(dim, text_dim, inner_dim, num_heads)
-        elif kind == "concat":
-            self.ssm = MeanWordConcat(dim, text_dim, inner_dim)
-        else:
-            raise ValueError(f"MODEL.U2ENET.FUSION {kind}: expected ssm, attention or concat")
+        self.ssm: nn.Module = FUSION_REGISTRY.get(kind)(dim, text_dim, inner_dim, state_dim, num_heads)
         self.norm = group_norm(inner_dim)
         self.gate = nn.Conv2d(dim, inner_dim, 1)
         self.out = nn.Conv2d(inner_dim, dim, 1)
@@ -169,7 +152,7 @@ class HierarchicalFusion(nn.Module):
         state_dim: state size of the cross-modal SSM.
         head_dim: head size; a step of width ``dim`` has ``dim // head_dim`` heads.
         norm: ``BN``, ``SyncBN`` or ``GN``.
-        kind: ``ssm``; for comparison ``attention`` (softmax cross-attention) or ``concat`` (mean word).
+        kind: a name of ``FUSION_REGISTRY``.
     """
 
     def __init__(

@@ -11,16 +11,23 @@ from detectron2.modeling import Backbone, build_backbone
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.head import Box3DHead
+from d2ext.modeling.box3d.config import vocabulary_of
+from d2ext.modeling.box3d.head import Box3DHead, size_priors
 from d2ext.modeling.box3d.records import object_targets
 from d2ext.modeling.box3d.refinement import BoxRefinement
-from d2ext.modeling.grounding.fusion import HierarchicalFusion, SemanticFilter, SentencePooling
+from d2ext.modeling.grounding.fusion import HierarchicalFusion, SemanticFilter
 from d2ext.modeling.grounding.head import GroundingHead, GroundingTargets, SentenceViews
-from d2ext.modeling.grounding.inference import EncodedImages, EncodedSentences, GroundingInference
+from d2ext.modeling.grounding.inference import (
+    EncodedImages,
+    EncodedSentences,
+    GroundingInference,
+    GroundingSettings,
+)
+from d2ext.modeling.text.config import build_text_encoder
 from d2ext.modeling.text.encoder import SentenceTokenizer, TextEncoder, Tokens
 from d2ext.modeling.text.numbers import NUMBER_DIM
+from d2ext.modeling.text.pooling import POOLING_REGISTRY
 from d2ext.structures.projection import project_points, viewing_rays
-from d2ext.structures.vocabulary import CATEGORIES
 
 
 class Grounder(GroundingInference, nn.Module):
@@ -38,9 +45,7 @@ class Grounder(GroundingInference, nn.Module):
         detail_feature: map, as fine as the fused one or finer, that the box head reads as it was before
             fusion; empty for none.
         pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
-        topk: peaks of a heat map that are looked at.
-        score_threshold, existence_threshold, duplicate_iou, single_target, sentence_chunk: see
-            :class:`GroundingInference`.
+        settings: what is an answer.
         freeze_norm_stats: BatchNorm normalises with its running statistics in training too.
     """
 
@@ -50,19 +55,14 @@ class Grounder(GroundingInference, nn.Module):
         backbone: Backbone,
         text_encoder: TextEncoder,
         semantic_filter: SemanticFilter,
-        pooling: SentencePooling,
+        pooling: nn.Module,
         fusion: HierarchicalFusion,
         head: GroundingHead,
         in_features: list[str],
         detail_feature: str,
         pixel_mean: list[float],
         pixel_std: list[float],
-        topk: int,
-        score_threshold: float,
-        existence_threshold: float,
-        duplicate_iou: float,
-        single_target: bool,
-        sentence_chunk: int,
+        settings: GroundingSettings,
         freeze_norm_stats: bool = False,
     ) -> None:
         super().__init__()
@@ -78,17 +78,12 @@ class Grounder(GroundingInference, nn.Module):
         self.stride = backbone.output_shape()[self.in_features[-1]].stride
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), persistent=False)
-        self.topk = topk
-        self.score_threshold = score_threshold
-        self.existence_threshold = existence_threshold
-        self.duplicate_iou = duplicate_iou
-        self.single_target = single_target
-        self.sentence_chunk = sentence_chunk
+        self.settings = settings
         self.freeze_norm_stats = freeze_norm_stats
 
     @classmethod
     def parts_from_config(cls, cfg, words_in_detector: bool) -> dict:
-        """The arguments that MODEL.U2ENET and its neighbours describe.
+        """The arguments that MODEL.GROUNDING and its neighbours describe.
 
         Args:
             words_in_detector: fusion and head read the sentence; False: they are a detector that knows none.
@@ -96,13 +91,13 @@ class Grounder(GroundingInference, nn.Module):
         Raises:
             ValueError: a key with a value it cannot have.
         """
-        c = cfg.MODEL.U2ENET
+        c, u = cfg.MODEL.GROUNDING, cfg.MODEL.U2ENET
         backbone = build_backbone(cfg)
         encoder = build_text_encoder(cfg)
         dims = list(c.FUSION_DIMS)
-        pooling = SentencePooling(c.TEXT_DIM)
+        pooling = POOLING_REGISTRY.get(c.POOLING)(c.TEXT_DIM)
         word_dim, vector_dim = (c.TEXT_DIM, pooling.dim) if words_in_detector else (0, 0)
-        sizes = torch.tensor([c.mean_size for c in CATEGORIES])
+        sizes = size_priors(vocabulary_of(cfg))
         box = (c.HEAD_DIM, sizes, c.ANGLE_BINS, c.DEPTH_ESTIMATES)
         detail = detail_channels(cfg, backbone)
         box_head = Box3DHead(dims[-1] + detail + vector_dim, *box)
@@ -123,19 +118,14 @@ class Grounder(GroundingInference, nn.Module):
             ),
             "pooling": pooling,
             "fusion": HierarchicalFusion(
-                channels, dims, word_dim, c.STATE_DIM, c.FUSION_HEAD_DIM, c.NORM, c.FUSION
+                channels, dims, word_dim, u.STATE_DIM, u.FUSION_HEAD_DIM, c.NORM, u.FUSION
             ),
             "head": GroundingHead(dims[-1], vector_dim, box_head, refinement, c.NORM, dict(c.LOSS_WEIGHTS)),
             "in_features": c.IN_FEATURES,
             "detail_feature": c.DETAIL_FEATURE,
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
-            "topk": c.TOPK,
-            "score_threshold": c.SCORE_THRESHOLD,
-            "existence_threshold": c.EXISTENCE_THRESHOLD,
-            "duplicate_iou": c.DUPLICATE_IOU,
-            "single_target": c.SINGLE_TARGET,
-            "sentence_chunk": c.SENTENCE_CHUNK,
+            "settings": GroundingSettings.from_config(cfg),
             "freeze_norm_stats": c.FREEZE_NORM_STATS,
         }
 
@@ -205,19 +195,6 @@ class Grounder(GroundingInference, nn.Module):
         return SentenceViews(P, plane, valid, self.stride, owner, images.detail)
 
 
-def build_text_encoder(cfg) -> TextEncoder:
-    """The encoder that MODEL.TEXT describes."""
-    text = cfg.MODEL.TEXT
-    return TextEncoder(
-        text.NAME,
-        pretrained=text.PRETRAINED,
-        frozen=text.FROZEN,
-        max_tokens=text.MAX_TOKENS,
-        cache_size=text.CACHE_SIZE,
-        cache_dir=text.CACHE_DIR,
-    )
-
-
 def sentence_owners(texts: Sequence[Sequence[Any]]) -> Tensor:
     """Index (S,) of each sentence's image, from the sentences of every image."""
     return torch.arange(len(texts)).repeat_interleave(torch.tensor([len(t) for t in texts]))
@@ -255,16 +232,16 @@ def detail_channels(cfg, backbone: Backbone) -> int:
     """Channels of ``SentenceViews.detail``.
 
     Raises:
-        ValueError: MODEL.U2ENET.DETAIL_FEATURE is not a map as fine as the fused one or finer.
+        ValueError: MODEL.GROUNDING.DETAIL_FEATURE is not a map as fine as the fused one or finer.
     """
-    c, shapes = cfg.MODEL.U2ENET, backbone.output_shape()
+    c, shapes = cfg.MODEL.GROUNDING, backbone.output_shape()
     if not c.DETAIL_FEATURE:
         return 0
     finest = shapes[c.IN_FEATURES[-1]].stride
     fine = [name for name, shape in shapes.items() if shape.stride <= finest]
     if c.DETAIL_FEATURE not in fine:
         raise ValueError(
-            f"MODEL.U2ENET.DETAIL_FEATURE {c.DETAIL_FEATURE}: expected one of {', '.join(fine)}, or nothing"
+            f"MODEL.GROUNDING.DETAIL_FEATURE {c.DETAIL_FEATURE}: expected '' or one of {', '.join(fine)}"
         )
     shape = shapes[c.DETAIL_FEATURE]
     return shape.channels * (finest // shape.stride) ** 2

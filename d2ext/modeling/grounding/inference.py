@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import torch
+from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
@@ -55,6 +57,32 @@ class EncodedSentences(NamedTuple):
         return EncodedSentences(levels, self.vectors[start:end], self.mask[start:end])
 
 
+@dataclass
+class GroundingSettings:
+    """What is an answer; the keys of MODEL.GROUNDING.
+
+    Attributes:
+        topk: peaks of a heat map that are looked at.
+        score_threshold: least score of an answer when any number of targets is possible.
+        existence_threshold: least score of the best answer, or there is none.
+        duplicate_iou: of two answers to a sentence whose boxes overlap more than this seen from above, the
+            better stays.
+        single_target: exactly one answer a sentence, where the input does not say (key ``single_target``).
+        sentence_chunk: sentences fused at a time (bounds memory); 0: 4 on a CPU, else 20.
+    """
+
+    topk: int
+    score_threshold: float
+    existence_threshold: float
+    duplicate_iou: float
+    single_target: bool
+    sentence_chunk: int = 0
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> GroundingSettings:
+        return cls(**{f.name: cfg.MODEL.GROUNDING[f.name.upper()] for f in fields(cls)})
+
+
 class GroundingInference(ABC):
     """Answers to sentences, given what encodes images, encodes sentences and brings both together.
 
@@ -62,12 +90,7 @@ class GroundingInference(ABC):
         device: where the tensor functions run.
         pixel_mean, pixel_std: (3, 1, 1), in the order of the images' channels.
         size_divisibility: heights and widths of batches are padded to multiples of it.
-        score_threshold: least score of an answer when any number of targets is possible.
-        existence_threshold: least score of the best answer, or there is none.
-        duplicate_iou: of two answers to a sentence whose boxes overlap more than this seen from above, the
-            better stays.
-        single_target: exactly one answer a sentence, where the input does not say (key ``single_target``).
-        sentence_chunk: sentences fused at a time (bounds memory).
+        settings: what is an answer.
         keep_sentences: sentences that were just asked of another image are not encoded again, as for a camera
             that always looks for the same; not for use while the weights change.
         kept: the last sentences and what they were encoded to.
@@ -78,14 +101,15 @@ class GroundingInference(ABC):
     pixel_mean: Tensor
     pixel_std: Tensor
     size_divisibility: int
-    score_threshold: float
-    existence_threshold: float
-    duplicate_iou: float
-    single_target: bool
-    sentence_chunk: int
+    settings: GroundingSettings
     keep_sentences: bool = False
     kept: tuple[tuple[str, ...], EncodedSentences] | None = None
     tokenizer: SentenceTokenizer
+
+    @property
+    def chunk_size(self) -> int:
+        """Sentences fused at a time."""
+        return self.settings.sentence_chunk or (4 if self.device.type == "cpu" else 20)
 
     @abstractmethod
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
@@ -136,17 +160,17 @@ class GroundingInference(ABC):
         """Answers to the sentences of an image, from what is found for each chunk of them."""
         out: list[Instances] = []
         for chunk in found:
-            count = min(self.sentence_chunk, len(record["sentences"]) - len(out))
+            count = min(self.chunk_size, len(record["sentences"]) - len(out))
             out += [self.select(chunk, chunk.owner == s, record) for s in range(count)]
         return out
 
     def chunks(self, record: dict) -> Iterator[EncodedSentences]:
-        """The sentences, encoded together, ``sentence_chunk`` at a time."""
+        """The sentences, encoded together, :attr:`chunk_size` at a time."""
         if not record["sentences"]:
             return
         encoded = self._encoded(tuple(record["sentences"]))
-        for start in range(0, len(encoded.mask), self.sentence_chunk):
-            yield encoded.rows(start, start + self.sentence_chunk)
+        for start in range(0, len(encoded.mask), self.chunk_size):
+            yield encoded.rows(start, start + self.chunk_size)
 
     def _encoded(self, sentences: tuple[str, ...]) -> EncodedSentences:
         if self.kept is not None and self.kept[0] == sentences:
@@ -160,16 +184,16 @@ class GroundingInference(ABC):
         above the thresholds without duplicates."""
         scores = grounded.scores[mine]
         order = scores.argsort(descending=True)
-        if record.get("single_target", self.single_target):
+        if record.get("single_target", self.settings.single_target):
             order = order[:1]
         else:
-            exists = scores[order[:1]] >= self.existence_threshold
-            order = order[(scores[order] >= self.score_threshold) & exists]
+            exists = scores[order[:1]] >= self.settings.existence_threshold
+            order = order[(scores[order] >= self.settings.score_threshold) & exists]
         pick = mine.nonzero()[:, 0][order]
         result = predicted_instances(grounded.boxes[pick], scores[order], record)
         if len(pick) > 1:
             overlap = bev_iou(result.pred_boxes3d, result.pred_boxes3d).triu(diagonal=1)
-            result = result[(overlap <= self.duplicate_iou).all(0)]
+            result = result[(overlap <= self.settings.duplicate_iou).all(0)]
         return result
 
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from d2ext.modeling.detection.decoder import (
     BoxDecoder,
-    CrossAttention,
     DecoderHead,
     LearnedBoxes,
+    MemoryAttention,
     sine_embedding,
 )
 from d2ext.modeling.detection.detector import build_box_head, map_channels, shared_parts
@@ -89,17 +89,17 @@ class DETR3D(LearnedBoxDetector):
         stride = parts["backbone"].output_shape()[t.IN_FEATURE].stride
         heads = [
             DecoderHead(
-                CrossAttention(c.HIDDEN_DIM, t.NUM_HEADS),
+                MemoryAttention(c.HIDDEN_DIM, t.ATTENTION_HEADS),
                 build_box_head(cfg),
                 c.HIDDEN_DIM,
-                t.NUM_HEADS,
+                t.ATTENTION_HEADS,
                 t.FFN_DIM,
             )
             for _ in range(t.DECODER_LAYERS)
         ]
         return parts | {
             "encoder": MemoryEncoder(
-                channels, stride, c.HIDDEN_DIM, t.ENCODER_LAYERS, t.NUM_HEADS, t.FFN_DIM
+                channels, stride, c.HIDDEN_DIM, t.ENCODER_LAYERS, t.ATTENTION_HEADS, t.FFN_DIM
             ),
             "decoder": BoxDecoder(heads),
             "in_features": [t.IN_FEATURE],

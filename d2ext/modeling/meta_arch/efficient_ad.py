@@ -19,7 +19,7 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.utils import comm
 from torch import Tensor, nn
 
-from d2ext.modeling.anomaly.branch import build_branch
+from d2ext.modeling.anomaly.branch import BRANCH_REGISTRY
 from d2ext.modeling.anomaly.pdn import FEATURES, PDN, STRIDE
 
 #: What the two quantiles of a map are mapped to.
@@ -103,7 +103,7 @@ class EfficientAD(nn.Module):
         return {
             "teacher": teacher,
             "student": PDN(c.PDN, 2 * channels, c.WIDTH, c.PADDING),
-            "branch": build_branch(cfg, channels),
+            "branch": BRANCH_REGISTRY.get(c.BRANCH.NAME)(c.BRANCH, channels),
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
             "hard_quantile": c.HARD_QUANTILE,

@@ -11,6 +11,7 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from d2ext.modeling.box3d.config import vocabulary_of
 from d2ext.modeling.box3d.head import ObjectBoxes
 from d2ext.modeling.box3d.overlap import pairwise_overlaps
 from d2ext.modeling.box3d.records import projections
@@ -28,7 +29,6 @@ from d2ext.modeling.grounding.matcher import BoxTextMatcher
 from d2ext.modeling.losses import loss_normalizer
 from d2ext.structures import transfer
 from d2ext.structures.projection import project_points
-from d2ext.structures.vocabulary import CATEGORIES
 
 
 @META_ARCH_REGISTRY.register()
@@ -55,17 +55,17 @@ class TwoStageGrounder(Grounder):
 
     @classmethod
     def from_config(cls, cfg) -> dict:
-        c, t = cfg.MODEL.U2ENET, cfg.MODEL.TWO_STAGE
+        c, t = cfg.MODEL.GROUNDING, cfg.MODEL.TWO_STAGE
         parts = cls.parts_from_config(cfg, words_in_detector=False)
         finest = parts["backbone"].output_shape()[c.IN_FEATURES[-1]]
         matcher = BoxTextMatcher(
             finest.channels + CELL_CHANNELS + detail_channels(cfg, parts["backbone"]),
             c.TEXT_DIM,
             parts["pooling"].dim,
-            len(CATEGORIES),
+            len(vocabulary_of(cfg)),
             t.DIM,
             len(c.FUSION_DIMS),
-            t.NUM_HEADS,
+            t.ATTENTION_HEADS,
             t.POOL_SIZE,
         )
         return parts | {"matcher": matcher, "match_quality": t.MATCH_QUALITY}
@@ -82,7 +82,7 @@ class TwoStageGrounder(Grounder):
             targets = grounding_targets(projections(group), instances, everything)
             parts.append(HeadReading(read, nothing, views, targets))
             with torch.no_grad():
-                found = self.head.decode(read, nothing, views, self.topk)
+                found = self.head.decode(read, nothing, views, self.settings.topk)
             matching.append(self._match_loss(group, images, found, targets))
         sentences = sum(len(x["sentences"]) for x in batched_inputs)
         (total,) = transfer([torch.tensor(float(sentences))], self.device)
@@ -91,7 +91,7 @@ class TwoStageGrounder(Grounder):
 
     def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
         read, nothing, views = self._detect(image)
-        found = self.head.decode(read, nothing, views, self.topk)
+        found = self.head.decode(read, nothing, views, self.settings.topk)
         boxes, valid = self._encode_boxes(image, found)
         out: list[Grounded] = []
         for sentences in self.chunks(record):

@@ -70,4 +70,4 @@ class U2ENet(Grounder):
         owner = mask.new_zeros(mask.shape[0], dtype=torch.long)
         views = self.views(image, owner)
         read = self.head(self.fusion(image.maps, levels, mask, owner), vectors, views.valid)
-        return self.head.decode(read, vectors, views, self.topk)
+        return self.head.decode(read, vectors, views, self.settings.topk)

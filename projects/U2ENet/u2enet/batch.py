@@ -238,7 +238,8 @@ class ShardPredictor:
             answers = self.predictor(image, row["sentences"], camera, plane, self.single_target)
         except Exception as e:  # such as a sentence that is too long
             return {"image": row["image"], "error": why(e)}
-        return {"image": row["image"], "sentences": answer_rows(row["sentences"], answers, plane)}
+        sentences = answer_rows(row["sentences"], answers, plane, self.predictor.class_names)
+        return {"image": row["image"], "sentences": sentences}
 
 
 def why(error: Exception) -> str:

@@ -155,11 +155,12 @@ def by_sentence(rows: Rows) -> Predictions:
 
 
 def answer_rows(
-    texts: Sequence[str], answers: Sequence[Instances], ground: Tensor | None
+    texts: Sequence[str], answers: Sequence[Instances], ground: Tensor | None, names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Answers to the sentences about one image as they are written for users: {"text", "objects": [...]}."""
+    """Answers to the sentences about one image as they are written for users: {"text", "objects": [...]};
+    ``names`` are those of the classes."""
     return [
-        {"text": text, "objects": named_rows(answer, ground)}
+        {"text": text, "objects": named_rows(answer, ground, names)}
         for text, answer in zip(texts, answers, strict=True)
     ]
 

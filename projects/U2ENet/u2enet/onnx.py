@@ -35,13 +35,18 @@ from d2ext.engine.onnx_graphs import (
 )
 from d2ext.files import write_bytes
 from d2ext.layers import SSDBlock
+from d2ext.modeling.box3d.config import vocabulary_of
 from d2ext.modeling.box3d.head import ObjectBoxes
 from d2ext.modeling.grounding.head import Grounded
-from d2ext.modeling.grounding.inference import EncodedImages, EncodedSentences, GroundingInference
+from d2ext.modeling.grounding.inference import (
+    EncodedImages,
+    EncodedSentences,
+    GroundingInference,
+    GroundingSettings,
+)
 from d2ext.modeling.meta_arch.u2enet import U2ENet
 from d2ext.modeling.text.encoder import SentenceTokenizer, Tokens
 from d2ext.projects.u2enet.config import add_u2enet_config
-from d2ext.structures.vocabulary import CATEGORIES
 
 FORMAT = 1  # of the folder; raised when an older OnnxU2ENet could not read it
 GRAPHS = ("image", "text", "head")
@@ -107,7 +112,7 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
         "size_divisibility": model.size_divisibility,
         "max_tokens": tokenizer.max_tokens,
         "pad_token_id": tokenizer.backend.pad_token_id,
-        "classes": [category.name for category in CATEGORIES],
+        "classes": vocabulary_of(cfg).names,
     }
     write_bytes(folder / META, json.dumps(meta, indent=1).encode())
 
@@ -176,12 +181,7 @@ class OnnxU2ENet(GroundingInference):
         self.tokenizer = SentenceTokenizer(str(folder / "tokenizer"), _positive(meta, "max_tokens", where))
         self.pixel_mean = torch.tensor(self.cfg.MODEL.PIXEL_MEAN).view(-1, 1, 1)
         self.pixel_std = torch.tensor(self.cfg.MODEL.PIXEL_STD).view(-1, 1, 1)
-        c = self.cfg.MODEL.U2ENET
-        self.score_threshold = c.SCORE_THRESHOLD
-        self.existence_threshold = c.EXISTENCE_THRESHOLD
-        self.duplicate_iou = c.DUPLICATE_IOU
-        self.single_target = c.SINGLE_TARGET
-        self.sentence_chunk = c.SENTENCE_CHUNK
+        self.settings = GroundingSettings.from_config(self.cfg)
         self._graphs = {name: OnnxGraph(folder / f"{name}.onnx") for name in GRAPHS}
 
     def __call__(self, batched_inputs: list[dict]) -> list[dict]:

@@ -59,7 +59,7 @@ class U2ENetPredictor(ImagePredictor):
             ValueError: an image, camera or plane that is none, or one that does not go with the others; no
                 list of sentences, an empty sentence or one too long.
         """
-        estimates = self.cfg.MODEL.U2ENET.DEPTH_ESTIMATES
+        estimates = self.cfg.MODEL.GROUNDING.DEPTH_ESTIMATES
         record = image_record(self.cfg, image_bgr, camera, ground_plane, estimates)
         record["sentences"] = self._sentences(texts)
         if single_target is not None:

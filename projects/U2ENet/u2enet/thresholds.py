@@ -47,7 +47,7 @@ def choose(cfg: CfgNode, least_none: float) -> ChosenThresholds:
     cfg = cfg.clone()
     cfg.defrost()
     cfg.DATASETS.TEST = cfg.DATASETS.VAL
-    cfg.MODEL.U2ENET.SCORE_THRESHOLD, cfg.MODEL.U2ENET.EXISTENCE_THRESHOLD = float(GRID[0]), 0.0
+    cfg.MODEL.GROUNDING.SCORE_THRESHOLD, cfg.MODEL.GROUNDING.EXISTENCE_THRESHOLD = float(GRID[0]), 0.0
     model = U2ENetTrainer.build_model(cfg)
     D2Checkpointer(model).load(cfg.MODEL.WEIGHTS)
     evaluators = [AnswersAndTargets(name) for name in cfg.DATASETS.TEST]

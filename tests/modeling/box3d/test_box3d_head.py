@@ -7,11 +7,10 @@ import torch
 
 from d2ext.modeling.box3d.coder import decode_angle, encode_angle, fuse_log_depths, ground_log_depth
 from d2ext.modeling.box3d.head import Box3DHead, ObjectTargets, ObjectViews
-from d2ext.structures import Boxes3D, Camera
+from d2ext.structures import ROAD, Boxes3D, Camera
 from d2ext.structures.projection import project_points
-from d2ext.structures.vocabulary import CATEGORIES
 
-MEAN_SIZES = [c.mean_size for c in CATEGORIES]
+MEAN_SIZES = [ROAD.sizes[name] for name in ROAD.names]
 PLANE = [-0.0109, -0.9771, -0.2124, 7.0]
 P = torch.tensor([[690.0, 3.0, 250.0, 40.0], [0, 730.0, 140.0, 0.3], [0, 0, 1, 0.003]], dtype=torch.float64)
 

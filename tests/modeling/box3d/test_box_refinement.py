@@ -8,9 +8,9 @@ from torchvision.ops import roi_align
 
 from d2ext.modeling.box3d.head import Box3DHead, ObjectViews
 from d2ext.modeling.box3d.refinement import BoxRefinement, read_fine
-from d2ext.structures.vocabulary import CATEGORIES
+from d2ext.structures import ROAD
 
-SIZES = torch.tensor([c.mean_size for c in CATEGORIES])
+SIZES = torch.tensor([ROAD.sizes[name] for name in ROAD.names])
 CHANNELS, CELLS, STRIDE = 2, 2, 8
 P = torch.tensor([[400.0, 0, 200, 0], [0, 400, 60, 0], [0, 0, 1, 0]])
 

@@ -15,7 +15,7 @@ STAGE_2 = ("text_encoder.", "semantic_filter.", "pooling.", "matcher.")
 @pytest.fixture
 def model(toy_cfg):
     toy_cfg.MODEL.META_ARCHITECTURE = "TwoStageGrounder"
-    toy_cfg.MODEL.U2ENET.TOPK = 12
+    toy_cfg.MODEL.GROUNDING.TOPK = 12
     torch.manual_seed(0)
     return build_model(toy_cfg)
 
@@ -27,8 +27,8 @@ def eager(model):
     with torch.no_grad():
         model.head.heatmap.weight.mul_(30)
         model.matcher.score[-1].weight.mul_(10)
-    model.score_threshold = 0.0
-    model.duplicate_iou = 1.0
+    model.settings.score_threshold = 0.0
+    model.settings.duplicate_iou = 1.0
     return model
 
 
@@ -91,7 +91,7 @@ def same(a, b) -> None:
 def test_sentences_one_at_a_time_in_chunks_or_all_at_once_get_the_same_answers(eager, toy_records):
     record = toy_records[0]
     whole = eager(toy_records)[0]["grounding"]
-    eager.sentence_chunk = 2
+    eager.settings.sentence_chunk = 2
     for a, b, text in zip(whole, eager([record])[0]["grounding"], record["sentences"], strict=True):
         same(a, b)
         same(a, eager([record | {"sentences": [text]}])[0]["grounding"][0])
@@ -110,7 +110,7 @@ def test_words_choose_among_boxes_that_do_not_depend_on_them(eager, toy_records)
 
 
 def test_single_target_gives_exactly_one_answer(eager, toy_records):
-    eager.score_threshold = 1.1
+    eager.settings.score_threshold = 1.1
     assert all(len(x) == 0 for x in eager(toy_records[:1])[0]["grounding"])
     answers = eager([toy_records[0] | {"single_target": True}])[0]["grounding"]
     assert [len(x) for x in answers] == [1, 1, 1]

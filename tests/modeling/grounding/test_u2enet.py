@@ -22,8 +22,8 @@ def eager(toy_model):
     toy_model.eval()
     with torch.no_grad():
         toy_model.head.heatmap.weight.mul_(30)
-    toy_model.score_threshold = 0.0
-    toy_model.topk = 5
+    toy_model.settings.score_threshold = 0.0
+    toy_model.settings.topk = 5
     return toy_model
 
 
@@ -71,19 +71,19 @@ def test_every_cell_carries_the_mean_of_its_own_pixels(eager):
 
 def test_chunks_of_sentences_change_nothing(eager, toy_records):
     whole = eager(toy_records[:1])[0]["grounding"]
-    eager.sentence_chunk = 2
+    eager.settings.sentence_chunk = 2
     for a, b in zip(whole, eager(toy_records[:1])[0]["grounding"], strict=True):
         same(a, b)
 
 
 def test_words_change_the_answer(eager, toy_records):
-    eager.single_target = True
+    eager.settings.single_target = True
     a, b, _ = eager(toy_records[:1])[0]["grounding"]
     assert not torch.allclose(a.scores, b.scores)
 
 
 def test_single_target_gives_exactly_one_answer(eager, toy_records):
-    eager.score_threshold = 1.1
+    eager.settings.score_threshold = 1.1
     assert all(len(x) == 0 for x in eager(toy_records[:1])[0]["grounding"])
     answers = eager([toy_records[0] | {"single_target": True}])[0]["grounding"]
     assert [len(x) for x in answers] == [1, 1, 1]
@@ -92,7 +92,7 @@ def test_single_target_gives_exactly_one_answer(eager, toy_records):
 def test_a_sentence_whose_best_answer_is_below_the_existence_threshold_has_none(eager, toy_records):
     before = eager(toy_records[:1])[0]["grounding"]
     best = [float(answer.scores[0]) for answer in before]
-    eager.existence_threshold = sorted(best)[1]
+    eager.settings.existence_threshold = sorted(best)[1]
     after = eager(toy_records[:1])[0]["grounding"]
     weakest = best.index(min(best))
     assert [len(x) for x in after] == [0 if i == weakest else len(x) for i, x in enumerate(before)]
@@ -101,12 +101,12 @@ def test_a_sentence_whose_best_answer_is_below_the_existence_threshold_has_none(
 
 
 def test_answers_are_sorted_and_do_not_overlap(eager, toy_records):
-    eager.topk = 50
+    eager.settings.topk = 50
     for answer in eager(toy_records[1:])[0]["grounding"]:
         assert (answer.scores.diff() <= 0).all()
         overlap = bev_iou(answer.pred_boxes3d, answer.pred_boxes3d)
         overlap.fill_diagonal_(0)
-        assert overlap.max() <= eager.duplicate_iou + 1e-5
+        assert overlap.max() <= eager.settings.duplicate_iou + 1e-5
 
 
 def test_boxes_on_a_tilted_plane_share_its_up_axis(eager, make_record):
@@ -134,15 +134,15 @@ def test_a_seed_fixes_training(toy_cfg, toy_records):
 @pytest.mark.parametrize(
     "options",
     [
-        ["MODEL.U2ENET.SEMANTIC_FILTER", False],
+        ["MODEL.GROUNDING.SEMANTIC_FILTER", False],
         ["MODEL.U2ENET.FUSION", "attention"],
         ["MODEL.U2ENET.FUSION", "concat"],
-        ["MODEL.U2ENET.IN_FEATURES", ["p3"], "MODEL.U2ENET.FUSION_DIMS", [32]],
-        ["MODEL.U2ENET.IN_FEATURES", ["p4", "p3"], "MODEL.U2ENET.FUSION_DIMS", [32, 32]],
-        ["MODEL.U2ENET.IN_FEATURES", ["p4", "p3", "p2"]],
-        ["MODEL.U2ENET.DETAIL_FEATURE", ""],
-        ["MODEL.U2ENET.DEPTH_ESTIMATES", ["ground"]],
-        ["MODEL.U2ENET.DEPTH_ESTIMATES", ["direct", "height"]],
+        ["MODEL.GROUNDING.IN_FEATURES", ["p3"], "MODEL.GROUNDING.FUSION_DIMS", [32]],
+        ["MODEL.GROUNDING.IN_FEATURES", ["p4", "p3"], "MODEL.GROUNDING.FUSION_DIMS", [32, 32]],
+        ["MODEL.GROUNDING.IN_FEATURES", ["p4", "p3", "p2"]],
+        ["MODEL.GROUNDING.DETAIL_FEATURE", ""],
+        ["MODEL.GROUNDING.DEPTH_ESTIMATES", ["ground"]],
+        ["MODEL.GROUNDING.DEPTH_ESTIMATES", ["direct", "height"]],
     ],
     ids=lambda x: " ".join(map(str, x)).replace("MODEL.U2ENET.", ""),
 )
@@ -153,7 +153,7 @@ def test_variants_for_comparison_train_and_answer(toy_cfg, toy_records, options)
     losses = model.train()(toy_records)
     assert all(torch.isfinite(v) for v in losses.values())
     sum(losses.values()).backward()
-    model.eval().single_target = True
+    model.eval().settings.single_target = True
     for image in model(toy_records):
         assert all(torch.isfinite(x.pred_boxes3d.center).all() and len(x) == 1 for x in image["grounding"])
 
@@ -163,6 +163,6 @@ def test_variants_for_comparison_train_and_answer(toy_cfg, toy_records, options)
     [("FUSION", "sum"), ("DEPTH_ESTIMATES", ["stereo"]), ("DEPTH_ESTIMATES", []), ("DETAIL_FEATURE", "p4")],
 )
 def test_unknown_variants_are_one_clear_line(toy_cfg, key, value):
-    toy_cfg.merge_from_list([f"MODEL.U2ENET.{key}", value])
+    toy_cfg.merge_from_list([f"MODEL.GROUNDING.{key}", value])
     with pytest.raises(ValueError, match=f"{key} .*: expected"):
         build_model(toy_cfg)

@@ -1,0 +1,60 @@
+"""Keys of EfficientAD, each documented where its default stands."""
+
+from __future__ import annotations
+
+from detectron2.config import CfgNode
+
+from d2ext.checks import declare, number, one_of, registered, rising, whole
+from d2ext.modeling.anomaly.branch import BRANCH_REGISTRY
+from d2ext.modeling.anomaly.pdn import SIZES
+from d2ext.modeling.backbone.config import add_pixel_config
+from d2ext.moved_keys import moved
+
+
+def add_anomaly_config(cfg: CfgNode) -> None:
+    """Add the keys of EfficientAD."""
+    add_pixel_config(cfg)
+    cfg.MODEL.META_ARCHITECTURE = "EfficientAD"
+    cfg.MODEL.EFFICIENT_AD = CfgNode()
+    # Patch description network of teacher and student: "small" (four convolutions) or "medium" (six).
+    cfg.MODEL.EFFICIENT_AD.PDN = "small"
+    # Share of the published channels, the teacher's 384 among them.
+    cfg.MODEL.EFFICIENT_AD.WIDTH = 1.0
+    # Pad in the PDN, so that patches at the border are looked at too.
+    cfg.MODEL.EFFICIENT_AD.PADDING = False
+    # Weights of the teacher, a .safetensors file of distill_teacher.py. Read when a training starts; from
+    # then on the teacher is a part of the checkpoints.
+    cfg.MODEL.EFFICIENT_AD.TEACHER = ""
+    # The student learns from features whose squared difference is at least this quantile (published: p_hard).
+    cfg.MODEL.EFFICIENT_AD.HARD_QUANTILE = 0.999
+    # Quantiles of a map over normal images that are mapped to 0 and 0.1 (published: a and b).
+    cfg.MODEL.EFFICIENT_AD.QUANTILES = [0.9, 0.995]
+
+    cfg.MODEL.EFFICIENT_AD.BRANCH = CfgNode()
+    # Second branch: "autoencoder" (as published), or attention: "softmax", "linear", "gated_linear"; or what
+    # is registered in d2ext.modeling.anomaly.branch.BRANCH_REGISTRY.
+    cfg.MODEL.EFFICIENT_AD.BRANCH.NAME = "linear"
+    # Channels of its layers (published auto-encoder: 64).
+    cfg.MODEL.EFFICIENT_AD.BRANCH.DIM = 64
+    # Dropout in its decoder.
+    cfg.MODEL.EFFICIENT_AD.BRANCH.DROPOUT = 0.2
+    # Attention: blocks before the bottleneck and as many behind it, heads, and channels of a token in the
+    # bottleneck.
+    cfg.MODEL.EFFICIENT_AD.BRANCH.DEPTH = 2
+    cfg.MODEL.EFFICIENT_AD.BRANCH.ATTENTION_HEADS = 4
+    cfg.MODEL.EFFICIENT_AD.BRANCH.CODE = 4
+
+
+declare(
+    {
+        "MODEL.EFFICIENT_AD.PDN": one_of(*SIZES),
+        "MODEL.EFFICIENT_AD.WIDTH": number(above=0),
+        "MODEL.EFFICIENT_AD.HARD_QUANTILE": number(0, 1),
+        "MODEL.EFFICIENT_AD.QUANTILES": rising(number(0, 1)),
+        "MODEL.EFFICIENT_AD.BRANCH.NAME": registered(BRANCH_REGISTRY),
+        "MODEL.EFFICIENT_AD.BRANCH.DROPOUT": number(0, 1),
+        **{f"MODEL.EFFICIENT_AD.BRANCH.{name}": whole(1) for name in ("DIM", "ATTENTION_HEADS", "CODE")},
+        "MODEL.EFFICIENT_AD.BRANCH.DEPTH": whole(0),
+    }
+)
+moved({"MODEL.EFFICIENT_AD.BRANCH.HEADS": "MODEL.EFFICIENT_AD.BRANCH.ATTENTION_HEADS"})

@@ -1,0 +1,24 @@
+"""Registries of variants that a config chooses by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from fvcore.common.registry import Registry
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+
+class VariantRegistry(Registry):
+    """fvcore's registry. A variant of one's own is registered with ``@REGISTRY.register()`` by its name in
+    the code; :meth:`named` gives it another, such as one that is no Python name."""
+
+    def named(self, name: str) -> Callable[[T], T]:
+        """Register what follows as ``name``."""
+
+        def register(variant: T) -> T:
+            self._do_register(name, variant)
+            return variant
+
+        return register
