@@ -21,12 +21,13 @@ def moved(keys: Mapping[str, str]) -> None:
     _MOVED.update(keys)
 
 
-def move_keys(content: dict[str, Any], cfg: CfgNode) -> str:
+def move_keys(content: dict[str, Any], cfg: CfgNode, leave_out: bool = True) -> str:
     """Give the keys of an earlier version their present names, in place.
 
     Args:
         content: keys and values of a config file, nested.
         cfg: has the present keys.
+        leave_out: drop what is no longer read.
 
     Returns:
         one line about what was moved, "" for nothing.
@@ -41,7 +42,7 @@ def move_keys(content: dict[str, Any], cfg: CfgNode) -> str:
                 groups[old, new] = []
             continue
         place, leaf = _holder(content, old)
-        if place is None or leaf not in place or _has(cfg, old) or (new and not _has(cfg, new)):
+        if place is None or leaf not in place or _has(cfg, old) or not (_has(cfg, new) if new else leave_out):
             continue
         value = place.pop(leaf)
         section, name = new.rpartition(".")[::2]

@@ -165,7 +165,10 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
     options = _present(options, cfg)
     if "SOLVER.AMP.ENABLED" in options[::2]:
         cfg.SOLVER.AMP.ENABLED = None  # it takes True, False and auto, whichever the file has
-    cfg.merge_from_list(_typed(cfg, options))
+    try:
+        cfg.merge_from_list(_typed(cfg, options))
+    except AssertionError as e:  # yacs's, of a key in a section
+        raise KeyError(str(e)) from e
     for key in WEIGHTS_KEYS:
         _find_weights(cfg, key)
     cfg.freeze()
@@ -183,7 +186,7 @@ def _present(options: Sequence[str], cfg: CfgNode) -> list[str]:
         for part in above:
             node = node.setdefault(part, {})
         node[leaf] = value
-        changed = move_keys(content, cfg)
+        changed = move_keys(content, cfg, leave_out=False)
         if changed:
             logging.getLogger(__name__).warning("options: keys of an earlier version: %s", changed)
         present += _flat(content)

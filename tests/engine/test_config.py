@@ -62,7 +62,7 @@ def test_the_working_folder_comes_first(tmp_path: Path, monkeypatch) -> None:
     assert load_config(add_u2enet_config, str(TINY), options).MODEL.WEIGHTS == str(own)
 
 
-@pytest.mark.parametrize("name", ["nowhere.pth", "roberta-base", "d2ext://text/tiny", "detectron2://x.pkl"])
+@pytest.mark.parametrize("name", ["nowhere.pth", "roberta-base", "detectron2://x.pkl"])
 def test_what_is_no_file_stays_as_it_is(tmp_path: Path, monkeypatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     cfg = load_config(add_u2enet_config, str(TINY), ["MODEL.TEXT.NAME", name, "MODEL.TIMM.WEIGHTS", name])

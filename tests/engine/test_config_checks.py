@@ -62,9 +62,6 @@ def nothing_is_begun(monkeypatch, tmp_path):
         ("INPUT.SIZE", "288"),
         ("INPUT.SIZE", "big"),
         ("INPUT.FORMAT", "CMYK"),
-        ("INPUT.SCALE_RANGE", "(1.2, 0.8)"),
-        ("INPUT.SCALE_RANGE", "(0.0, 1.0)"),
-        ("INPUT.FLIP_PROB", "1.5"),
         ("INPUT.COLOR_JITTER.HUE", "-0.1"),
         ("MODEL.DEVICE", "gpu"),
         ("MODEL.DEVICE", ""),
@@ -96,6 +93,10 @@ def test_values_that_no_project_can_have(project, key, value):
     assert key.rsplit(".", 1)[1] in refused(project, key, value)
 
 
+def test_a_key_that_a_project_does_not_read_is_none_of_its_keys():
+    assert "Non-existent key: INPUT.FLIP_PROB" in refused("TrajAD", "INPUT.FLIP_PROB", "0.5")
+
+
 @pytest.mark.parametrize(
     ("project", "key", "value"),
     [
@@ -106,8 +107,17 @@ def test_values_that_no_project_can_have(project, key, value):
         ("U2ENet", "MODEL.META_ARCHITECTURE", "DETR3D"),
         ("U2ENet", "MODEL.BACKBONE.NAME", "build_nothing"),
         ("U2ENet", "MODEL.GROUNDING.TOPK", "0"),
-        ("U2ENet", "MODEL.GROUNDING.SENTENCE_CHUNK", "0"),
+        ("U2ENet", "MODEL.GROUNDING.SENTENCE_CHUNK", "-1"),
         ("U2ENet", "MODEL.GROUNDING.FUSION_DIMS", "[64, 0, 32]"),
+        ("U2ENet", "INPUT.SCALE_RANGE", "(1.2, 0.8)"),
+        ("U2ENet", "INPUT.SCALE_RANGE", "(0.0, 1.0)"),
+        ("U2ENet", "INPUT.FLIP_PROB", "1.5"),
+        ("U2ENet", "MODEL.U2ENET.FUSION", "sum"),
+        ("U2ENet", "MODEL.GROUNDING.POOLING", "max"),
+        ("U2ENet", "MODEL.GROUNDING.DEPTH_ESTIMATES", "['stereo']"),
+        ("U2ENet", "MODEL.CLASSES", "['car', 'car']"),
+        ("TrajAD", "MODEL.EFFICIENT_AD.BRANCH.NAME", "gru"),
+        ("TrajAD", "MODEL.EFFICIENT_AD.PDN", "large"),
         ("DiffusionDet3D", "DATASETS.TRAIN", "('mvtec_ad_bottle_train',)"),
         ("DiffusionDet3D", "DATASETS.TEST", "('mono3drefer_test',)"),
         ("DiffusionDet3D", "MODEL.META_ARCHITECTURE", "U2ENet"),

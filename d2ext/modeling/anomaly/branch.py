@@ -34,7 +34,7 @@ GATE_BIAS = 3.0  # gates begin near 0.95: a token starts by seeing about 20 othe
 
 #: (node MODEL.EFFICIENT_AD.BRANCH, channels of the teacher) -> a module (images (B, 3, H, W), (h, w)) ->
 #: (B, channels, h, w).
-BRANCH_REGISTRY = VariantRegistry("BRANCH")
+BRANCH_REGISTRY = VariantRegistry("MODEL.EFFICIENT_AD.BRANCH.NAME")
 
 #: The operation on query, key and value, all (B, heads, N, d), by name.
 ATTENTIONS: dict[str, Callable[..., Tensor]] = {

@@ -6,12 +6,14 @@ from detectron2.config import CfgNode
 
 from d2ext.checks import Expected, declare, number, whole
 from d2ext.modeling.backbone import add_backbone_config
+from d2ext.modeling.box3d.config import add_classes_config
 
 
 def add_detection3d_config(cfg: CfgNode) -> None:
-    """Add the keys of DiffusionDet3D, SparseRCNN3D and DETR3D, and of the backbones, to Detectron2's
-    defaults, which become those of a ResNet-50 with FPN."""
+    """Add the keys of DiffusionDet3D, SparseRCNN3D and DETR3D, of the backbones and of the classes, to
+    Detectron2's defaults, which become those of a ResNet-50 with FPN."""
     add_backbone_config(cfg)
+    add_classes_config(cfg)
     cfg.MODEL.META_ARCHITECTURE = "DiffusionDet3D"
     cfg.MODEL.BACKBONE.NAME = "build_resnet_fpn_backbone"
     cfg.MODEL.RESNETS.OUT_FEATURES = ["res2", "res3", "res4", "res5"]

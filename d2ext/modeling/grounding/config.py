@@ -5,14 +5,20 @@ from __future__ import annotations
 from detectron2.config import CfgNode
 
 from d2ext.checks import Expected, declare, every, number, one_of, registered, whole
+from d2ext.modeling.backbone import add_backbone_config
+from d2ext.modeling.box3d.config import add_classes_config
 from d2ext.modeling.box3d.head import DEPTH_ESTIMATES
 from d2ext.modeling.grounding.fusion import FUSION_REGISTRY
+from d2ext.modeling.text.config import add_text_config
 from d2ext.modeling.text.pooling import POOLING_REGISTRY
 from d2ext.moved_keys import moved
 
 
 def add_grounding_config(cfg: CfgNode) -> None:
-    """Add the keys of U2ENet and of the two-stage model, beside those of backbone, text and classes."""
+    """Add the keys of U2ENet and of the two-stage model, with those of backbones, classes and text."""
+    add_backbone_config(cfg)
+    add_classes_config(cfg)
+    add_text_config(cfg)
     cfg.MODEL.META_ARCHITECTURE = "U2ENet"
     cfg.MODEL.BACKBONE.NAME = "build_timm_ida_backbone"
     _add_shared(cfg)

@@ -24,7 +24,7 @@ from d2ext.registry import VariantRegistry
 #: What lets the locations of a map read words: (dim of the map, text_dim, inner_dim, state_dim, num_heads) ->
 #: a module (visual (V, dim, H, W), text (S, L, text_dim), mask (S, L), sentence_to_visual (S,) or None) ->
 #: (S, inner_dim, H, W).
-FUSION_REGISTRY = VariantRegistry("FUSION")
+FUSION_REGISTRY = VariantRegistry("MODEL.U2ENET.FUSION")
 
 #: Channels that a map carries beside its features: viewing geometry (4) and mean colour of the cell (3).
 CELL_CHANNELS = 7

@@ -10,7 +10,7 @@ from d2ext.registry import VariantRegistry
 
 #: (dim of the words) -> a module with the attribute ``dim``: words (S, L, dim), numbers (S, L, NUMBER_DIM),
 #: mask (S, L) -> (S, module.dim).
-POOLING_REGISTRY = VariantRegistry("POOLING")
+POOLING_REGISTRY = VariantRegistry("MODEL.GROUNDING.POOLING")
 
 
 @POOLING_REGISTRY.named("heads")

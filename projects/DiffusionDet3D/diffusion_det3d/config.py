@@ -6,7 +6,6 @@ from detectron2.config import CfgNode
 
 from d2ext.data.config import add_detection_data_config
 from d2ext.engine import add_engine_config
-from d2ext.modeling.box3d.config import add_classes_config
 from d2ext.modeling.detection.config import add_detection3d_config
 
 
@@ -14,7 +13,6 @@ def add_diffusion_det3d_config(cfg: CfgNode) -> None:
     """Add the shared keys of ``d2ext``, those of the 3D detectors and the project's to Detectron2's."""
     add_detection_data_config(cfg)
     add_engine_config(cfg)
-    add_classes_config(cfg)
     add_detection3d_config(cfg)
 
     # ImageNet weights from which Detectron2's ResNet starts where MODEL.WEIGHTS is empty: torchvision's .pth

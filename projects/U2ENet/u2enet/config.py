@@ -6,17 +6,11 @@ from detectron2.config import CfgNode
 
 from d2ext.data.config import add_grounding_data_config
 from d2ext.engine.config import add_engine_config
-from d2ext.modeling.backbone import add_backbone_config
-from d2ext.modeling.box3d.config import add_classes_config
 from d2ext.modeling.grounding.config import add_grounding_config
-from d2ext.modeling.text.config import add_text_config
 
 
 def add_u2enet_config(cfg: CfgNode) -> None:
     """Add the keys of U2ENet and of the two-stage model to Detectron2's defaults."""
     add_grounding_data_config(cfg)
     add_engine_config(cfg)
-    add_backbone_config(cfg)
-    add_classes_config(cfg)
-    add_text_config(cfg)
     add_grounding_config(cfg)

@@ -185,5 +185,5 @@ def test_the_map_lies_over_the_patches_it_describes(padding):
 
 
 def test_an_unknown_branch_is_refused():
-    with pytest.raises(ValueError, match=r"BRANCH.NAME is 'gru', expected one of autoencoder, softmax, lin"):
+    with pytest.raises(ValueError, match=r"BRANCH.NAME 'gru': expected one of autoencoder, softmax, lin"):
         _model("MODEL.EFFICIENT_AD.BRANCH.NAME", "gru")

@@ -10,7 +10,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances
 from torchvision.ops import box_iou
 
-from d2ext.data.config import add_grounding_data_config
+from d2ext.data.config import add_detection_data_config
 from d2ext.modeling import add_detection3d_config, optimize_for_inference
 from d2ext.modeling.box3d.head import ObjectViews
 from d2ext.modeling.box3d.images import Frames, view_features
@@ -41,7 +41,7 @@ SMALL = {
 
 def small_config(name: str, **options) -> CfgNode:
     cfg = get_cfg()
-    add_grounding_data_config(cfg)
+    add_detection_data_config(cfg)
     add_detection3d_config(cfg)
     cfg.MODEL.META_ARCHITECTURE = name
     cfg.MODEL.BACKBONE.NAME = "build_timm_backbone" if name == "DETR3D" else "build_timm_ida_backbone"

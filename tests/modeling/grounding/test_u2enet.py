@@ -160,9 +160,14 @@ def test_variants_for_comparison_train_and_answer(toy_cfg, toy_records, options)
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("FUSION", "sum"), ("DEPTH_ESTIMATES", ["stereo"]), ("DEPTH_ESTIMATES", []), ("DETAIL_FEATURE", "p4")],
+    [
+        ("U2ENET.FUSION", "sum"),
+        ("GROUNDING.DEPTH_ESTIMATES", ["stereo"]),
+        ("GROUNDING.DEPTH_ESTIMATES", []),
+        ("GROUNDING.DETAIL_FEATURE", "p4"),
+    ],
 )
 def test_unknown_variants_are_one_clear_line(toy_cfg, key, value):
-    toy_cfg.merge_from_list([f"MODEL.GROUNDING.{key}", value])
-    with pytest.raises(ValueError, match=f"{key} .*: expected"):
+    toy_cfg.merge_from_list([f"MODEL.{key}", value])
+    with pytest.raises(ValueError, match=f"{key.split('.')[1]} .*: expected"):
         build_model(toy_cfg)

@@ -2,8 +2,8 @@
 
 import torch
 
-from d2ext.modeling.grounding.fusion import SentencePooling
 from d2ext.modeling.text.numbers import NUMBER_DIM, number_features
+from d2ext.modeling.text.pooling import SentencePooling
 
 
 def inputs(values: list[float], dim: int = 16):
