@@ -37,13 +37,19 @@ def add_trajad_config(cfg: CfgNode) -> None:
     cfg.MODEL.EFFICIENT_AD.HARD_QUANTILE = 0.999
     # Quantiles of a map over normal images that are mapped to 0 and 0.1 (published: a and b).
     cfg.MODEL.EFFICIENT_AD.QUANTILES = [0.9, 0.995]
+    # Share of normal images that may be called abnormal: the threshold is measured with the quantiles, on the
+    # same images, as the least number above all scores but this share of them. 0: above the greatest.
+    cfg.MODEL.EFFICIENT_AD.FALSE_ALARMS = 0.05
 
-    # What reaches this value in a heat map is a region that the demo, the stream and the pictures report.
-    # Chosen without any anomaly: of held-out normal data one pixel in 200 is above 0.1 in each of the two
-    # maps, and of SynthTraffic's normal graphs one in twenty has a score above 0.2.
-    cfg.TEST.THRESHOLD = 0.2
+    # A score from here on is abnormal, and what reaches it in a heat map is a region that demo, prediction
+    # and pictures report. None: the threshold that training has measured on held-out normal data, which is
+    # in the checkpoint (MODEL.EFFICIENT_AD.FALSE_ALARMS); of one without it, 0.2.
+    cfg.TEST.THRESHOLD = None
     # Write a picture of each evaluated image beside its heat map to heat_maps/ in the dataset's folder.
     cfg.TEST.HEAT_MAPS = False
+    # Give the pixel figures of images at their own size too, beside those at INPUT.SIZE. Takes about a third
+    # of a second more for each image of 1024 x 1024.
+    cfg.TEST.ORIGINAL_SIZE = True
 
     cfg.MODEL.EFFICIENT_AD.BRANCH = CfgNode()
     # Second branch: "autoencoder" (as published), or attention: "softmax", "linear", "gated_linear".
@@ -64,7 +70,8 @@ declare(
         "MODEL.EFFICIENT_AD.WIDTH": number(above=0),
         "MODEL.EFFICIENT_AD.HARD_QUANTILE": number(0, 1),
         "MODEL.EFFICIENT_AD.QUANTILES": rising(number(0, 1)),
-        "TEST.THRESHOLD": number(),
+        "MODEL.EFFICIENT_AD.FALSE_ALARMS": number(0, 1),
+        "TEST.THRESHOLD": number(above=0),
         "MODEL.EFFICIENT_AD.BRANCH.DROPOUT": number(0, 1),
         **{f"MODEL.EFFICIENT_AD.BRANCH.{name}": whole(1) for name in ("DIM", "HEADS", "CODE")},
         "MODEL.EFFICIENT_AD.BRANCH.DEPTH": whole(0),
