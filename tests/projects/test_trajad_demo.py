@@ -30,6 +30,9 @@ class FindsPurple(nn.Module):
         super().__init__()
         self.height = nn.Parameter(torch.ones(()))
 
+    def threshold(self) -> float:
+        return 0.2
+
     def forward(self, batched_inputs: list[dict]) -> list[dict]:
         maps = []
         for x in batched_inputs:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from d2ext.checks import every, number, whole
 from d2ext.data.anomaly_mapper import graph_spec
+from d2ext.engine import load_config
 from d2ext.engine.onnx_graphs import (
     CONFIG,
     META,
@@ -80,19 +81,21 @@ class OnnxTrajAD:
 
     Args:
         folder: what :func:`export_onnx` wrote.
-        threshold: as the key TEST.THRESHOLD; None: that of the exported model.
+        options: config keys and values that override those of the folder.
 
     Attributes:
-        cfg: config that the model was exported with.
+        cfg: config that the model was exported with, and the options.
 
     Raises:
         FileNotFoundError: no such folder, or an export that did not finish.
         ValueError: onnxruntime is not installed, or a file of the folder is damaged.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], threshold: float | None = None) -> None:
+    def __init__(self, folder: str | os.PathLike[str], options: Sequence[str] = ()) -> None:
         folder = Path(folder)
         meta, self.cfg = read_export(folder, ("maps",), FORMAT, add_trajad_config)
+        if options:
+            self.cfg = load_config(add_trajad_config, str(folder / CONFIG), options)
         size = meta.get("size")
         if not every(whole(1), 2).holds(size):
             raise ValueError(f"{folder / META}: field 'size': expected height and width")
@@ -100,12 +103,12 @@ class OnnxTrajAD:
         measured = meta.get("threshold", THRESHOLD)  # exports of before there was one lack it
         if not isinstance(measured, int | float) or not number(above=0).holds(measured):
             raise ValueError(f"{folder / META}: field 'threshold': expected a number greater than 0")
-        self._threshold = measured if threshold is None else threshold
+        self._threshold = float(self.cfg.TEST.THRESHOLD or measured)
         self.graph = OnnxGraph(folder / "maps.onnx")
 
     def threshold(self) -> float:
         """The score from which on an image is abnormal."""
-        return float(self._threshold)
+        return self._threshold
 
     def __call__(self, batched_inputs: list[dict]) -> list[dict[str, Any]]:
         """As :class:`~d2ext.modeling.meta_arch.efficient_ad.EfficientAD` in evaluation.
