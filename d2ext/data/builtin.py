@@ -105,20 +105,22 @@ def _load(name: str, kind: str, root: Path, split: str) -> list[dict[str, Any]]:
 
 
 def register_all(root: str | Path) -> None:
-    """Register every built-in name under a dataset root, and every other folder of ``mvtec_ad`` and those of
-    ``visa`` as categories; names that are taken already are left alone."""
-    own = {}
-    for path in Path(root).glob("mvtec_ad/*/train"):
-        validation = ("val",) if (path.parent / "validation").is_dir() else ()
-        own[f"mvtec_ad/{path.parent.name}"] = ("train", *validation, "test")
-    own |= {f"visa/{path.parent.name}": ("train", "test") for path in Path(root).glob("visa/*/Data")}
-    for folder, splits in {**_SPLITS, **own}.items():
+    """Register every built-in name under a dataset root, and categories for anomaly detection: every other
+    folder of ``mvtec_ad``, those of ``visa`` as it is released, and in whatever folder those with
+    ``train/good`` (``mvtec_loco/juice_bottle``). Names that are taken already are left alone."""
+    root = Path(root)
+    own = {f"visa/{path.parent.name}": ("visa", ("train", "test")) for path in root.glob("visa/*/Data")}
+    for path in [*root.glob("mvtec_ad/*/train"), *(good.parent for good in root.glob("*/*/train/good"))]:
+        splits = ("train", "val", "test") if (path.parent / "validation").is_dir() else ("train", "test")
+        own[path.parent.relative_to(root).as_posix()] = ("mvtec_ad", splits)
+    for folder, splits in _SPLITS.items():
+        own.setdefault(folder, (next(part for part in folder.split("/") if part in _LOADERS), splits))
+    for folder, (kind, splits) in own.items():
         generator, _, rest = folder.partition("/")
         dataset = f"{generator}_{rest}" if generator in _GENERATORS else folder
-        kind = next(part for part in folder.split("/") if part in _LOADERS)
         for split in splits:
             if f"{dataset}_{split}" not in DatasetCatalog:
-                register_dataset(f"{dataset}_{split}", kind, Path(root) / folder, split)
+                register_dataset(f"{dataset}_{split}", kind, root / folder, split)
 
 
 register_all(Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser())

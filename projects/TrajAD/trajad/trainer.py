@@ -131,7 +131,16 @@ def load_teacher(teacher: torch.nn.Module, path: str) -> None:
     """Load the teacher's weights.
 
     Raises:
-        FileNotFoundError, ValueError: in one line how to get them, or what does not fit.
+        FileNotFoundError, ValueError: as :func:`check_teacher`, or what does not fit.
+    """
+    load_weights(teacher, check_teacher(path), path)
+
+
+def check_teacher(path: str) -> dict[str, torch.Tensor]:
+    """The teacher's weights.
+
+    Raises:
+        FileNotFoundError, ValueError: in one line how to get them.
     """
     how = "make one with projects/TrajAD/distill_teacher.py (see projects/TrajAD/README.md)"
     if not path:
@@ -144,7 +153,7 @@ def load_teacher(teacher: torch.nn.Module, path: str) -> None:
             f"MODEL.EFFICIENT_AD.TEACHER {path}: expected a .safetensors file of distill_teacher.py; of "
             "another project's teacher, whose colours are in another order, it makes one with --convert FILE"
         )
-    load_weights(teacher, weights, path)
+    return weights
 
 
 def check_penalty_folder(folder: str) -> None:
