@@ -109,10 +109,12 @@ def register_all(root: str | Path) -> None:
     folder of ``mvtec_ad``, those of ``visa`` as it is released, and in whatever folder those with
     ``train/good`` (``mvtec_loco/juice_bottle``). Names that are taken already are left alone."""
     root = Path(root)
-    own = {f"visa/{path.parent.name}": ("visa", ("train", "test")) for path in root.glob("visa/*/Data")}
+    own: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for path in root.glob("visa/*/Data"):
+        own[f"visa/{path.parent.name}"] = ("visa", ("train", "test"))
     for path in [*root.glob("mvtec_ad/*/train"), *(good.parent for good in root.glob("*/*/train/good"))]:
-        splits = ("train", "val", "test") if (path.parent / "validation").is_dir() else ("train", "test")
-        own[path.parent.relative_to(root).as_posix()] = ("mvtec_ad", splits)
+        validation = ("val",) if (path.parent / "validation").is_dir() else ()
+        own[path.parent.relative_to(root).as_posix()] = ("mvtec_ad", ("train", *validation, "test"))
     for folder, splits in _SPLITS.items():
         own.setdefault(folder, (next(part for part in folder.split("/") if part in _LOADERS), splits))
     for folder, (kind, splits) in own.items():

@@ -206,9 +206,8 @@ def test_what_would_fail_everywhere_is_one_line_before_the_first_category(train_
 
 
 def test_the_mean_is_over_the_categories_that_have_the_figure():
-    summary = Summary(
-        {"a|b": {"AUPRO": 50.0, "threshold": 2.0}, "c": {"AUPRO": 70.0, "F1": 10.0}}, {"d": "no"}
-    )
+    rows = {"a|b": {"AUPRO": 50.0, "threshold": 2.0}, "c": {"AUPRO": 70.0, "F1": 10.0}}
+    summary = Summary(rows, {"d": "no"})
     assert summary.mean() == {"AUPRO": 60.0, "F1": 10.0}
     text = summary.markdown()
     assert "a\\|b" in text and "threshold" not in text and "mean of 2" in text and "- d: no" in text

@@ -32,6 +32,8 @@ GRAPH_SCALE = (
 #: Threshold of weights that have none of their own. Of SynthTraffic's normal graphs one in twenty has a
 #: greater score.
 THRESHOLD = 0.2
+#: What is measured is at least this, so that pictures have a scale; trained networks are far above it.
+LEAST_THRESHOLD = 1e-3
 
 
 @META_ARCH_REGISTRY.register()
@@ -305,11 +307,11 @@ def threshold_above(scores: Sequence[float], false_alarms: float) -> float:
         scores: n > 0.
 
     Returns:
-        a positive number.
+        at least ``LEAST_THRESHOLD``.
     """
     place = math.ceil(round((len(scores) + 1) * (1 - false_alarms), 6))
     score = np.float32(sorted(scores)[min(max(place, 1), len(scores)) - 1])
-    return float(max(np.nextafter(score, np.float32(np.inf)), np.finfo(np.float32).tiny))
+    return max(float(np.nextafter(score, np.float32(np.inf))), LEAST_THRESHOLD)
 
 
 def enlarge(maps: Tensor, first: int, size: Sequence[int]) -> Tensor:
