@@ -17,12 +17,13 @@ was trained. Config keys and their values at the end of the line are for all cat
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
-from d2ext_cli import CommandParser, add_config_file, add_options, integer, run_command
+from d2ext_cli import CommandParser, add_config_file, add_options, check_options, integer, run_command
 
 if TYPE_CHECKING:
     from detectron2.config import CfgNode
@@ -49,6 +50,7 @@ def build_parser() -> CommandParser:
 def main(args: argparse.Namespace) -> None:
     from d2ext.projects.trajad.categories import CategoryRun, Summary, find_categories
 
+    take_options(args)
     categories = find_categories(args.data, args.categories)
     runs = {
         name: CategoryRun(args.config_file, args.opts, args.data, name, args.eval_only) for name in categories
@@ -65,6 +67,22 @@ def main(args: argparse.Namespace) -> None:
     if summary.errors:
         names = ", ".join(summary.errors)
         raise ValueError(f"{len(summary.errors)} of {len(runs)} categories failed: {names}")
+
+
+def take_options(args: argparse.Namespace) -> None:
+    """Move config keys that follow the names of ``--categories`` to the options.
+
+    Raises:
+        ValueError: as ``check_options``.
+    """
+    from d2ext.engine import load_config
+    from d2ext.projects.trajad import add_trajad_config
+
+    keys = load_config(add_trajad_config, args.config_file)
+    count = len(list(itertools.takewhile(lambda word: word.split(".")[0] not in keys, args.categories)))
+    args.categories, options = args.categories[:count], args.categories[count:]
+    check_options(options)
+    args.opts = [*options, *args.opts]
 
 
 def check(cfg: CfgNode, args: argparse.Namespace) -> None:

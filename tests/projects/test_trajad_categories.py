@@ -188,6 +188,41 @@ def test_eval_only_gives_the_table_of_the_training(train_all, tmp_path):
     assert "model_final.pth: no such file, train before --eval-only" in again["errors"]["c"]
 
 
+def test_a_category_without_masks_has_a_report_and_no_pixel_figures(train_all, datasets, tmp_path):
+    shutil.rmtree(datasets / "toy_parts/a/ground_truth")
+    assert train_all("--categories", "a", "SOLVER.MAX_ITER", 1)[0] == 0
+    row = _summary(tmp_path / "output")["categories"]["a"]
+    assert {"image AUROC", "F1", "fixed F1"} <= row.keys() and not [
+        n for n in row if "pixel" in n or "PRO" in n
+    ]
+    assert (tmp_path / "output/a/report.html").read_text().count("<img") >= 4  # its mistakes are drawn
+
+
+def test_visa_as_it_is_released_is_a_folder_of_categories(train_all, datasets, tmp_path):
+    rows = ["object,split,label,image,mask"]
+    rng = np.random.default_rng(9)
+    for split, kind, number in [("train", "normal", n) for n in range(4)] + [
+        *(("test", "normal", 4), ("test", "anomaly", 5))
+    ]:
+        name = f"toy_candle/Data/Images/{number}.JPG"
+        _disc(datasets / "visa" / name, rng, 90)
+        mask = ""
+        if kind == "anomaly":
+            mask = "toy_candle/Data/Masks/5.png"
+            (datasets / "visa" / mask).parent.mkdir()
+            marked = np.zeros((90, 90), np.uint8)
+            marked[40, 41] = 1
+            cv2.imwrite(str(datasets / "visa" / mask), marked)
+        rows.append(f"toy_candle,{split},{kind},{name},{mask}")
+    (datasets / "visa/split_csv").mkdir()
+    (datasets / "visa/split_csv/1cls.csv").write_text("\n".join(rows))
+    register_all(datasets)
+    status, _ = train_all("--data", "visa", "--categories", "toy_candle", "SOLVER.MAX_ITER", 1)
+    assert status == 0
+    row = _summary(tmp_path / "output")["categories"]["toy_candle"]
+    assert {"AUPRO", "original AUPRO"} <= row.keys()
+
+
 @pytest.mark.parametrize(
     "words, message",
     [
@@ -197,6 +232,8 @@ def test_eval_only_gives_the_table_of_the_training(train_all, tmp_path):
         (("MODEL.EFFICIENT_AD.TEACHER", ""), "MODEL.EFFICIENT_AD.TEACHER is empty"),
         (("MODEL.DEVICE", "cuda:99"), "MODEL.DEVICE: expected one of this machine"),
         (("SOLVER.MAX_ITERS", "3"), "SOLVER.MAX_ITERS"),
+        (("--categories", "a", "SOLVER.MAX_ITER"), "in turn, SOLVER.MAX_ITER has no value"),
+        (("--categories", "a", "SOLVER.MAX_ITER", "many"), "SOLVER.MAX_ITER"),
     ],
 )
 def test_what_would_fail_everywhere_is_one_line_before_the_first_category(train_all, capsys, words, message):
