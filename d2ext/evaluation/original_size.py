@@ -1,9 +1,10 @@
 """Pixel figures of anomaly maps at the images' own sizes.
 
-A map is enlarged, bilinear, to the size of its image, and compared with the mask as it was drawn. All maps
-of a test set at that size would fill the memory, so they are kept as the model gave them and masks as bits,
-and one image at a time is enlarged. The figures are exact all the same: of each abnormal pixel the normal
-ones that are greater, and at least as great, are counted image by image, and the counts are whole numbers.
+A map is enlarged, bilinear, to the size of its image (averaged where the image is smaller than the map), and
+compared with the mask as it was drawn. All maps of a test set at that size would fill the memory, so they are
+kept as the model gave them and masks as bits, and one image at a time is enlarged. The figures are exact all
+the same: of each abnormal pixel the normal ones that are greater, and at least as great, are counted image by
+image, and the counts are whole numbers.
 """
 
 from __future__ import annotations

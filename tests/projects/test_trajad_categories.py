@@ -247,6 +247,7 @@ def test_the_mean_is_over_the_categories_that_have_the_figure():
     summary = Summary(rows, {"d": "no"})
     assert summary.mean() == {"AUPRO": 60.0, "F1": 10.0}
     text = summary.markdown()
+    assert "mean of 0" in Summary(errors={"a": "no"}).markdown()
     assert "a\\|b" in text and "threshold" not in text and "mean of 2" in text and "- d: no" in text
 
 
