@@ -88,6 +88,14 @@ def existing_folder(text: str) -> Path:
     return path
 
 
+def existing_path(text: str) -> Path:
+    """A file or a folder to read."""
+    path = Path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"{text}: no such file or folder")
+    return path
+
+
 def output_file(text: str) -> Path:
     """A file to write, in a folder that is there."""
     path = Path(text)

@@ -11,8 +11,11 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 
 class VariantRegistry(Registry):
-    """fvcore's registry, called as the config key that chooses. A variant of one's own is registered with ``@REGISTRY.register()`` by its name in
-    the code; :meth:`named` gives it another, such as one that is no Python name."""
+    """fvcore's registry, called as the config key that chooses.
+
+    A variant of one's own is registered with ``@REGISTRY.register()`` by its name in the code; :meth:`named`
+    gives it another, such as one that is no Python name.
+    """
 
     def get(self, name: str) -> Any:
         """The variant of a name.

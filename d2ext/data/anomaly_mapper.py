@@ -64,7 +64,7 @@ class AnomalyMapper:
       contrast or saturation changed, one of them by chance; and ``penalty_image``, where there is a
       ``INPUT.PENALTY_FOLDER``: a crop of one of its images, gray in three of ten cases;
     * in evaluation ``mask`` bool (H, W), None where it is not known, ``label`` (1: abnormal) and ``kind`` of
-      the anomaly.
+      the anomaly; of an image also ``original_mask`` bool, the mask at the size of the file.
     """
 
     subject = "an image"
@@ -180,13 +180,16 @@ class AnomalyMapper:
         return output
 
     def _image_labels(self, record: dict[str, Any]) -> dict[str, Any]:
+        whole: np.ndarray | None = np.zeros((record["height"], record["width"]), bool)
         mask: np.ndarray | None = np.zeros(self.size, bool)
         if record["mask_file"] is not None:
-            mask = resize_mask(read_mask(record["mask_file"], self.max_pixels), self.size)
+            whole = read_mask(record["mask_file"], self.max_pixels)
+            mask = resize_mask(whole, self.size)
         elif record["label"]:
-            mask = None
+            whole = mask = None
         return {
             "mask": None if mask is None else torch.from_numpy(mask),
+            "original_mask": None if whole is None else torch.from_numpy(whole),
             "label": record["label"],
             "kind": record["kind"],
         }

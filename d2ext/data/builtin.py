@@ -138,20 +138,24 @@ def _load(name: str, kind: str, root: Path, split: str, vocabulary: Vocabulary) 
 
 
 def register_all(root: str | Path) -> None:
-    """Register every built-in name under a dataset root, and every other folder of ``mvtec_ad`` and those of
-    ``visa`` as categories; names that are taken already are left alone."""
-    own = {}
-    for path in Path(root).glob("mvtec_ad/*/train"):
+    """Register every built-in name under a dataset root, and categories for anomaly detection: every other
+    folder of ``mvtec_ad``, those of ``visa`` as it is released, and in whatever folder those with
+    ``train/good`` (``mvtec_loco/juice_bottle``). Names that are taken already are left alone."""
+    root = Path(root)
+    own: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for path in root.glob("visa/*/Data"):
+        own[f"visa/{path.parent.name}"] = ("visa", ("train", "test"))
+    for path in [*root.glob("mvtec_ad/*/train"), *(good.parent for good in root.glob("*/*/train/good"))]:
         validation = ("val",) if (path.parent / "validation").is_dir() else ()
-        own[f"mvtec_ad/{path.parent.name}"] = ("train", *validation, "test")
-    own |= {f"visa/{path.parent.name}": ("train", "test") for path in Path(root).glob("visa/*/Data")}
-    for folder, splits in {**_SPLITS, **own}.items():
+        own[path.parent.relative_to(root).as_posix()] = ("mvtec_ad", ("train", *validation, "test"))
+    for folder, splits in _SPLITS.items():
+        own.setdefault(folder, (next(part for part in folder.split("/") if part in _LOADERS), splits))
+    for folder, (kind, splits) in own.items():
         generator, _, rest = folder.partition("/")
         dataset = f"{generator}_{rest}" if generator in _GENERATORS else folder
-        kind = next(part for part in folder.split("/") if part in _LOADERS)
         for split in splits:
             if f"{dataset}_{split}" not in DatasetCatalog:
-                register_dataset(f"{dataset}_{split}", kind, Path(root) / folder, split)
+                register_dataset(f"{dataset}_{split}", kind, root / folder, split)
 
 
 register_all(Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser())

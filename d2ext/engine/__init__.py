@@ -8,7 +8,7 @@ from d2ext.engine.checkpoint import (
     save_safetensors,
     write_safetensors,
 )
-from d2ext.engine.comparison import Column, markdown_table, metrics_file, run_once
+from d2ext.engine.comparison import Column, markdown_table, metrics_file, run_once, run_script
 from d2ext.engine.config import add_engine_config, load_config
 from d2ext.engine.hooks import StepSeed, Validation, WeightAverage
 from d2ext.engine.launch import default_main, default_setup, one_line_errors, set_tf32
@@ -41,6 +41,7 @@ __all__ = [
     "one_line_errors",
     "read_checkpoint",
     "run_once",
+    "run_script",
     "save_safetensors",
     "set_tf32",
     "train_or_evaluate",

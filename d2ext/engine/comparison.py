@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from d2ext.reading import one_line
+
 
 class Column(NamedTuple):
     """A figure of ``inference/<dataset>/metrics.json`` in a run's folder, with its title."""
@@ -44,6 +46,24 @@ def run_once(command: Sequence[str | Path], folder: Path, result: str, root: Pat
     status = subprocess.run(arguments, cwd=root).returncode
     if status:
         sys.exit(status)
+
+
+def run_script(command: Sequence[str | Path]) -> str:
+    """Run a Python script with its arguments, and wait for its end; what it prints is seen.
+
+    Returns:
+        "" where it succeeded, else its error in one line.
+    """
+    arguments = [sys.executable, *map(str, command)]
+    last = ""
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, errors="replace") as process:
+        for line in process.stderr or ():
+            sys.stderr.write(line)
+            last = line.strip() or last
+    if not process.returncode:
+        return ""
+    ended = f"{Path(command[0]).name} ended with status {process.returncode}"
+    return one_line(last.removeprefix("error: ") if process.returncode > 0 and last else ended)
 
 
 def markdown_table(first: str, rows: Mapping[str, Sequence[Path]], columns: Sequence[Column]) -> str:

@@ -5,6 +5,8 @@ over all images, whose values are greater, or at least as great. The curve of pi
 is drawn straight over equal values. Its area, from a rate of 0 to a limit, is summed pixel by pixel: for the
 pixel AUROC over all abnormal ones up to 1, for AUPRO (Bergmann et al., IJCV 2021, section 4) first over each
 connected region, then over the regions, up to 0.3. No thresholds have to be chosen.
+
+Both are given at the size of the maps and, for images, at their own size.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from d2ext.files import write_bytes
 from d2ext.structures import label_regions
 
 from .evaluator import Rows, Table, TableEvaluator
+from .original_size import LIMIT, Original, original_figures
+from .rates import area
 
 KINDS = ("trajectories", "mvtec_ad")
-LIMIT = 0.3  # of the false positive rate, for AUPRO
+WHOLE = "Overall"  # row of the table
 
 #: Draws what was found in an image: (mapper dict, output of the model) -> (H, W, 3) uint8 BGR.
 Draw = Callable[[Mapping[str, Any], Mapping[str, Any]], np.ndarray]
@@ -33,13 +37,18 @@ class AnomalyEvaluator(TableEvaluator):
     """Evaluates anomaly maps on a dataset whose metadata says ``evaluator_type`` "trajectories" or
     "mvtec_ad".
 
-    Results are in per cent, {"anomaly": {...}}, but for the threshold of the best F1: over all images, and
-    for each kind of anomaly its images and all normal ones. A figure that needs what is not there is left
-    out.
+    Results are in per cent, {"anomaly": {...}}, but for thresholds: over all images, and for each kind of
+    anomaly its images and all normal ones. "F1" is the best, and "threshold" the one it was chosen with on
+    these data; figures that begin with "fixed" are of the model's own threshold, those with "original" of the
+    images' own size. A figure that needs what is not there is left out.
     """
 
     def __init__(
-        self, dataset_name: str, output_dir: str | Path | None = None, draw: Draw | None = None
+        self,
+        dataset_name: str,
+        output_dir: str | Path | None = None,
+        draw: Draw | None = None,
+        original_size: bool = True,
     ) -> None:
         """
         Args:
@@ -47,35 +56,42 @@ class AnomalyEvaluator(TableEvaluator):
             output_dir: folder for ``predictions.json`` (the score of each image), ``metrics.json`` and
                 ``maps/<image_id>.npy`` (float16); None writes nothing.
             draw: what is written as ``heat_maps/<image_id>.png`` while images are processed; None: nothing.
+            original_size: give the pixel figures at the images' own size too.
 
         Raises:
             ValueError: the dataset is of another type.
         """
         super().__init__(dataset_name, KINDS, output_dir)
         self._draw = draw
+        self._original_size = original_size
 
     def process(self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> None:
         """Collect what was found.
 
         Args:
             inputs: mapper dicts with ``image_id``, ``label`` (1: abnormal), ``kind`` and ``mask`` (H, W)
-                bool; None where it is not known, then there are no pixel figures.
-            outputs: {"anomaly_map": (H, W), "score": float} for each input.
+                bool; None where it is not known, then there are no pixel figures. ``original_mask`` (height,
+                width) bool of an image is its mask at its own size.
+            outputs: {"anomaly_map": (H, W), "score": float} for each input, and perhaps the "threshold" from
+                which on a score is abnormal.
         """
         for record, output in zip(inputs, outputs, strict=True):
             values = output["anomaly_map"].float().cpu().numpy()
             known = record["mask"] is not None
             mask = record["mask"].cpu().numpy() if known else np.zeros(values.shape, bool)
             regions, count = label_regions(mask)
+            original = record.get("original_mask") if self._original_size else None
             self._rows.append(
                 {
                     "image_id": record["image_id"],
                     "kind": record["kind"],
                     "label": int(record["label"]),
                     "score": float(output["score"]),
+                    "threshold": output.get("threshold"),
                     "known": known,
                     "normal": values[regions == 0],
                     "regions": [values[regions == i] for i in range(1, count + 1)],
+                    "original": None if original is None else Original.pack(values, original.cpu().numpy()),
                 }
             )
             if self._output_dir is not None:
@@ -86,14 +102,16 @@ class AnomalyEvaluator(TableEvaluator):
 
     def tables(self, rows: Rows) -> dict[str, Table]:
         images = list(rows.values())
-        table = {"Overall": figures(images)}
+        original = original_figures(images, WHOLE)
+        table = {WHOLE: figures(images, original.get(WHOLE, {}))}
         for kind in sorted({row["kind"] for row in images if row["label"]}):
-            table[kind] = figures([row for row in images if not row["label"] or row["kind"] == kind])
+            chosen = [row for row in images if not row["label"] or row["kind"] == kind]
+            table[kind] = figures(chosen, original.get(kind, {}))
         return {"anomaly": table}
 
     def predictions(self, rows: Rows) -> list[dict[str, Any]]:
-        keys = ("image_id", "kind", "label", "score")
-        return [{key: row[key] for key in keys} for _, row in sorted(rows.items())]
+        keys = ("image_id", "kind", "label", "score", "threshold")
+        return [{k: row[k] for k in keys if row[k] is not None} for _, row in sorted(rows.items())]
 
 
 def write_map(folder: Path, image_id: str, values: np.ndarray) -> None:
@@ -124,8 +142,9 @@ def read_map(folder: Path, image_id: str) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def figures(images: Collection[Mapping[str, Any]]) -> dict[str, float]:
-    """All figures over some images, given as the rows that :class:`AnomalyEvaluator` collects."""
+def figures(images: Collection[Mapping[str, Any]], original: Mapping[str, float]) -> dict[str, float]:
+    """All figures over some images, given as the rows that :class:`AnomalyEvaluator` collects, and those at
+    the original size."""
     found = {}
     scores = np.array([row["score"] for row in images])
     labels = np.array([row["label"] for row in images], bool)
@@ -137,30 +156,26 @@ def figures(images: Collection[Mapping[str, Any]]) -> dict[str, float]:
         normal.sort()
         found["pixel AUROC"] = 100 * area(normal, [np.concatenate(regions)])
         found["AUPRO"] = 100 * area(normal, regions, LIMIT)
+    found |= original
     if labels.any() and not labels.all():
         best, found["threshold"] = best_f1(scores, labels)
         found["F1"] = 100 * best
+        thresholds = [row["threshold"] for row in images]
+        if None not in thresholds:
+            found["fixed threshold"] = thresholds[0]
+            found |= judged(scores >= np.array(thresholds), labels)
     return found
 
 
-def area(normal: np.ndarray, regions: Sequence[np.ndarray], limit: float = 1.0) -> float:
-    """Area under the share of values found, averaged over regions, against the false positive rate from 0 to
-    ``limit``, divided by the limit.
-
-    Args:
-        normal: (N,) values that should not be found, sorted, N > 0.
-        regions: (M_i,) values that should be found, M_i > 0, region by region.
-    """
-    values = np.concatenate(regions)
-    greater = 1 - np.searchsorted(normal, values, "right") / len(normal)
-    at_least = 1 - np.searchsorted(normal, values, "left") / len(normal)
-    # Over the rates from `greater` to `at_least` a value is found by and by, from then on it counts in full.
-    rising = (np.minimum(at_least, limit) - greater).clip(0)
-    part = rising**2 / (2 * np.maximum(at_least - greater, np.finfo(float).tiny))
-    areas = part + (limit - at_least).clip(0)
-    starts = np.cumsum([0, *map(len, regions[:-1])])
-    means = np.add.reduceat(areas, starts) / [len(region) for region in regions]
-    return float(means.mean() / limit)
+def judged(found: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Precision, recall and F1 in per cent of images (N,) that were found abnormal, and that are; no
+    precision where none was found."""
+    hits, total = int((found & labels).sum()), int(found.sum())
+    precision = {"fixed precision": 100 * hits / total} if total else {}
+    return precision | {
+        "fixed recall": 100 * hits / int(labels.sum()),
+        "fixed F1": 200 * hits / (total + int(labels.sum())),
+    }
 
 
 def best_f1(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from tabulate import tabulate
 #: Columns that hold numbers of things.
 COUNT_COLUMNS = ("sentences", "targets", "pairs", "TP", "FP", "FN")
 #: Columns that are not per cent.
-OTHER_UNITS = (*COUNT_COLUMNS, "threshold")
+OTHER_UNITS = (*COUNT_COLUMNS, "threshold", "fixed threshold")
 
 
 def format_table(title: str, table: Mapping[str, Mapping[str, float]], style: str = "simple") -> str:

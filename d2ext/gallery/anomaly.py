@@ -18,8 +18,8 @@ from .gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 
 @draws("trajectories", "mvtec_ad")
 class AnomalyGallery(Gallery):
-    """Draws an image or graph, its heat map with the regions from ``TEST.THRESHOLD`` on, and in both the
-    outline of what is labelled abnormal."""
+    """Draws an image or graph, its heat map with the regions from the threshold of the evaluated model on,
+    and in both the outline of what is labelled abnormal, where that is known."""
 
     heading = "Normal images with the highest and abnormal ones with the lowest scores"
     note = (
@@ -27,17 +27,15 @@ class AnomalyGallery(Gallery):
     )
 
     def read(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Records with the ``score``, and with the ``label`` and ``kind`` that were evaluated: the anomaly of
-        a recording may lie in another of its graphs."""
+        """Records with ``score`` and ``threshold``, and with the ``label`` and ``kind`` that were evaluated:
+        the anomaly of a recording may lie in another of its graphs."""
         path = self.folder / PREDICTIONS
         try:
             self._mapper = AnomalyMapper(self.cfg, False)
             records = evaluated_records(self.cfg, records)
-            self._threshold = check_number(self.cfg.TEST.THRESHOLD, "TEST.THRESHOLD")
+            default = self.cfg.TEST.THRESHOLD  # of predictions without one
         except (AttributeError, KeyError, TypeError) as e:
             raise ValueError(f"config.yaml of {path}: expected the keys of anomaly detection ({e})") from e
-        if self._threshold <= 0:
-            raise ValueError(f"config.yaml of {path}: TEST.THRESHOLD: expected a number above 0")
         rows = read_predictions(path)
         answered = []
         for record in records:
@@ -45,9 +43,13 @@ class AnomalyGallery(Gallery):
             if row is not None:
                 where = f"{path}: image {record['image_id']!r}"
                 score = check_number(row.get("score"), f"{where}: field 'score'")
+                threshold = check_number(row.get("threshold", default), f"{where}: field 'threshold'")
+                if threshold <= 0:
+                    raise ValueError(f"{where}: field 'threshold': expected a number above 0")
                 if row.get("label") not in (0, 1) or not isinstance(row.get("kind"), str):
                     raise ValueError(f"{where}: expected 0 or 1 as 'label' and a text as 'kind'")
-                answered.append(record | {"score": score, "label": row["label"], "kind": row["kind"]})
+                found = {"score": score, "threshold": threshold, "label": row["label"], "kind": row["kind"]}
+                answered.append(record | found)
         return answered
 
     def draw(self, answer: Mapping[str, Any]) -> Picture:
@@ -59,14 +61,15 @@ class AnomalyGallery(Gallery):
             raise ValueError(
                 f"{self.folder}/maps/{name}.npy: expected {image.shape[:2]}, got {heat_map.shape}"
             )
-        mask = self._mapper.labels(subject, answer)["mask"].numpy()
-        regions = find_regions(heat_map, self._threshold)
+        known = self._mapper.labels(subject, answer)["mask"]
+        mask, threshold = None if known is None else known.numpy(), answer["threshold"]
+        regions = find_regions(heat_map, threshold)
         what = f"abnormal ({answer['kind']})" if answer["label"] else "normal"
-        found = answer["score"] >= self._threshold
+        found = answer["score"] >= threshold
         verdict = "right" if found == bool(answer["label"]) else "false alarm" if found else "missed"
         title = f"{name}: {what}, score {answer['score']:.2f}"
-        pixels = draw_anomalies(subject, heat_map, self._threshold, regions, title=title, mask=mask)
-        return Picture(name, title, f"{verdict} at threshold {self._threshold:g}", fit_width(pixels))
+        pixels = draw_anomalies(subject, heat_map, threshold, regions, title=title, mask=mask)
+        return Picture(name, title, f"{verdict} at threshold {threshold:.2f}", fit_width(pixels))
 
     def worst(self, count: int) -> Iterator[Picture]:
         normal = sorted((a for a in self.answers if not a["label"]), key=lambda a: -a["score"])

@@ -23,6 +23,7 @@ DIMMED = 0.6  # brightness of the image below the heat map
 OPACITY = 0.75  # of the heat map where it is at least the threshold
 GAP = 14  # pixels between panels
 TEXT_SIZE = 13  # pixels
+LEAST = 8 * TEXT_SIZE  # sides of a panel in pixels; beside a lower one there is no room for the colour bar
 
 
 def heat_colours(values: np.ndarray, top: float) -> np.ndarray:
@@ -97,10 +98,11 @@ def _top(heat_map: np.ndarray, threshold: float) -> float:
 
 
 def _enlarge(panel: np.ndarray, width: int, scale: int) -> np.ndarray:
-    """At ``scale``, filled up to ``width`` columns."""
-    out = np.full((panel.shape[0] * scale, width * scale, 3), BACKGROUND, np.uint8)
+    """At ``scale``, filled up to ``width`` columns and to ``LEAST`` pixels."""
+    size = (max(panel.shape[0] * scale, LEAST), max(width * scale, LEAST), 3)
+    out = np.full(size, BACKGROUND, np.uint8)
     large = cv2.resize(panel, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
-    out[:, : large.shape[1]] = large
+    out[: large.shape[0], : large.shape[1]] = large
     return out
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
@@ -79,6 +81,27 @@ def test_own_categories_have_the_splits_that_are_there(tmp_path):
     try:
         assert all(MetadataCatalog.get(name).evaluator_type == "mvtec_ad" for name in names)
         assert set(names) <= set(DatasetCatalog.list())
+    finally:
+        for name in names:
+            DatasetCatalog.remove(name)
+            MetadataCatalog.remove(name)
+
+
+def test_categories_of_any_folder_are_read_as_what_they_are(tmp_path):
+    """VisA as its authors convert it has MVTec AD's layout; a folder without train/good is no category."""
+    for folder in ("mvtec_loco/juice", "visa/converted"):
+        for part in ("train", "test"):
+            path = tmp_path / folder / part / "good/0.png"
+            path.parent.mkdir(parents=True)
+            cv2.imwrite(str(path), np.zeros((4, 5, 3), np.uint8))
+    (tmp_path / "photos/holiday/train").mkdir(parents=True)
+    register_all(tmp_path)
+    names = [f"{x}_{split}" for x in ("mvtec_loco/juice", "visa/converted") for split in ("train", "test")]
+    try:
+        for name in names:
+            (record,) = DatasetCatalog.get(name)
+            assert record["image_id"] == "good/0" and MetadataCatalog.get(name).evaluator_type == "mvtec_ad"
+        assert not [name for name in DatasetCatalog.list() if name.startswith("photos")]
     finally:
         for name in names:
             DatasetCatalog.remove(name)

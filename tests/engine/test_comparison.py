@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from d2ext.engine import Column, markdown_table, metrics_file, run_once
+from d2ext.engine import Column, markdown_table, metrics_file, run_once, run_script
 
 SCRIPT = """
 import json, pathlib, sys
@@ -33,6 +33,25 @@ def test_a_run_that_fails_ends_the_program_with_its_status(tmp_path: Path) -> No
     with pytest.raises(SystemExit) as error:
         run_once([tmp_path / "bad.py"], tmp_path / "run", metrics_file("road"), tmp_path)
     assert error.value.code == 3
+
+
+@pytest.mark.parametrize(
+    "code, expected",
+    [
+        ("print('fine')", ""),
+        ("import sys; print('error: a: no such\\nfile', file=sys.stderr)", ""),
+        ("import sys; sys.exit('error: x.png: damaged')", "x.png: damaged"),
+        ("raise ValueError('a\\nb')", "b"),
+        ("raise SystemExit(3)", "s.py ended with status 3"),
+        ("import os; os.kill(os.getpid(), 9)", "s.py ended with status -9"),
+        ("import sys; sys.exit('error: ' + 'x' * 5000)", None),
+    ],
+)
+def test_a_script_that_fails_says_why_in_one_line(tmp_path: Path, code: str, expected: str, capsys) -> None:
+    (tmp_path / "s.py").write_text(code)
+    found = run_script([tmp_path / "s.py"])
+    assert found == expected if expected is not None else 0 < len(found) < 300 and "\n" not in found
+    assert found.partition("x.png")[0] in capsys.readouterr().err or "ended" in found or expected is None
 
 
 def test_a_table_has_means_and_deviations_of_the_seeds(tmp_path: Path) -> None:

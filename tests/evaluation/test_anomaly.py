@@ -15,7 +15,8 @@ from scipy import ndimage
 
 from d2ext.data.image_io import read_image
 from d2ext.evaluation import AnomalyEvaluator
-from d2ext.evaluation.anomaly import area, best_f1
+from d2ext.evaluation.anomaly import best_f1
+from d2ext.evaluation.rates import area
 
 
 @pytest.fixture
@@ -161,6 +162,27 @@ def test_heat_maps_are_written_by_image(dataset, tmp_path):
     evaluator.process(inputs, outputs)
     assert (read_image(tmp_path / "heat_maps/hole/001.png") == np.ones((4, 5, 3))).all()
     assert (read_image(tmp_path / "heat_maps/0.png") == 0).all()
+
+
+def test_the_fixed_threshold_is_judged_beside_the_best(dataset, tmp_path):
+    """Normal 1, 2, 4 and abnormal 3, 5, 6 against 3.5: two hits, one false alarm, one missed."""
+    inputs, outputs = _images()
+    for score, output in zip((1, 3, 2, 5, 4, 6), outputs, strict=True):
+        output |= {"score": float(score), "threshold": 3.5}
+    evaluator = AnomalyEvaluator(dataset, tmp_path)
+    evaluator.process(inputs, outputs)
+    found = evaluator.evaluate()["anomaly"]
+    expected = {"threshold": 3.5, "precision": 200 / 3, "recall": 200 / 3, "F1": 200 / 3}
+    assert {name: found[f"fixed {name}"] for name in expected} == pytest.approx(expected)
+    assert found["threshold"] == 3.0 and found["F1"] == pytest.approx(600 / 7)
+    rows = json.loads((tmp_path / "predictions.json").read_text())
+    assert {row["threshold"] for row in rows} == {3.5}
+    for output in outputs:
+        output["threshold"] = 9.0
+    evaluator.reset()
+    evaluator.process(inputs, outputs)
+    found = evaluator.evaluate()["anomaly"]
+    assert found["fixed recall"] == found["fixed F1"] == 0 and "fixed precision" not in found
 
 
 @pytest.mark.slow

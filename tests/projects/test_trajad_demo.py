@@ -30,6 +30,9 @@ class FindsPurple(nn.Module):
         super().__init__()
         self.height = nn.Parameter(torch.ones(()))
 
+    def threshold(self) -> float:
+        return 0.2
+
     def forward(self, batched_inputs: list[dict]) -> list[dict]:
         maps = []
         for x in batched_inputs:
@@ -121,6 +124,96 @@ def test_bad_input_is_one_line_and_nothing_is_written(demo, tmp_path, capsys, ar
     error = capsys.readouterr().err.strip()
     assert error.startswith("error: ") and message in error and "\n" not in error
     assert not list(tmp_path.rglob("out.*"))
+
+
+def _purple(path: str, size: tuple[int, int], box: tuple[int, int, int, int] | None) -> None:
+    """A gray image (height, width) with a purple box x0, y0, x1, y1."""
+    image = np.full((*size, 3), 100, np.uint8)
+    if box:
+        image[box[1] : box[3], box[0] : box[2]] = (255, 0, 255)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(path, image)
+
+
+def _lines(path: str) -> list[dict]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def test_a_folder_of_images_has_a_line_and_a_picture_each_and_bad_ones_stop_nothing(demo, capsys):
+    _purple("in/b/spot.png", (512, 768), (300, 100, 420, 180))
+    _purple("in/a.TIF", (90, 100), None)
+    _purple("in/a.png", (90, 100), None)
+    _purple("in/thin.png", (8, 600), (0, 0, 600, 8))
+    whole = Path("in/a.png").read_bytes()
+    Path("in/broken.jpg").write_bytes(b"no picture")
+    Path("in/cut.png").write_bytes(whole[: len(whole) // 2])
+    Path("in/notes.txt").write_text("no recording")
+    assert demo("--input", "in", "--output", "in/found") == 0
+    rows = {row["input"]: row for row in _lines("in/found/results.jsonl")}
+    assert list(rows) == ["a.TIF", "a.png", "b/spot.png", "broken.jpg", "cut.png", "thin.png"]
+    for name in ("broken.jpg", "cut.png"):
+        assert rows[name].keys() == {"input", "error"} and name in rows[name]["error"]
+        assert "\n" not in rows[name]["error"] and len(rows[name]["error"]) < 300
+    assert [rows[n]["verdict"] for n in ("a.TIF", "a.png", "b/spot.png", "thin.png")] == [
+        *("normal", "normal", "abnormal", "abnormal")
+    ]
+    spot = rows["b/spot.png"]
+    assert spot["score"] == 1 and spot["threshold"] == 0.2
+    (region,) = spot["regions"]
+    assert np.abs(np.array(region["box"]) - (300, 100, 420, 180)).max() <= 3  # three pixels of it are one
+    assert rows["a.png"]["regions"] == [] and rows["thin.png"]["regions"][0]["box"] == [0, 0, 600, 8]
+    pictures = sorted(p.relative_to("in/found").as_posix() for p in Path("in/found").rglob("*.png"))
+    assert pictures == ["a.TIF.png", "a.png.png", "b/spot.png.png", "thin.png.png"]
+    assert read_image("in/found/b/spot.png.png").shape[1] > 2 * 768
+    out, err = capsys.readouterr()
+    assert "6 files: 2 abnormal; 2 could not be used" in out and "6/6" in err
+    before = Path("in/found/results.jsonl").read_bytes()
+    assert demo("--input", "in", "--output", "in/found") == 0  # its own pictures are no input
+    assert Path("in/found/results.jsonl").read_bytes() == before
+
+
+def test_a_line_of_a_folder_is_what_the_file_alone_gives(demo):
+    _purple("in/spot.png", (64, 64), (10, 20, 30, 40))
+    assert demo("--input", "in/spot.png", "--output", "out.png", "--json", "one.json") == 0
+    assert demo("--input", "in", "--output", "all", "--json", "all.jsonl") == 0
+    (row,) = _lines("all.jsonl")
+    assert row == json.loads(Path("one.json").read_text()) | {"input": "spot.png"}
+    assert (read_image("out.png") == read_image("all/spot.png.png")).all()
+    assert not Path("all/results.jsonl").exists()
+
+
+def test_a_folder_of_recordings_names_vehicles(demo, recording):
+    Path("in").mkdir()
+    Path("in/one.csv").write_bytes(tracks_to_csv(recording.tracks))
+    Path("in/two.csv").write_text("track_id,time,lane,position\na,1,1,10\na,2,1,x\n")
+    Path("in/one.json").write_text("{}")
+    assert demo("--input", "in", "--output", "out") == 0
+    one, two = _lines("out/results.jsonl")
+    (label,) = recording.intervals
+    assert one["tracks"][0]["id"] == label.track_id and one["verdict"] == "abnormal"
+    assert two["error"].startswith("in/two.csv:3: ")
+    assert Path("out/one.csv.png").is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments, status, message",
+    [
+        (("--input", "nowhere", "--output", "out"), 2, "--input: nowhere: no such file or folder"),
+        (("--input", "empty", "--output", "out"), 1, "empty: expected images or recordings"),
+        (("--input", "bad", "--output", "out"), 1, "none of 2 files in bad could be used: bad/a.png: "),
+        (("--input", "bad", "--output", "bad"), 1, "bad: expected another folder for what is found"),
+        (("--input", "bad", "--output", "file/out"), 2, "--output: file/out: file is a file"),
+        (("--input", "bad", "--output", "out", "--runtime", "onnx"), 2, "--runtime onnx: expected --onnx"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_one_line(demo, capsys, arguments, status, message):
+    Path("empty/below").mkdir(parents=True)
+    Path("bad").mkdir()
+    for name in ("bad/a.png", "bad/b.png", "file"):
+        Path(name).write_text("no picture")
+    assert demo(*arguments) == status
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ") and message in error
 
 
 def test_overlapping_maps_meet_in_the_middle_of_the_overlap():

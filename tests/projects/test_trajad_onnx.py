@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from project_scripts import call_script, load_script
 
 from d2ext.engine import load_config, save_safetensors
 from d2ext.projects.trajad import (
@@ -21,6 +23,7 @@ from d2ext.projects.trajad import (
 pytest.importorskip("onnxruntime")
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs/TrajAD/trajad_synthtraffic.yaml"
+HIGH = ("--opts", "TEST.THRESHOLD", "1e6")
 WEIGHTS = ROOT / "projects/TrajAD/weights/trajad_synthtraffic.safetensors"
 
 
@@ -59,6 +62,48 @@ def test_the_shipped_model_answers_the_same(shipped):
 def test_other_sizes_are_one_clear_line(shipped):
     with pytest.raises(ValueError, match="expected 256x256 pixels, as exported, got 300x256"):
         shipped[1](np.zeros((256, 300, 3), np.uint8))
+
+
+def test_the_demo_runs_the_export_on_a_folder_with_the_same_answers(shipped, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(3)
+    Path("in").mkdir()
+    for number, size in enumerate(((256, 256), (300, 280))):
+        cv2.imwrite(f"in/{number}.png", rng.integers(0, 256, (*size, 3), np.uint8))
+    demo = load_script("demo", "TrajAD")
+    plain = ("MODEL.DEVICE", "cpu", "TEST.DTYPE", "float32")
+    torch_words = ("--config-file", CONFIG, "--opts", "MODEL.WEIGHTS", WEIGHTS, *plain)
+    onnx_words = ("--runtime", "onnx", "--onnx", folder)
+    assert call_script(demo, "--input", "in", "--output", "torch", *torch_words) == 0
+    assert call_script(demo, "--input", "in", "--output", "onnx", *onnx_words) == 0
+    assert call_script(demo, "--input", "in", "--output", "high", *onnx_words, *HIGH) == 0
+    found = {
+        name: [json.loads(line) for line in Path(name, "results.jsonl").read_text().splitlines()]
+        for name in ("torch", "onnx", "high")
+    }
+    for expected, got, high in zip(found["torch"], found["onnx"], found["high"], strict=True):
+        assert got["score"] == pytest.approx(expected["score"], rel=1e-4)
+        assert got["threshold"] == expected["threshold"] == 0.2 and high["threshold"] == 1e6
+        assert got["verdict"] == expected["verdict"] == "abnormal" and high["verdict"] == "normal"
+        assert [r["box"] for r in got["regions"]] == [r["box"] for r in expected["regions"]]
+
+
+def test_the_threshold_of_the_checkpoint_goes_with_the_export(folder, shipped, tmp_path):
+    """As a number of meta.json; folders of before there was one have the default, odd ones are refused."""
+    for name in ("meta.json", "config.yaml", "maps.onnx"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    meta = json.loads((folder / "meta.json").read_text())
+    assert meta.pop("threshold") == 0.2 == shipped[0].threshold
+    for value, expected in ((0.37, 0.37), (None, 0.2)):
+        content = meta | ({"threshold": value} if value else {})
+        (tmp_path / "meta.json").write_text(json.dumps(content))
+        model = OnnxTrajAD(tmp_path)
+        assert TrajADPredictor(model.cfg, model).threshold == expected
+        assert OnnxTrajAD(tmp_path, ["TEST.THRESHOLD", "0.9"]).threshold() == 0.9
+    for value in (-1, "high", True):
+        (tmp_path / "meta.json").write_text(json.dumps(meta | {"threshold": value}))
+        with pytest.raises(ValueError, match="meta.json: field 'threshold': expected a number greater"):
+            OnnxTrajAD(tmp_path)
 
 
 @pytest.mark.slow

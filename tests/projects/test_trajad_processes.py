@@ -33,9 +33,10 @@ def measure(processes: int, datasets: Path, output: Path) -> dict[str, torch.Ten
 def test_two_processes_measure_the_same_statistics_quantiles_and_figures_as_one(tmp_path):
     generate(tmp_path / "synthtraffic", 5, 5, 3, 3, progress=False)
     one, two = (measure(n, tmp_path, tmp_path / str(n)) for n in (1, 2))
-    for name in ("teacher_mean", "teacher_std", "local_quantiles", "global_quantiles"):
+    measured = ("teacher_mean", "teacher_std", "local_quantiles", "global_quantiles", "measured_threshold")
+    for name in measured:
         assert torch.allclose(one[name], two[name], rtol=1e-4, atol=1e-5)
-    assert one["local_quantiles"][1] != pytest.approx(0.1)
+    assert one["local_quantiles"][1] != pytest.approx(0.1) and one["measured_threshold"] > 0.01
     paths = (tmp_path / f"{n}/inference/synthtraffic_trajectories_test/metrics.json" for n in (1, 2))
     figures = [json.loads(path.read_text())["anomaly"] for path in paths]
     assert {"image AUROC", "pixel AUROC", "AUPRO"} <= figures[0].keys()

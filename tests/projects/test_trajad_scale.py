@@ -80,6 +80,14 @@ def test_weights_of_before_there_was_a_scale_load_and_score_as_they_did(tmp_path
     TrajADPredictor(_config(*options, "INPUT.GRAPH.END", "600.0")).recording(_recording())
 
 
+def test_the_shipped_weights_have_no_threshold_and_take_the_default_or_the_config_s():
+    assert "measured_threshold" not in read_checkpoint(WEIGHTS)["model"]
+    assert TrajADPredictor(_config()).threshold == 0.2
+    predictor = TrajADPredictor(_config("TEST.THRESHOLD", "0.5"))
+    image = np.zeros((256, 256, 3), np.uint8)
+    assert predictor.threshold == 0.5 == predictor(image)["threshold"]
+
+
 def test_training_on_recordings_stores_the_scale_in_checkpoint_and_export(tmp_path):
     generate(tmp_path / "traffic", 4, 4, 1, 1, progress=False)
     names = {split: f"scale_{split}" for split in ("train", "val", "test")}

@@ -25,7 +25,7 @@ def predictor(tracks: Tracks, padding: bool, pdn: str = "small", branch: str = "
     cfg.INPUT.GRAPH.WIDTH = WIDTH
     c = cfg.MODEL.EFFICIENT_AD
     c.WIDTH, c.PADDING, c.PDN, c.BRANCH.NAME = 1 / 24, padding, pdn, branch
-    c.BRANCH.DIM, c.BRANCH.DEPTH, c.BRANCH.HEADS = 8, 1, 2
+    c.BRANCH.DIM, c.BRANCH.DEPTH, c.BRANCH.ATTENTION_HEADS = 8, 1, 2
     torch.manual_seed(0)
     model = build_model(cfg).eval()
     found = TrajADPredictor(cfg, model)

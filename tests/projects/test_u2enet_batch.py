@@ -18,12 +18,12 @@ import yaml
 
 from d2ext.data.formats.kitti import read_ground
 from d2ext.engine import load_config, save_safetensors
+from d2ext.engine.batch import read_ahead
 from d2ext.projects.u2enet import U2ENetPredictor, U2ENetTrainer, add_u2enet_config
 from d2ext.projects.u2enet.batch import (
     ShardPredictor,
     check_manifest,
     cut_list,
-    read_ahead,
     read_shard,
     write_folder_list,
 )

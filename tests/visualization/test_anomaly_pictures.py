@@ -32,6 +32,16 @@ def test_what_is_not_above_0_leaves_the_image_gray_and_the_rest_goes_from_red_to
     assert (np.diff(brightness) > 0).all() and brightness[0] == 0
 
 
+@pytest.mark.parametrize("size", [(1, 900), (900, 1), (1, 1), (20, 1000)])
+def test_images_of_any_shape_can_be_drawn(size):
+    heat = np.zeros(size, np.float32)
+    heat[0, 0] = 1
+    mask = heat > 0.5
+    image = np.full((*size, 3), 90, np.uint8)
+    picture = draw_anomalies(image, heat, 0.2, find_regions(heat, 0.2), ["1.00"], "title", mask)
+    assert (picture == 90).all(2).any() and picture.shape[1] > 2 * size[1]
+
+
 @pytest.mark.parametrize("width", [256, 300, 700])
 def test_a_graph_longer_than_a_strip_goes_on_below(width):
     g = graph(width)

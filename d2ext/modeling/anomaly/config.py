@@ -29,6 +29,9 @@ def add_anomaly_config(cfg: CfgNode) -> None:
     cfg.MODEL.EFFICIENT_AD.HARD_QUANTILE = 0.999
     # Quantiles of a map over normal images that are mapped to 0 and 0.1 (published: a and b).
     cfg.MODEL.EFFICIENT_AD.QUANTILES = [0.9, 0.995]
+    # Share of normal images that may be called abnormal: the threshold is measured with the quantiles, on the
+    # same images, as the least number above all scores but this share of them. 0: above the greatest.
+    cfg.MODEL.EFFICIENT_AD.FALSE_ALARMS = 0.05
 
     cfg.MODEL.EFFICIENT_AD.BRANCH = CfgNode()
     # Second branch: "autoencoder" (as published), or attention: "softmax", "linear", "gated_linear"; or what
@@ -51,6 +54,7 @@ declare(
         "MODEL.EFFICIENT_AD.WIDTH": number(above=0),
         "MODEL.EFFICIENT_AD.HARD_QUANTILE": number(0, 1),
         "MODEL.EFFICIENT_AD.QUANTILES": rising(number(0, 1)),
+        "MODEL.EFFICIENT_AD.FALSE_ALARMS": number(0, 1),
         "MODEL.EFFICIENT_AD.BRANCH.NAME": registered(BRANCH_REGISTRY),
         "MODEL.EFFICIENT_AD.BRANCH.DROPOUT": number(0, 1),
         **{f"MODEL.EFFICIENT_AD.BRANCH.{name}": whole(1) for name in ("DIM", "ATTENTION_HEADS", "CODE")},

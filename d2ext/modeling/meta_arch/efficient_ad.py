@@ -29,6 +29,11 @@ GRAPH_SCALE = (
     "lanes", "pixels of a lane", "SEPARATOR", "WIDTH", "SECONDS_PER_PIXEL", "METRES_PER_PIXEL",
     "VEHICLE_LENGTH",
 )  # fmt: skip
+#: Threshold of weights that have none of their own. Of SynthTraffic's normal graphs one in twenty has a
+#: greater score.
+THRESHOLD = 0.2
+#: What is measured is at least this, so that pictures have a scale; trained networks are far above it.
+LEAST_THRESHOLD = 1e-3
 
 
 @META_ARCH_REGISTRY.register()
@@ -40,8 +45,8 @@ class EfficientAD(nn.Module):
     ``loss_penalty`` (the student's output on them). Means over the batch of this process.
 
     Inference returns for each image ``anomaly_map``, the mean of ``local_map`` (teacher and student) and
-    ``global_map`` (second branch and student), all (H, W) float32 at the image's size, and ``score``, the
-    greatest value of the anomaly map.
+    ``global_map`` (second branch and student), all (H, W) float32 at the image's size, ``score``, the
+    greatest value of the anomaly map, and ``threshold``, from which on a score is abnormal.
 
     Args:
         teacher: describes patches; it is not trained.
@@ -50,6 +55,8 @@ class EfficientAD(nn.Module):
         pixel_mean, pixel_std: of each channel of the images, 0 to 255.
         hard_quantile: features whose squared difference is below this quantile are not trained on.
         quantiles: of each map over normal images; they are mapped to 0 and 0.1.
+        false_alarms: share of normal images whose scores may reach the threshold.
+        threshold: in place of the one that is measured; None: that one.
     """
 
     pixel_mean: Tensor
@@ -59,9 +66,10 @@ class EfficientAD(nn.Module):
     local_quantiles: Tensor
     global_quantiles: Tensor
     graph_scale: Tensor
+    measured_threshold: Tensor
 
-    #: Weights of before there was a scale lack it.
-    optional_state = ("graph_scale",)
+    #: Weights of before there were these lack them.
+    optional_state = ("graph_scale", "measured_threshold")
 
     @configurable
     def __init__(
@@ -74,6 +82,8 @@ class EfficientAD(nn.Module):
         pixel_std: list[float],
         hard_quantile: float,
         quantiles: tuple[float, float],
+        false_alarms: float = 0.05,
+        threshold: float | None = None,
     ) -> None:
         super().__init__()
         self.teacher = teacher.requires_grad_(False)
@@ -81,6 +91,8 @@ class EfficientAD(nn.Module):
         self.branch = branch
         self.hard_quantile = hard_quantile
         self.quantiles = quantiles
+        self.false_alarms = false_alarms
+        self.given_threshold = threshold
         for name, value in {
             "pixel_mean": torch.tensor(pixel_mean).view(-1, 1, 1),
             "pixel_std": torch.tensor(pixel_std).view(-1, 1, 1),
@@ -91,6 +103,8 @@ class EfficientAD(nn.Module):
             "global_quantiles": torch.tensor(NORMALIZED),
             # Of the graphs that the model was trained on; zeros where it is not known, or there were none.
             "graph_scale": torch.zeros(len(GRAPH_SCALE)),
+            # Of held-out normal images; 0 until it is measured.
+            "measured_threshold": torch.zeros(()),
         }.items():
             self.register_buffer(name, value)
         self._checked_scale: tuple[float, ...] = ()
@@ -108,6 +122,8 @@ class EfficientAD(nn.Module):
             "pixel_std": cfg.MODEL.PIXEL_STD,
             "hard_quantile": c.HARD_QUANTILE,
             "quantiles": tuple(c.QUANTILES),
+            "false_alarms": c.FALSE_ALARMS,
+            "threshold": cfg.TEST.THRESHOLD,
         }
 
     @property
@@ -125,9 +141,7 @@ class EfficientAD(nn.Module):
                 self.check_graph_scale(x["graph_scale"])
         if self.training:
             return self.losses(batched_inputs)
-        found = [self.maps(self.images([x])) for x in batched_inputs]
-        scores = torch.stack([maps["score"] for maps in found]).tolist()  # all work is under way by now
-        return [maps | {"score": score} for maps, score in zip(found, scores, strict=True)]
+        return self.with_numbers([self.maps(self.images([x])) for x in batched_inputs])
 
     def check_graph_scale(self, scale: tuple[float, ...]) -> None:
         """Check that graphs look as those that the weights were trained on, where that is known.
@@ -169,24 +183,42 @@ class EfficientAD(nn.Module):
 
     def inference(self, images: Tensor, patches: Tensor | None = None) -> dict[str, Any]:
         """What is found in one image (1, 3, H, W), whose ``patches`` may be described already."""
-        maps = self.maps(images, patches)
-        return maps | {"score": float(maps["score"])}
+        return self.with_numbers([self.maps(images, patches)])[0]
+
+    def with_numbers(self, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What :meth:`maps` gave for each image with its score as a number, and the threshold."""
+        # All work is under way by now: the host waits once.
+        numbers = torch.stack([self.measured_threshold, *(maps["score"] for maps in found)]).tolist()
+        threshold = self.threshold(numbers[0])
+        return [
+            maps | {"score": score, "threshold": threshold}
+            for maps, score in zip(found, numbers[1:], strict=True)
+        ]
+
+    def threshold(self, measured: float | None = None) -> float:
+        """The score from which on an image is abnormal: the one that was given, else the measured one, else,
+        of weights that lack it, ``THRESHOLD``."""
+        if self.given_threshold is not None:
+            return float(self.given_threshold)
+        return (self.measured_threshold.item() if measured is None else measured) or THRESHOLD
 
     def maps(self, images: Tensor, patches: Tensor | None = None) -> dict[str, Tensor]:
         """The same, the score as a tensor ()."""
-        local, whole = (
-            NORMALIZED[1] * ((x - q[0]) / (q[1] - q[0]))
-            for x, q in zip(
-                self.raw_maps(images, patches), (self.local_quantiles, self.global_quantiles), strict=True
-            )
-        )
-        combined = (local + whole) / 2
+        local, whole, combined = self.normalise(*self.raw_maps(images, patches))
         return {
             "anomaly_map": combined,
             "score": combined.max(),
             "local_map": local,
             "global_map": whole,
         }
+
+    def normalise(self, local: Tensor, whole: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Both raw maps by their quantiles, and the mean of both."""
+        local, whole = (
+            NORMALIZED[1] * ((x - q[0]) / (q[1] - q[0]))
+            for x, q in ((local, self.local_quantiles), (whole, self.global_quantiles))
+        )
+        return local, whole, (local + whole) / 2
 
     def describe(self, images: Tensor) -> Tensor:
         """The teacher's description of normalised images, each channel of mean 0 and variance 1 over the
@@ -228,8 +260,8 @@ class EfficientAD(nn.Module):
 
     @torch.no_grad()
     def measure_maps(self, records: Iterable[list[dict]]) -> None:
-        """Take the quantiles of both maps from normal images that were not trained on, each process from its
-        own share. The model must be in evaluation mode.
+        """Take the quantiles of both maps, and then the threshold of the scores, from normal images that were
+        not trained on, each process from its own share. The model must be in evaluation mode.
 
         Raises:
             ValueError: the two quantiles are equal.
@@ -250,6 +282,9 @@ class EfficientAD(nn.Module):
                     "expected different ones: hold out more images, or train longer"
                 )
             buffer.copy_(torch.tensor([low, high]))
+        scores = [self.normalise(*torch.from_numpy(m).to(self.device))[2].max().item() for m in maps]
+        scores = [score for part in comm.all_gather(scores) for score in part]
+        self.measured_threshold.fill_(threshold_above(scores, self.false_alarms))
 
     def images(self, batched_inputs: list[dict], key: str = "image") -> Tensor:
         """(B, 3, H, W) normalised images of one size, out of mapper dicts."""
@@ -258,6 +293,25 @@ class EfficientAD(nn.Module):
         images = (images - self.pixel_mean) / self.pixel_std
         # Convolutions on the CPU and in half precision are faster so.
         return images.contiguous(memory_format=torch.channels_last)
+
+
+def threshold_above(scores: Sequence[float], false_alarms: float) -> float:
+    """The least float32 above as many scores of normal images as make another one rarely greater.
+
+    That is the one at place ``ceil((n + 1) (1 - false_alarms))`` of n by size: another image of the same kind
+    has a greater score with a probability of at most ``false_alarms`` (split conformal prediction, e.g. Bates
+    et al., "Testing for outliers with conformal p-values", Annals of Statistics 2023). Where n is too small
+    for that, with a twentieth below 19, the greatest; the probability is then 1 / (n + 1).
+
+    Args:
+        scores: n > 0.
+
+    Returns:
+        at least ``LEAST_THRESHOLD``.
+    """
+    place = math.ceil(round((len(scores) + 1) * (1 - false_alarms), 6))
+    score = np.float32(sorted(scores)[min(max(place, 1), len(scores)) - 1])
+    return max(float(np.nextafter(score, np.float32(np.inf))), LEAST_THRESHOLD)
 
 
 def enlarge(maps: Tensor, first: int, size: Sequence[int]) -> Tensor:

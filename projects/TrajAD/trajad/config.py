@@ -16,12 +16,15 @@ def add_trajad_config(cfg: CfgNode) -> None:
     add_engine_config(cfg)
     add_anomaly_config(cfg)
 
-    # What reaches this value in a heat map is a region that the demo, the stream and the pictures report.
-    # Chosen without any anomaly: of held-out normal data one pixel in 200 is above 0.1 in each of the two
-    # maps, and of SynthTraffic's normal graphs one in twenty has a score above 0.2.
-    cfg.TEST.THRESHOLD = 0.2
+    # A score from here on is abnormal, and what reaches it in a heat map is a region that demo, prediction
+    # and pictures report. None: the threshold that training has measured on held-out normal data, which is
+    # in the checkpoint (MODEL.EFFICIENT_AD.FALSE_ALARMS); of one without it, 0.2.
+    cfg.TEST.THRESHOLD = None
     # Write a picture of each evaluated image beside its heat map to heat_maps/ in the dataset's folder.
     cfg.TEST.HEAT_MAPS = False
+    # Give the pixel figures of images at their own size too, beside those at INPUT.SIZE. Takes about a third
+    # of a second more for each image of 1024 x 1024.
+    cfg.TEST.ORIGINAL_SIZE = True
 
 
-declare({"TEST.THRESHOLD": number()})
+declare({"TEST.THRESHOLD": number(above=0)})

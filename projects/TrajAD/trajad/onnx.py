@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from torch import Tensor
 
-from d2ext.checks import every, whole
+from d2ext.checks import every, number, whole
 from d2ext.data.anomaly_mapper import graph_spec
+from d2ext.engine import load_config
 from d2ext.engine.onnx_graphs import (
     CONFIG,
     META,
@@ -30,7 +31,7 @@ from d2ext.engine.onnx_graphs import (
     write_graph,
 )
 from d2ext.files import write_bytes
-from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
+from d2ext.modeling.meta_arch.efficient_ad import THRESHOLD, EfficientAD
 from d2ext.projects.trajad.config import add_trajad_config
 
 FORMAT = 1  # of the folder; raised when an older OnnxTrajAD could not read it
@@ -71,7 +72,8 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
     write_graph(folder / "maps.onnx", lambda: export_graph(graph, pixels, {"pixels": {}}), report)
     cfg.MODEL.WEIGHTS = cfg.MODEL.EFFICIENT_AD.TEACHER = cfg.INPUT.PENALTY_FOLDER = ""
     write_bytes(folder / CONFIG, cfg.dump().encode())
-    write_bytes(folder / META, json.dumps({"format": FORMAT, "size": list(size)}).encode())
+    meta = {"format": FORMAT, "size": list(size), "threshold": model.threshold()}
+    write_bytes(folder / META, json.dumps(meta).encode())
 
 
 class OnnxTrajAD:
@@ -79,23 +81,34 @@ class OnnxTrajAD:
 
     Args:
         folder: what :func:`export_onnx` wrote.
+        options: config keys and values that override those of the folder.
 
     Attributes:
-        cfg: config that the model was exported with.
+        cfg: config that the model was exported with, and the options.
 
     Raises:
         FileNotFoundError: no such folder, or an export that did not finish.
         ValueError: onnxruntime is not installed, or a file of the folder is damaged.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], options: Sequence[str] = ()) -> None:
         folder = Path(folder)
         meta, self.cfg = read_export(folder, ("maps",), FORMAT, add_trajad_config)
+        if options:
+            self.cfg = load_config(add_trajad_config, str(folder / CONFIG), options)
         size = meta.get("size")
         if not every(whole(1), 2).holds(size):
             raise ValueError(f"{folder / META}: field 'size': expected height and width")
         self.size = (size[0], size[1])
+        measured = meta.get("threshold", THRESHOLD)  # exports of before there was one lack it
+        if not isinstance(measured, int | float) or not number(above=0).holds(measured):
+            raise ValueError(f"{folder / META}: field 'threshold': expected a number greater than 0")
+        self._threshold = float(self.cfg.TEST.THRESHOLD or measured)
         self.graph = OnnxGraph(folder / "maps.onnx")
+
+    def threshold(self) -> float:
+        """The score from which on an image is abnormal."""
+        return self._threshold
 
     def __call__(self, batched_inputs: list[dict]) -> list[dict[str, Any]]:
         """As :class:`~d2ext.modeling.meta_arch.efficient_ad.EfficientAD` in evaluation.
@@ -110,4 +123,4 @@ class OnnxTrajAD:
             expected, got = (f"{w}x{h}" for h, w in (self.size, image.shape[1:]))
             raise ValueError(f"image: expected {expected} pixels, as exported, got {got}")
         maps = self.graph({"pixels": image[None].float()})
-        return maps | {"score": float(maps["score"])}
+        return maps | {"score": float(maps["score"]), "threshold": self.threshold()}

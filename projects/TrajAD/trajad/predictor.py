@@ -17,13 +17,19 @@ from d2ext.engine import ImagePredictor
 class TrajADPredictor(ImagePredictor):
     """Scores one image, graph or recording at a time."""
 
+    @property
+    def threshold(self) -> float:
+        """The score from which on an image or a recording is abnormal."""
+        return self.model.threshold()
+
     def __call__(self, image_bgr: np.ndarray) -> dict[str, Any]:
         """
         Args:
             image_bgr: (H, W, 3) uint8; a graph at the scale of the config, or an image at ``INPUT.SIZE``.
 
         Returns:
-            ``anomaly_map``, ``local_map`` and ``global_map`` (H, W) float32, and ``score``.
+            ``anomaly_map``, ``local_map`` and ``global_map`` (H, W) float32, ``score``, and ``threshold``,
+            from which on a score is abnormal.
 
         Raises:
             ValueError: an image of another shape.

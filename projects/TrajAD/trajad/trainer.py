@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 
 class MapNormalization(HookBase):
-    """Measures the quantiles of the maps on held-out normal images before the model is evaluated or saved."""
+    """Measures the quantiles of the maps and the threshold on held-out normal images before the model is
+    evaluated or saved."""
 
     def after_step(self) -> None:
         cfg, done = self.trainer.cfg, self.trainer.iter + 1
@@ -48,8 +49,8 @@ class TrajADTrainer(BaseTrainer):
     """:class:`~d2ext.engine.BaseTrainer` on normal images and graphs, for the META_ARCH ``EfficientAD``.
 
     Data flow: ``DATASETS.TRAIN`` without the held-out images trains the student and the branch and gives the
-    teacher's statistics; the held-out images, or ``DATASETS.NORMAL``, give the quantiles of the maps. A
-    record that is labelled abnormal is an error in both. ``DATASETS.TEST`` is only evaluated.
+    teacher's statistics; the held-out images, or ``DATASETS.NORMAL``, give the quantiles of the maps and the
+    threshold. A record that is labelled abnormal is an error in both. ``DATASETS.TEST`` is only evaluated.
     """
 
     model_class = EfficientAD
@@ -113,7 +114,8 @@ class TrajADTrainer(BaseTrainer):
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> AnomalyEvaluator:
         draw = partial(draw_heat_map, cfg) if cfg.TEST.HEAT_MAPS else None
-        return AnomalyEvaluator(dataset_name, os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name), draw)
+        folder = os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name)
+        return AnomalyEvaluator(dataset_name, folder, draw, cfg.TEST.ORIGINAL_SIZE)
 
 
 def draw_heat_map(cfg: CfgNode, record: Mapping[str, Any], output: Mapping[str, Any]) -> np.ndarray:
@@ -121,16 +123,25 @@ def draw_heat_map(cfg: CfgNode, record: Mapping[str, Any], output: Mapping[str, 
     image = record["image"].permute(1, 2, 0).numpy()
     image = np.ascontiguousarray(image if cfg.INPUT.FORMAT == "BGR" else image[..., ::-1])
     heat_map = output["anomaly_map"].float().cpu().numpy()
-    regions = find_regions(heat_map, cfg.TEST.THRESHOLD)
-    title = f"{record['image_id']}: score {output['score']:.2f}"
-    return draw_anomalies(image, heat_map, cfg.TEST.THRESHOLD, regions, title=title)
+    threshold = output["threshold"]
+    title = f"{record['image_id']}: score {output['score']:.2f}, threshold {threshold:.2f}"
+    return draw_anomalies(image, heat_map, threshold, find_regions(heat_map, threshold), title=title)
 
 
 def load_teacher(teacher: torch.nn.Module, path: str) -> None:
     """Load the teacher's weights.
 
     Raises:
-        FileNotFoundError, ValueError: in one line how to get them, or what does not fit.
+        FileNotFoundError, ValueError: as :func:`check_teacher`, or what does not fit.
+    """
+    load_weights(teacher, check_teacher(path), path)
+
+
+def check_teacher(path: str) -> dict[str, torch.Tensor]:
+    """The teacher's weights.
+
+    Raises:
+        FileNotFoundError, ValueError: in one line how to get them.
     """
     how = "make one with projects/TrajAD/distill_teacher.py (see projects/TrajAD/README.md)"
     if not path:
@@ -144,7 +155,7 @@ def load_teacher(teacher: torch.nn.Module, path: str) -> None:
             f"MODEL.EFFICIENT_AD.TEACHER {path}: expected a .safetensors file of distill_teacher.py; of "
             "another project's teacher, whose colours are in another order, it makes one with --convert FILE"
         )
-    load_weights(teacher, weights, path)
+    return weights
 
 
 def check_penalty_folder(folder: str) -> None:

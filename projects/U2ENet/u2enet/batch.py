@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +21,7 @@ from detectron2.config import CfgNode
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.formats.rows import sentence_text
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size
+from d2ext.engine.batch import read_ahead, why
 from d2ext.engine.launch import USER_ERRORS, user_message
 from d2ext.evaluation.writers import write_json
 from d2ext.files import atomic_write, write_bytes
@@ -30,11 +29,6 @@ from d2ext.projects.u2enet.evaluator import answer_rows
 from d2ext.projects.u2enet.predictor import U2ENetPredictor
 from d2ext.reading import clear_errors, one_line, parse_json, read_json, require
 from d2ext.structures import Camera
-
-READ_AHEAD = 8  # images that are read while the model works
-
-T = TypeVar("T")
-S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -240,20 +234,3 @@ class ShardPredictor:
             return {"image": row["image"], "error": why(e)}
         sentences = answer_rows(row["sentences"], answers, plane, self.predictor.class_names)
         return {"image": row["image"], "sentences": sentences}
-
-
-def why(error: Exception) -> str:
-    """One line about what is wrong with an image."""
-    return one_line(user_message(error) or repr(error))
-
-
-def read_ahead(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-    """``map`` in threads that are at most ``READ_AHEAD`` results ahead of their use."""
-    with ThreadPoolExecutor(READ_AHEAD) as pool:
-        waiting: deque[Future[T]] = deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > READ_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

@@ -12,7 +12,7 @@ from detectron2.modeling import build_model
 
 from d2ext.modeling.anomaly.branch import ATTENTIONS
 from d2ext.modeling.anomaly.pdn import STRIDE
-from d2ext.modeling.meta_arch.efficient_ad import EfficientAD, enlarge, hard_feature_loss
+from d2ext.modeling.meta_arch.efficient_ad import EfficientAD, enlarge, hard_feature_loss, threshold_above
 from d2ext.projects.trajad import add_trajad_config
 
 CONFIG = Path(__file__).resolve().parents[3] / "configs/TrajAD/Base-TrajAD.yaml"
@@ -132,6 +132,44 @@ def test_quantiles_have_no_limit_on_the_number_of_pixels(monkeypatch):
     expected = [0.9 * ramp.numel(), 0.995 * ramp.numel()]
     assert model.local_quantiles.tolist() == pytest.approx(expected, rel=1e-6)
     assert torch.equal(model.global_quantiles, 2 * model.local_quantiles)
+
+
+@pytest.mark.parametrize(
+    "count, false_alarms", [(1, 0.05), (18, 0.05), (19, 0.05), (40, 0.05), (9, 0.3), (5, 0)]
+)
+def test_another_normal_image_is_above_the_threshold_as_rarely_as_was_asked_for(count, false_alarms):
+    """Each of n + 1 images of the same kind is the new one equally often: the share that a threshold from the
+    others calls abnormal; as few of the others as that needs are above it."""
+    scores = np.random.default_rng(count).normal(1, 0.2, count + 1).astype(np.float32)
+    parts = [(new, np.delete(scores, i)) for i, new in enumerate(scores)]
+    wrong = np.mean([new >= threshold_above(others.tolist(), false_alarms) for new, others in parts])
+    smallest = 1 / (count + 1)  # that n images can promise
+    assert wrong <= max(false_alarms, smallest) + 1e-9
+    assert wrong > max(false_alarms, smallest) - smallest
+    threshold = threshold_above(scores[1:].tolist(), 0)
+    assert threshold == np.nextafter(scores[1:].max(), np.float32(9))  # the greatest itself is normal
+
+
+def test_a_threshold_is_positive_even_if_no_score_is():
+    assert 0 < threshold_above([-1.0, -2.0], 0.05) < 0.01
+
+
+def test_the_threshold_is_measured_on_the_held_out_scores_and_given_with_each_result():
+    model = _model("MODEL.EFFICIENT_AD.FALSE_ALARMS", 0.0).eval()
+    records = _records(5)
+    with torch.no_grad():
+        assert {found["threshold"] for found in model(records)} == {0.2}  # nothing is measured yet
+        model.measure_maps([[x] for x in records])
+        found = model(records)
+        scores = sorted(x["score"] for x in found)
+        (threshold,) = {x["threshold"] for x in found}
+        assert scores[-1] < threshold == pytest.approx(scores[-1], rel=1e-6)
+        stored = _model().eval()
+        stored.load_state_dict(model.state_dict())
+        assert stored.threshold() == threshold == stored(records[:1])[0]["threshold"]
+        given = _model("TEST.THRESHOLD", 3).eval()
+        given.load_state_dict(model.state_dict())
+        assert given.threshold() == 3.0 == given(records[:1])[0]["threshold"]
 
 
 def test_maps_that_are_the_same_everywhere_cannot_be_normalised(monkeypatch):
