@@ -68,7 +68,7 @@ def test_answers_are_read_with_their_targets(tmp_path: Path) -> None:
     rows = [{"id": 0, "text": "x", "predictions": [box(9, 0.5)]}]
     path.write_text(json.dumps([{"image_id": "a", "sentences": rows}]))
     other = {**answer.record, "image_id": "never predicted"}
-    ((read,),) = (images.values() for images in read_answers(path, [answer.record, other]))
+    ((read,),) = (images.values() for images in read_answers(path, [answer.record, other], 14))
     assert (read.text, read.predictions, read.targets) == ("x", answer.predictions, answer.targets)
 
 
@@ -77,7 +77,7 @@ def test_other_files_are_one_line(tmp_path: Path, text: str) -> None:
     (answer,) = image("a", ([0], [])).values()
     (tmp_path / "predictions.json").write_text(text)
     with pytest.raises(ValueError, match="predictions.json:.* expected"):
-        read_answers(tmp_path / "predictions.json", [answer.record])
+        read_answers(tmp_path / "predictions.json", [answer.record], 14)
 
 
 def test_flat_names_give_the_table_back() -> None:

@@ -22,7 +22,7 @@ TOY = {
     "_BASE_": str(ROOT / "configs/TrajAD/Base-TrajAD.yaml"),
     "MODEL": {
         "DEVICE": "cpu",
-        "EFFICIENT_AD": {"WIDTH": WIDTH, "BRANCH": {"DIM": 8, "DEPTH": 1, "HEADS": 2}},
+        "EFFICIENT_AD": {"WIDTH": WIDTH, "BRANCH": {"DIM": 8, "DEPTH": 1, "ATTENTION_HEADS": 2}},
     },
     "INPUT": {"SIZE": [64, 64]},
     "DATASETS": {"TRAIN": ["toy_disc_train"], "TEST": ["toy_disc_test"], "HELD_OUT": 0.25},

@@ -70,7 +70,10 @@ def datasets(tmp_path) -> Path:
 @pytest.fixture
 def config(tmp_path) -> Path:
     """A network of toy width with its teacher."""
-    model = {"DEVICE": "cpu", "EFFICIENT_AD": {"WIDTH": 1 / 48, "BRANCH": {"DIM": 8, "DEPTH": 1, "HEADS": 2}}}
+    model = {
+        "DEVICE": "cpu",
+        "EFFICIENT_AD": {"WIDTH": 1 / 48, "BRANCH": {"DIM": 8, "DEPTH": 1, "ATTENTION_HEADS": 2}},
+    }
     content = {
         "_BASE_": str(ROOT / "configs/TrajAD/Base-TrajAD.yaml"),
         "MODEL": model,

@@ -98,7 +98,11 @@ def test_training_on_recordings_stores_the_scale_in_checkpoint_and_export(tmp_pa
             "_BASE_": str(ROOT / "configs/TrajAD/Base-TrajAD.yaml"),
             "MODEL": {
                 "DEVICE": "cpu",
-                "EFFICIENT_AD": {"WIDTH": 1 / 48, "PADDING": True, "BRANCH": {"DIM": 8, "HEADS": 2}},
+                "EFFICIENT_AD": {
+                    "WIDTH": 1 / 48,
+                    "PADDING": True,
+                    "BRANCH": {"DIM": 8, "ATTENTION_HEADS": 2},
+                },
             },
             "DATASETS": {"TRAIN": [names["train"]], "NORMAL": [names["val"]], "TEST": [names["test"]]},
             "DATALOADER": {"NUM_WORKERS": 0},

@@ -28,7 +28,7 @@ from d2ext.projects.u2enet.batch import (
     write_folder_list,
 )
 from d2ext.projects.u2enet.evaluator import answer_rows
-from d2ext.structures import Camera
+from d2ext.structures import ROAD, Camera
 
 ROOT = Path(__file__).resolve().parents[2]
 P = [[150.0, 0, 80, 4], [0, 150, 48, 0.1], [0, 0, 1, 0.003]]
@@ -76,7 +76,10 @@ def expected_answers(cfg, folder: Path) -> list[dict]:
         plane = torch.tensor(read_ground(folder / f"denorm/{i}.txt")) if i % 2 else None
         answers = predictor(image, TEXTS, Camera(P, (96, 160)), plane)
         rows.append(
-            {"image": str(folder / f"images/{i}.png"), "sentences": answer_rows(TEXTS, answers, plane)}
+            {
+                "image": str(folder / f"images/{i}.png"),
+                "sentences": answer_rows(TEXTS, answers, plane, ROAD.names),
+            }
         )
     assert sum(len(s["objects"]) for row in rows for s in row["sentences"]) > 7
     return rows

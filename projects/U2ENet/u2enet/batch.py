@@ -189,6 +189,7 @@ class ShardPredictor:
         self.list_file = list_file
         self.output = output
         self.single_target = single_target
+        self.class_names = self.predictor.class_names
 
     def work(self, shard: Shard) -> tuple[int, int, str]:
         """Answer a shard; returns its images, how many of them could not be answered, and why the answers
@@ -232,5 +233,5 @@ class ShardPredictor:
             answers = self.predictor(image, row["sentences"], camera, plane, self.single_target)
         except Exception as e:  # such as a sentence that is too long
             return {"image": row["image"], "error": why(e)}
-        sentences = answer_rows(row["sentences"], answers, plane, self.predictor.class_names)
+        sentences = answer_rows(row["sentences"], answers, plane, self.class_names)
         return {"image": row["image"], "sentences": sentences}
