@@ -141,6 +141,18 @@ def read_export(
     return meta, load_config(add_keys, str(folder / CONFIG))
 
 
+def meta_count(meta: dict[str, Any], key: str, folder: Path) -> int:
+    """A whole number above 0 of meta.json.
+
+    Raises:
+        ValueError: it is not there, or something else.
+    """
+    value = meta.get(key)
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{folder / META}: field {key!r}: expected a whole number above 0")
+    return value
+
+
 class OnnxGraph:
     """A graph of :func:`export_graph` on a GPU where onnxruntime has one, else on the CPU.
 
