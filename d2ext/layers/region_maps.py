@@ -55,7 +55,7 @@ class RegionMaps(NamedTuple):
         Returns:
             (B * N, size * size, C), row by row.
         """
-        images = torch.arange(boxes.shape[0], device=boxes.device).repeat_interleave(boxes.shape[1])
+        images = torch.arange(boxes.shape[0], device=boxes.device)[:, None].expand(boxes.shape[:2]).flatten()
         boxes = boxes.detach().flatten(0, 1).float()
         height, width, cells, start, stride = self.levels[self._level(boxes)].unbind(1)
         places = (boxes + 0.5) / stride[:, None] - 0.5
