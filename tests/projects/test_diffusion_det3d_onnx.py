@@ -66,18 +66,19 @@ def same(expected, got) -> int:
     assert torch.allclose(got.scores, expected.scores, rtol=0, atol=1e-4)
     for name in ("center", "size", "rotation"):
         a, b = (getattr(x.pred_boxes3d, name) for x in (got, expected))
-        assert torch.allclose(a, b, rtol=0, atol=1e-3), name
+        error = (a - b).abs().flatten(1).amax(1)
+        assert (error <= 1e-3 * (expected.pred_boxes3d.center[:, 2] / 100).clamp(min=1)).all(), name
     return len(expected)
 
 
-def with_random_weights(path: Path, weights: Path, *options: object):
-    """The config of a file, with weights like those of a model that has learned something."""
+def with_random_weights(path: Path, weights: Path, *options: object, spread: float = 0.08):
+    """The config of a file, with random weights that are ``spread`` from those a training begins with."""
     cfg = read_config(path, *FLOAT32, *options)
     torch.manual_seed(0)
     model = Detection3DTrainer.build_model(cfg)
     with torch.no_grad():
         for p in model.parameters():
-            p.add_(0.08 * torch.randn_like(p))
+            p.add_(spread * torch.randn_like(p))
     save_safetensors(model, weights)
     return read_config(path, *FLOAT32, *options, "MODEL.WEIGHTS", weights)
 
@@ -237,9 +238,13 @@ def test_the_shipped_model_answers_the_same(tmp_path, shared_dir):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["diffusion_r50_rope3d", "detr_r50_rope3d"])
-def test_full_size_model(name, tmp_path):
+def test_full_size_images_and_backbones(name, tmp_path):
+    """The decoder's layers are alike: one of each is exported. DETR's backbone wants no multiple of a size."""
+    options = ["MODEL.RESNETS.WEIGHTS", "", "MODEL.DETECTION3D.SCORE_THRESHOLD", 0.0]
+    options += ["MODEL.DETECTION3D.NUM_HEADS", 1, "MODEL.DETR.ENCODER_LAYERS", 1]
+    options += ["MODEL.DETR.DECODER_LAYERS", 1]
     path = ROOT / f"configs/DiffusionDet3D/{name}.yaml"
-    options = ("MODEL.RESNETS.WEIGHTS", "", "MODEL.DETECTION3D.SCORE_THRESHOLD", 0.0)
-    pair = Pair(with_random_weights(path, tmp_path / "weights.safetensors", *options), tmp_path / "onnx")
-    for size in ((1080, 1920), (720, 720)):
+    cfg = with_random_weights(path, tmp_path / "weights.safetensors", *options, spread=0.0)
+    pair = Pair(cfg, tmp_path / "onnx")
+    for size in ((1080, 1920), (700, 723)):
         assert pair.agree(*noisy_image(*size), PLANE) > 5
