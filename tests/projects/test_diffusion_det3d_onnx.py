@@ -239,7 +239,7 @@ def test_the_shipped_model_answers_the_same(tmp_path, shared_dir):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["diffusion_r50_rope3d", "detr_r50_rope3d"])
 def test_full_size_images_and_backbones(name, tmp_path):
-    """The decoder's layers are alike: one of each is exported. DETR's backbone wants no multiple of a size."""
+    """The decoder's layers are alike: one of each is exported. DETR's images are not padded."""
     options = ["MODEL.RESNETS.WEIGHTS", "", "MODEL.DETECTION3D.SCORE_THRESHOLD", 0.0]
     options += ["MODEL.DETECTION3D.NUM_HEADS", 1, "MODEL.DETR.ENCODER_LAYERS", 1]
     options += ["MODEL.DETR.DECODER_LAYERS", 1]
