@@ -167,6 +167,6 @@ class LearnedBoxes(nn.Module):
 
     def forward(self, frames: Frames) -> tuple[Tensor, Tensor]:
         """boxes (B, N, 4) and objects (B, N, dim) for B images."""
-        count = len(frames.records)
+        count = frames.sizes.shape[0]  # len() would be fixed in a traced graph
         boxes = frames.to_pixels(self.logits.sigmoid().expand(count, -1, -1))
         return boxes, self.features.expand(count, -1, -1)

@@ -9,13 +9,7 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor, nn
 
-from d2ext.modeling.detection.decoder import (
-    BoxDecoder,
-    DecoderHead,
-    LearnedBoxes,
-    MemoryAttention,
-    sine_embedding,
-)
+from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, MemoryAttention, sine_embedding
 from d2ext.modeling.detection.detector import build_box_head, map_channels, shared_parts
 from d2ext.modeling.meta_arch.sparse_rcnn3d import LearnedBoxDetector
 
@@ -37,6 +31,8 @@ class MemoryEncoder(nn.Module):
         dim: width of a cell, a multiple of 8.
         num_layers, num_heads, ffn_dim: of the transformer.
     """
+
+    features = Memory
 
     def __init__(
         self, channels: int, stride: int, dim: int, num_layers: int, num_heads: int, ffn_dim: int
@@ -103,5 +99,5 @@ class DETR3D(LearnedBoxDetector):
             ),
             "decoder": BoxDecoder(heads),
             "in_features": [t.IN_FEATURE],
-            "proposals": LearnedBoxes(c.NUM_BOXES, c.HIDDEN_DIM),
+            **cls.learned_parts(cfg),
         }
