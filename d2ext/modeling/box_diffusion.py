@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 SAMPLERS = ("ddim", "dpm_solver++")
+#: Schedules of the noise, by the names of diffusers, that both samplers have.
+SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
 
 
 class BoxDiffusion:

@@ -9,7 +9,7 @@ import pytest
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 
-from d2ext.checks import _EXPECTED, Expected, every, number, one_of, rising, whole
+from d2ext.checks import _EXPECTED, _TOGETHER, Expected, every, number, one_of, rising, some_of, whole
 from d2ext.engine import load_config, train_or_evaluate
 from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config
 from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
@@ -66,6 +66,10 @@ def nothing_is_begun(monkeypatch, tmp_path):
         ("INPUT.SCALE_RANGE", "(0.0, 1.0)"),
         ("INPUT.FLIP_PROB", "1.5"),
         ("INPUT.COLOR_JITTER.HUE", "-0.1"),
+        ("TEST.DTYPE", "half"),
+        ("SOLVER.AMP.DTYPE", "float8"),
+        ("SOLVER.LR_SCHEDULER_NAME", "Cosine"),
+        ("SOLVER.WEIGHT_DECAY", "nan"),
         ("MODEL.DEVICE", "gpu"),
         ("MODEL.DEVICE", ""),
         ("MODEL.DEVICE", "cuda:99"),
@@ -108,6 +112,35 @@ def test_values_that_no_project_can_have(project, key, value):
         ("U2ENet", "MODEL.U2ENET.TOPK", "0"),
         ("U2ENet", "MODEL.U2ENET.SENTENCE_CHUNK", "0"),
         ("U2ENet", "MODEL.U2ENET.FUSION_DIMS", "[64, 0, 32]"),
+        ("U2ENet", "MODEL.U2ENET.FUSION_DIMS", "[64, 96]"),
+        ("U2ENet", "MODEL.U2ENET.FUSION_DIMS", "[7, 7, 7]"),
+        ("U2ENet", "MODEL.U2ENET.FUSION", "mean"),
+        ("U2ENet", "MODEL.U2ENET.IN_FEATURES", "['p6', 'p4', 'p3']"),
+        ("U2ENet", "MODEL.U2ENET.IN_FEATURES", "['p3', 'p4', 'p5']"),
+        ("U2ENet", "MODEL.U2ENET.IN_FEATURES", "[]"),
+        ("U2ENet", "MODEL.U2ENET.DETAIL_FEATURE", "p4"),
+        ("U2ENet", "MODEL.U2ENET.REFINE_POINTS", "1"),
+        ("U2ENet", "MODEL.U2ENET.DEPTH_ESTIMATES", "[]"),
+        ("U2ENet", "MODEL.U2ENET.DEPTH_ESTIMATES", "['stereo']"),
+        ("U2ENet", "MODEL.U2ENET.TEXT_HEAD_DIM", "7"),
+        ("U2ENet", "MODEL.TWO_STAGE.NUM_HEADS", "0"),
+        ("U2ENet", "MODEL.TIMM.NAME", "resnet17"),
+        ("U2ENet", "MODEL.TIMM.NORM", "LN"),
+        ("U2ENet", "MODEL.TIMM.WIDTHS", "[0, 1, 2, 3]"),
+        ("U2ENet", "MODEL.IDA.CHANNELS", "[64]"),
+        ("DiffusionDet3D", "MODEL.DETECTION3D.IN_FEATURES", "['p2', 'p7']"),
+        ("DiffusionDet3D", "MODEL.DETECTION3D.HIDDEN_DIM", "100"),
+        ("DiffusionDet3D", "MODEL.DETECTION3D.ATTENTION_HEADS", "7"),
+        ("DiffusionDet3D", "MODEL.DETECTION3D.MATCHER", "greedy"),
+        ("DiffusionDet3D", "MODEL.DIFFUSION.SAMPLER", "euler"),
+        ("DiffusionDet3D", "MODEL.DIFFUSION.SCHEDULE", "cosine"),
+        ("DiffusionDet3D", "MODEL.DIFFUSION.SMALLEST", "1.0"),
+        ("DiffusionDet3D", "MODEL.DIFFUSION.STEPS", "1001"),
+        ("TrajAD", "MODEL.EFFICIENT_AD.PDN", "large"),
+        ("TrajAD", "MODEL.EFFICIENT_AD.BRANCH.NAME", "gru"),
+        ("TrajAD", "MODEL.EFFICIENT_AD.BRANCH.HEADS", "7"),
+        ("TrajAD", "INPUT.GRAPH.OVERLAP", "256"),
+        ("TrajAD", "INPUT.RECORDING.LAYOUT", "waymo"),
         ("DiffusionDet3D", "DATASETS.TRAIN", "('mvtec_ad_bottle_train',)"),
         ("DiffusionDet3D", "DATASETS.TEST", "('mono3drefer_test',)"),
         ("DiffusionDet3D", "MODEL.META_ARCHITECTURE", "U2ENet"),
@@ -122,6 +155,20 @@ def test_values_that_no_project_can_have(project, key, value):
 )
 def test_values_that_a_project_cannot_have(project, key, value):
     assert key.rsplit(".", 1)[1] in refused(project, key, value)
+
+
+@pytest.mark.parametrize("key", ["SOLVER.AMP.DTYPE", "TEST.DTYPE"])
+def test_half_precision_that_the_device_lacks(key):
+    options = ("MODEL.DEVICE", "cpu", "SOLVER.AMP.ENABLED", "True", key, "float16")
+    assert key in refused("DiffusionDet3D", *options)
+
+
+def test_widths_of_what_is_not_built_do_not_count():
+    """DETR3D has heads of its own, and U2ENet none of the two-stage model's."""
+    path = ROOT / "configs/DiffusionDet3D/detr_tiny_synthroad.yaml"
+    load_config(add_diffusion_det3d_config, str(path), ["MODEL.DETECTION3D.ATTENTION_HEADS", "7"])
+    path = ROOT / "configs/U2ENet/u2enet_tiny_synthroad.yaml"
+    load_config(add_u2enet_config, str(path), ["MODEL.TWO_STAGE.NUM_HEADS", "7"])
 
 
 def test_evaluation_asks_for_its_datasets_only():
@@ -158,7 +205,7 @@ def test_every_declared_key_exists():
         (add_keys, str(ROOT / "configs" / name / file)) for name, (_, add_keys, file) in PROJECTS.items()
     ]
     configs = [load_config(add_keys, path) for add_keys, path in files]
-    for key in _EXPECTED:
+    for key in (*_EXPECTED, *_TOGETHER):
         nodes: list = configs
         for part in key.split("."):
             nodes = [node.get(part) if isinstance(node, CfgNode) else None for node in nodes]
@@ -172,6 +219,7 @@ def test_expectations():
         (number(0, 1), [0, 0.5, 1], [-0.1, 1.1, nan, True]),
         (number(above=0), [1e-9, 5], [0, -1, float("inf")]),
         (one_of("a", "b"), ["a"], ["c", None, 1]),
+        (some_of("a", "b"), [["a"], ("b", "a")], [[], "a", ["c"], ["a", "c"], 3]),
         (every(whole(0), 2), [[0, 1], (2, 3)], [[0], [0, 1, 2], [0, -1], "01", 5]),
         (every(number()), [[], [1.5, 2]], [["a"], 3]),
         (rising(number(above=0)), [(1, 1), (0.5, 2)], [(2, 1), (0, 1), (1,)]),

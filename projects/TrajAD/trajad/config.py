@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from detectron2.config import CfgNode
 
-from d2ext.checks import declare, number, rising, whole
+from d2ext.checks import declare, declare_together, number, one_of, refuse, rising, whole
 from d2ext.config import add_anomaly_data_config, add_d2ext_config
 from d2ext.engine.config import add_engine_config
+from d2ext.modeling.anomaly_branch import ATTENTIONS
+from d2ext.modeling.pdn import SIZES
 
 
 def add_trajad_config(cfg: CfgNode) -> None:
@@ -61,12 +63,25 @@ def add_trajad_config(cfg: CfgNode) -> None:
 
 declare(
     {
+        "MODEL.EFFICIENT_AD.PDN": one_of(*SIZES),
         "MODEL.EFFICIENT_AD.WIDTH": number(above=0),
         "MODEL.EFFICIENT_AD.HARD_QUANTILE": number(0, 1),
         "MODEL.EFFICIENT_AD.QUANTILES": rising(number(0, 1)),
         "TEST.THRESHOLD": number(),
+        "MODEL.EFFICIENT_AD.BRANCH.NAME": one_of("autoencoder", *ATTENTIONS),
         "MODEL.EFFICIENT_AD.BRANCH.DROPOUT": number(0, 1),
         **{f"MODEL.EFFICIENT_AD.BRANCH.{name}": whole(1) for name in ("DIM", "HEADS", "CODE")},
         "MODEL.EFFICIENT_AD.BRANCH.DEPTH": whole(0),
     }
 )
+
+
+def _check_branch(cfg: CfgNode) -> None:
+    b = cfg.MODEL.EFFICIENT_AD.BRANCH
+    if b.NAME == "autoencoder" and b.DIM < 2:
+        refuse("MODEL.EFFICIENT_AD.BRANCH.DIM", "at least 2", b.DIM)
+    if b.NAME != "autoencoder" and (b.DIM % 4 or b.DIM % b.HEADS):
+        refuse("MODEL.EFFICIENT_AD.BRANCH.DIM", f"a multiple of 4 and of BRANCH.HEADS {b.HEADS}", b.DIM)
+
+
+declare_together({"MODEL.EFFICIENT_AD.BRANCH": _check_branch})

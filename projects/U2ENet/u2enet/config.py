@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 
-from d2ext.checks import Expected, declare, every, number, one_of, whole
+from d2ext.checks import Expected, declare, declare_together, every, number, one_of, refuse, some_of, whole
 from d2ext.config import add_d2ext_config
 from d2ext.engine.config import add_engine_config
-from d2ext.modeling.backbone import add_backbone_config
+from d2ext.modeling.backbone import add_backbone_config, backbone_maps, takes_group_norm
+from d2ext.modeling.box3d_head import DEPTH_ESTIMATES
 
 
 def add_u2enet_config(cfg: CfgNode) -> None:
@@ -117,11 +118,49 @@ declare(
         **{f"MODEL.U2ENET.{name}": number() for name in ("SCORE_THRESHOLD", "EXISTENCE_THRESHOLD")},
         "MODEL.U2ENET.DUPLICATE_IOU": number(0, 1),
         "MODEL.U2ENET.FUSION_DIMS": every(whole(1)),
+        "MODEL.U2ENET.FUSION": one_of("ssm", "attention", "concat"),
+        "MODEL.U2ENET.DEPTH_ESTIMATES": some_of(*DEPTH_ESTIMATES),
+        "MODEL.U2ENET.REFINE_POINTS": Expected(
+            "a whole number of at least 2, or 0 for none", lambda x: x == 0 or whole(2).holds(x)
+        ),
         "MODEL.U2ENET.NORM": one_of("BN", "SyncBN", "GN"),
         "MODEL.U2ENET.LOSS_WEIGHTS": Expected(
             "numbers of at least 0", lambda x: all(number(0).holds(weight) for weight in x.values())
         ),
-        "MODEL.TWO_STAGE.POOL_SIZE": whole(1),
+        **{f"MODEL.TWO_STAGE.{name}": whole(1) for name in ("DIM", "NUM_HEADS", "POOL_SIZE")},
         "MODEL.TWO_STAGE.MATCH_QUALITY": number(0, 1),
     }
 )
+
+
+def _check_together(cfg: CfgNode) -> None:
+    c, t, maps = cfg.MODEL.U2ENET, cfg.MODEL.TWO_STAGE, backbone_maps(cfg)
+    if maps is not None:
+        _check_maps(c, maps)
+    if not c.IN_FEATURES or len(c.FUSION_DIMS) != len(c.IN_FEATURES):
+        refuse("MODEL.U2ENET.FUSION_DIMS", f"one for each of IN_FEATURES {c.IN_FEATURES}", c.FUSION_DIMS)
+    if 2 * c.TEXT_DIM % c.TEXT_HEAD_DIM:
+        refuse("MODEL.U2ENET.TEXT_HEAD_DIM", f"a divisor of 2 x TEXT_DIM {c.TEXT_DIM}", c.TEXT_HEAD_DIM)
+    if cfg.MODEL.META_ARCHITECTURE == "TwoStageGrounder":
+        if t.DIM % t.NUM_HEADS:
+            refuse("MODEL.TWO_STAGE.DIM", f"a multiple of NUM_HEADS {t.NUM_HEADS}", t.DIM)
+        return
+    for dim in c.FUSION_DIMS:
+        heads = dim // c.FUSION_HEAD_DIM if c.FUSION != "concat" else 1
+        if not takes_group_norm(dim) or not heads or dim % heads:
+            text = f"multiples of 8, from 256 on of 32, and of FUSION_HEAD_DIM {c.FUSION_HEAD_DIM}"
+            refuse("MODEL.U2ENET.FUSION_DIMS", text, c.FUSION_DIMS)
+
+
+def _check_maps(c: CfgNode, maps: dict[str, int]) -> None:
+    strides = [maps.get(name, 0) for name in c.IN_FEATURES]
+    if not strides or 0 in strides or strides != sorted(set(strides), reverse=True):
+        refuse(
+            "MODEL.U2ENET.IN_FEATURES", f"some of {', '.join(reversed(maps))} in this order", c.IN_FEATURES
+        )
+    fine = [name for name, stride in maps.items() if stride <= strides[-1]]
+    if c.DETAIL_FEATURE and c.DETAIL_FEATURE not in fine:
+        refuse("MODEL.U2ENET.DETAIL_FEATURE", f"one of {', '.join(fine)}, or nothing", c.DETAIL_FEATURE)
+
+
+declare_together({"MODEL.U2ENET": _check_together})
