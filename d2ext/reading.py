@@ -11,7 +11,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, ParamSpec, TypeVar
 
@@ -132,10 +132,18 @@ def _parse_int(digits: str) -> int:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice[:40]!r} twice in one object")
+        raise ValueError(f"the key {twice(key for key, _ in pairs)!r} twice in one object")
     return found
+
+
+def twice(names: Iterable[str]) -> str:
+    """The first 40 characters of the first name that was there before; "" if all differ."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name[:40]
+        seen.add(name)
+    return ""
 
 
 def require(item: Any, key: str, kind: type | tuple[type, ...], where: str) -> Any:
@@ -235,6 +243,18 @@ def path_below(folder: Path, text: str, where: str) -> Path:
     return folder / text
 
 
-def is_file(path: Path) -> bool:
-    """Whether there is such a file; False for impossible names too."""
-    return os.path.isfile(path)
+def exists(path: Path) -> bool:
+    """Whether there is anything of this name, or its folder is a link that leads nowhere: a file that need
+    not be there is missing only then, and whoever reads another thing says what is wrong with it."""
+    return os.path.lexists(path) or (os.path.lexists(path.parent) and not path.parent.is_dir())
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder.
+
+    Raises:
+        ValueError: a file, or a link that leads nowhere.
+    """
+    if os.path.lexists(path) and not path.is_dir():
+        raise ValueError(f"{_shown(path)}: expected a folder")
+    return path.is_dir()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from d2ext.reading import clear_errors, is_file
+from d2ext.reading import clear_errors, exists
 
 from .frames import load_frames
 from .kitti import read_ground, read_regions
@@ -35,7 +35,7 @@ def load_kitti(root: str | Path, split: str, skip_broken: bool = False) -> list[
     def more(name: str, broken: BrokenRows) -> dict[str, Any]:
         plane = folder / "planes" / f"{name}.txt"
         return {
-            "ground_plane": read_ground(plane) if is_file(plane) else None,
+            "ground_plane": read_ground(plane) if exists(plane) else None,
             "level_boxes": True,  # boxes stand on the camera's x-z plane, whatever the ground
             "ignored_boxes": read_regions(folder / "label_2" / f"{name}.txt", broken),
         }

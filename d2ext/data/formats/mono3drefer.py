@@ -11,7 +11,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
-from d2ext.reading import clear_errors, is_file, read_json, read_text, require
+from d2ext.reading import clear_errors, exists, read_json, read_text, require
 
 from .frames import images_by_name
 from .kitti import parse_label, read_calib, read_ground, read_labels
@@ -51,7 +51,7 @@ def load_mono3drefer(root: str | Path, split: str, skip_broken: bool = False) ->
     names_file = root / split_file(split)
     names = read_names(names_file)
     images = images_by_name(root / "images")
-    lists = [root / split_file(s) for s in SPLITS if is_file(root / split_file(s))]
+    lists = [root / split_file(s) for s in SPLITS if exists(root / split_file(s))]
     elsewhere = {*images, *(name for path in lists for name in read_text(path).split())}
     items = _items_by_image(root / JSON_FILE, names, elsewhere, broken)
     records = []
@@ -64,7 +64,7 @@ def load_mono3drefer(root: str | Path, split: str, skip_broken: bool = False) ->
             plane = root / "planes" / f"{name}.txt"
             labels = root / "label_2" / f"{name}.txt"
             annotations, sentences = _referred(items[name], broken)
-            if is_file(labels):
+            if exists(labels):
                 annotations += _others(read_labels(labels, broken), annotations)
             record = {
                 "file_name": str(image),
@@ -72,7 +72,7 @@ def load_mono3drefer(root: str | Path, split: str, skip_broken: bool = False) ->
                 "height": height,
                 "width": width,
                 "camera": read_calib(root / "calib" / f"{name}.txt", size),
-                "ground_plane": read_ground(plane) if is_file(plane) else None,
+                "ground_plane": read_ground(plane) if exists(plane) else None,
                 "single_target": True,
                 "level_boxes": True,  # KITTI boxes stand on the camera's x-z plane, whatever the ground
                 "annotations": annotations,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
-from d2ext.reading import clear_errors, read_json, require
+from d2ext.reading import clear_errors, is_folder, read_json, require
 
 from .kitti import parse_label, read_calib, read_ground, read_labels
 from .matching import find_object
@@ -62,7 +62,7 @@ class _SplitFolder:
 
 def _file_names(folder: Path) -> dict[str, str]:
     """The names of a folder's files by the same with a suffix in small letters."""
-    names = os.listdir(folder) if folder.is_dir() else []
+    names = os.listdir(folder) if is_folder(folder) else []
     return {stem + suffix.lower(): stem + suffix for stem, suffix in map(os.path.splitext, names)}
 
 
