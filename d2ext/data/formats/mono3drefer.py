@@ -104,6 +104,8 @@ def _items_by_image(
                 lost += [] if known.find(given) else [f"item {index} names {given[:60]!r}"]
                 continue
             instance = require(item, "instanceID", int, where)
+            if instance < 0:  # such ids are those of the other objects
+                raise ValueError(f"{where}: field 'instanceID': expected at least 0, got {instance}")
             key = (instance, require(item, "ann_id", int, where))
             if key in seen:
                 raise ValueError(
