@@ -20,7 +20,7 @@ from detectron2.utils import comm
 from torch import Tensor, nn
 
 from d2ext.modeling.anomaly.branch import BRANCH_REGISTRY
-from d2ext.modeling.anomaly.pdn import FEATURES, PDN, STRIDE
+from d2ext.modeling.anomaly.pdn import FEATURES, PDN, RECEPTIVE_FIELD, STRIDE
 
 #: What the two quantiles of a map are mapped to.
 NORMALIZED = (0.0, 0.1)
@@ -287,7 +287,15 @@ class EfficientAD(nn.Module):
         self.measured_threshold.fill_(threshold_above(scores, self.false_alarms))
 
     def images(self, batched_inputs: list[dict], key: str = "image") -> Tensor:
-        """(B, 3, H, W) normalised images of one size, out of mapper dicts."""
+        """(B, 3, H, W) normalised images of one size, out of mapper dicts.
+
+        Raises:
+            ValueError: images smaller than a patch.
+        """
+        height, width = batched_inputs[0][key].shape[-2:]
+        if min(height, width) < RECEPTIVE_FIELD:
+            least = f"{RECEPTIVE_FIELD} x {RECEPTIVE_FIELD}"
+            raise ValueError(f"expected images of at least {least} pixels, got {width} x {height}")
         # As bytes, and each on its own: the loader has pinned them.
         images = torch.stack([x[key].to(self.device, non_blocking=True) for x in batched_inputs])
         images = (images - self.pixel_mean) / self.pixel_std

@@ -222,6 +222,13 @@ def test_the_map_lies_over_the_patches_it_describes(padding):
                 assert abs(center.item() - place) < 4
 
 
+@pytest.mark.parametrize("size", [(1, 1), (32, 80), (80, 32)])
+def test_images_smaller_than_a_patch_are_refused(size):
+    message = f"expected images of at least 33 x 33 pixels, got {size[1]} x {size[0]}"
+    with pytest.raises(ValueError, match=message):
+        _model().eval()(_records(1, *size))
+
+
 def test_an_unknown_branch_is_refused():
     with pytest.raises(ValueError, match=r"BRANCH.NAME 'gru': expected one of autoencoder, softmax, lin"):
         _model("MODEL.EFFICIENT_AD.BRANCH.NAME", "gru")
