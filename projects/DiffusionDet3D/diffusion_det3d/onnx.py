@@ -4,8 +4,8 @@ image.onnx  pixels, sizes -> table, levels, or of DETR3D tokens, position, paddi
 step.onnx   all but the pixels, P, plane, and of DiffusionDet3D signal (B, N, 4), time (B,)
             -> boxes (B, N, 4) that the step started from, and what it made of them (B * N of each)
 
-Names and shapes are the fields of RegionMaps, Memory, EncodedImages and ObjectBoxes. The number of images and their
-size are free, and the number of boxes that are denoised; what is done with the steps is
+Names and shapes are the fields of RegionMaps, Memory, EncodedImages and ObjectBoxes. The number of images and
+their size are free, and the number of boxes that are denoised; what is done with the steps is
 :mod:`d2ext.modeling.detection.inference`, with the exported model as with torch's.
 """
 

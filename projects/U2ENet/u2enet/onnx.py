@@ -4,8 +4,8 @@ image.onnx  pixels, P, plane, sizes -> maps_i, valid, detail     (B images)
 text.onnx   ids, mask, numbers -> levels_i, vectors              (S sentences)
 head.onnx   all of these, of one image and S sentences -> owner, scores and the boxes of each sentence's peaks
 
-Names and shapes are the fields of EncodedImages, GroundingFeatures, Tokens, EncodedSentences, Grounded and ObjectBoxes. The
-number of images, their size, and the number and length of sentences are free.
+Names and shapes are the fields of EncodedImages, GroundingFeatures, Tokens, EncodedSentences, Grounded and
+ObjectBoxes. The number of images, their size, and the number and length of sentences are free.
 """
 
 from __future__ import annotations
