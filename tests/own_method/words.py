@@ -4,8 +4,6 @@ Classes of its own; mapper, evaluator and trainer as they are written for Detect
 collection's backbone and text encoder.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 from typing import Any
