@@ -21,7 +21,7 @@ from d2ext_cli import CommandParser, integer, output_folder, run_command
 
 
 def build_parser() -> CommandParser:
-    common = argparse.ArgumentParser(add_help=False)
+    common = CommandParser(add_help=False)
     common.add_argument("--repeats", type=integer(1), default=5, help="runs of which the median is taken")
     common.add_argument("--cpu-time", action="store_true", help="processor time over threads, not wall time")
     common.add_argument("--output", type=output_folder, default=ROOT / "output/bench")

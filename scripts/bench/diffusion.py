@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import torch
 from detectron2.modeling import build_model
@@ -19,7 +20,7 @@ from .report import Clock, dtype_name, machine, new_plot, write_table
 @torch.no_grad()
 def run(args: argparse.Namespace, clock: Clock) -> None:
     cfg = load_config(add_diffusion_det3d_config, args.config, ["TEST.DTYPE", args.dtype])
-    model = optimize_for_inference(build_model(cfg).eval())
+    model: Any = optimize_for_inference(build_model(cfg).eval())
     model.backbone.register_forward_hook(lambda *_: passes.append(1))
     passes: list[int] = []
     image = record(tuple(cfg.INPUT.SIZE), 0)

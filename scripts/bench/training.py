@@ -93,7 +93,7 @@ def training_steps(
         reset_peak()
         step(batch)
         memory.append(peak_megabytes())
-    times = clock.alternate(*(lambda b=b: step(b) for b in batches))  # type: ignore[misc]
+    times = clock.alternate(*(lambda b=b: step(b) for b in batches))
     return list(zip(times, memory, strict=True))
 
 

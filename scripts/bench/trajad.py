@@ -103,6 +103,10 @@ def _attention(args: argparse.Namespace, clock: Clock) -> None:
     figure.savefig(args.output / "trajad_attention.png", dpi=110)
 
 
+def _whole_graph(predictor: TrajADPredictor, renderer: SpaceTimeRenderer, width: int) -> object:
+    return predictor(renderer.render(0, width).image)
+
+
 def _streaming(args: argparse.Namespace, clock: Clock) -> None:
     """A step of the stream against the predictor on the whole graph."""
     batch = predictor(args.config_file, args.dtype, "linear", 256)
@@ -122,7 +126,7 @@ def _streaming(args: argparse.Namespace, clock: Clock) -> None:
             stream.update(tracks.select((tracks.time >= end - seconds) & (tracks.time < end)), end)
 
         renderer = SpaceTimeRenderer(tracks, spec)
-        new, whole = clock.alternate(one, lambda r=renderer: batch(r.render(0, width).image))
+        new, whole = clock.alternate(one, partial(_whole_graph, batch, renderer, width))
         cells = [milliseconds(new), milliseconds(new / step), milliseconds(whole), f"{new / whole:.2f}"]
         rows.append([str(step), *cells])
     dtype = dtype_name(inference_dtype(batch.cfg))

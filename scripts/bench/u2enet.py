@@ -39,7 +39,7 @@ def run(args: argparse.Namespace, clock: Clock) -> None:
         for name in args.configs:
             cfg = full_size_config(name, text, ["TEST.DTYPE", args.dtype])
             dtype = dtype_name(inference_dtype(cfg))
-            model = optimize_for_inference(build_model(cfg).eval(), args.compile)
+            model: Any = optimize_for_inference(build_model(cfg).eval(), args.compile)
             for batch in tqdm(args.batch, desc=name, disable=None):
                 # everything takes turns, so that what the machine does besides is in no ratio
                 functions: dict[tuple[int, str], Callable[[], object]] = {}

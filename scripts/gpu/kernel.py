@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from bench.report import Clock, milliseconds
@@ -93,7 +93,9 @@ def _kernel(task: Task) -> Callable[..., Tensor]:
     return lambda *inputs: kernel(*inputs, CHUNK)
 
 
-def scan_inputs(length: int, device: str, dtype: torch.dtype) -> list[Tensor]:
+def scan_inputs(
+    length: int, device: str, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """x, dt, A, B and C as after an SSD block's projections; A and dt are float32."""
     g = torch.Generator().manual_seed(length)
     x, B, C = (
@@ -102,15 +104,17 @@ def scan_inputs(length: int, device: str, dtype: torch.dtype) -> list[Tensor]:
     )
     dt = torch.rand(BATCH, length, HEADS, generator=g) * 0.1 + 1e-3
     A = -torch.rand(HEADS, generator=g) * 15 - 1
-    return [t.to(device) for t in (x.to(dtype), dt, A, B.to(dtype), C.to(dtype))]
+    return x.to(device, dtype), dt.to(device), A.to(device), B.to(device, dtype), C.to(device, dtype)
 
 
-def _torch_scan(*inputs: Tensor) -> Tensor:
+def _torch_scan(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     with without_kernel():
-        return ssd_scan(*inputs, chunk_size=CHUNK)
+        return ssd_scan(x, dt, A, B, C, chunk_size=CHUNK)
 
 
-def passes(scan: Callable[..., Tensor], inputs: list[Tensor], direction: str) -> Callable[[], list[Tensor]]:
+def passes(
+    scan: Callable[..., Tensor], inputs: Sequence[Tensor], direction: str
+) -> Callable[[], list[Tensor]]:
     """A call that returns the output, with "backward" in ``direction`` also the gradients of all inputs."""
     if "backward" not in direction:
 

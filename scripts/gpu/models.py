@@ -173,12 +173,14 @@ class Inference:
     def call(self, records: list[dict[str, Any]], new_sentences: bool = True) -> Callable[[], object]:
         """The answer to records, whose sentences the model has met before or not."""
 
+        model: Any = self.model
+
         def answer() -> object:
-            if new_sentences and hasattr(self.model, "text_encoder"):
-                self.model.text_encoder.clear_cache()
-                self.model.kept = None
+            if new_sentences and hasattr(model, "text_encoder"):
+                model.text_encoder.clear_cache()
+                model.kept = None
             with torch.no_grad(), inference_autocast(self.cfg):
-                return self.model(records)
+                return model(records)
 
         return answer
 

@@ -31,7 +31,7 @@ class Detection3DTrainer(BaseTrainer):
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         model = super().build_model(cfg)
         if cfg.MODEL.RESNETS.WEIGHTS and not cfg.MODEL.WEIGHTS:
-            load_imagenet(model.backbone, cfg.MODEL.RESNETS.WEIGHTS)
+            load_imagenet(model.get_submodule("backbone"), cfg.MODEL.RESNETS.WEIGHTS)
         return model
 
     @classmethod

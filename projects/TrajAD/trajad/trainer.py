@@ -100,7 +100,8 @@ class TrajADTrainer(BaseTrainer):
         kinds = [MetadataCatalog.get(name).get("evaluator_type") for name in self.cfg.DATASETS.TRAIN]
         if "trajectories" in kinds:
             scale = torch.tensor(graph_spec(self.cfg).scale(self.cfg.INPUT.GRAPH.WIDTH))
-            for model in (self.model, self.evaluated):
+            models: tuple[Any, ...] = self.model, self.evaluated
+            for model in models:
                 getattr(model, "module", model).graph_scale.copy_(scale)
 
     @classmethod

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -191,7 +191,7 @@ class OnnxU2ENet(GroundingInference):
         inputs = {"pixels": pixels, "P": P, "plane": plane, "sizes": sizes}
         return unflatten(EncodedImages, inputs | self._graphs["image"](inputs))
 
-    def encode_sentences(self, sentences: list[str]) -> EncodedSentences:
+    def encode_sentences(self, sentences: Sequence[str]) -> EncodedSentences:
         tokens = self.tokenizer.pad(*self.tokenizer.tokenize(sentences))._asdict()
         return unflatten(EncodedSentences, tokens | self._graphs["text"](tokens))
 

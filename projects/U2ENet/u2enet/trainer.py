@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
@@ -21,7 +22,8 @@ class U2ENetTrainer(BaseTrainer):
 
     def prepare_data(self) -> None:
         cfg = self.cfg
-        encoder = getattr(self.model, "module", self.model).text_encoder
+        model: Any = self.model
+        encoder = getattr(model, "module", model).text_encoder
         tests = cfg.DATASETS.VAL or (cfg.DATASETS.TEST if cfg.TEST.EVAL_PERIOD > 0 else ())
         for name in (*cfg.DATASETS.TRAIN, *tests):
             check_sentences(encoder, name)
