@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Answer sentences about millions of images with U2ENet, on all GPUs of a machine or a Ray cluster.
 
-    .venv/bin/python scripts/batch_predict.py --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml \\
-        --list images.jsonl --output answers \\
+    .venv/bin/python projects/U2ENet/batch_predict.py \\
+        --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml --list images.jsonl --output answers \\
         --opts MODEL.WEIGHTS projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors
-    .venv/bin/python scripts/batch_predict.py --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml \\
+    .venv/bin/python projects/U2ENet/batch_predict.py \\
+        --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml \\
         --folder datasets/synthroad/monomulti3d/test --text "All cars." --output answers \\
         --opts MODEL.WEIGHTS projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors
 
@@ -27,7 +28,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
 from d2ext_cli import (
     CommandParser,
     add_config_file,
