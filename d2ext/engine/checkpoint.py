@@ -234,6 +234,7 @@ class D2Checkpointer(DetectionCheckpointer):
         self.tag_last_checkpoint(path.name)
 
     def tag_last_checkpoint(self, last_filename_basename: str) -> None:
+        """Name the newest checkpoint in the folder, whole or not at all."""
         with atomic_write(Path(self.save_dir, "last_checkpoint")) as f:
             f.write(last_filename_basename.encode())
 

@@ -50,6 +50,7 @@ class TableEvaluator(DatasetEvaluator):
         self._rows: list[dict[str, Any]] = []
 
     def reset(self) -> None:
+        """Forget all rows."""
         self._rows = []
 
     def evaluate(self) -> OrderedDict[str, dict[str, float]]:
@@ -91,6 +92,7 @@ class Evaluator3D(TableEvaluator):
         return DatasetCatalog.get(self._name)
 
     def tables(self, rows: Rows) -> dict[str, Table]:
+        """Those of :meth:`compare`; images without predictions are a warning."""
         missing = sum(record["image_id"] not in rows for record in self.records)
         if missing:
             logger.warning("%s: %d of %d images have no predictions", self._name, missing, len(self.records))

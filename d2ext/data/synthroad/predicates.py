@@ -52,11 +52,14 @@ class Predicate(ABC):
 
 @dataclass(frozen=True)
 class IsCategory(Predicate):
+    """What kind of object it is; ``strict``: also a car is no van, which a reader may confuse."""
+
     kind: ClassVar[str] = "objectname"
     category: str
     strict: bool = True
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the label's class; None for a class that may be taken for it, unless strict."""
         if label.category == self.category:
             return True
         return None if not self.strict and {label.category, self.category} in CONFUSABLE else False
@@ -64,10 +67,13 @@ class IsCategory(Predicate):
 
 @dataclass(frozen=True)
 class HasColor(Predicate):
+    """Of what colour it is."""
+
     kind: ClassVar[str] = "appearance"
     color: str
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the colour that it was painted in."""
         return label.color == self.color
 
 
@@ -79,6 +85,7 @@ class AtDistance(Predicate):
     meters: int
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """Sure within half a metre, false from 14 % (at least 3 m) off."""
         return _band(abs(label.distance - self.meters), 0.5, max(3.0, 0.14 * self.meters))
 
 
@@ -90,6 +97,7 @@ class AtDepth(Predicate):
     meters: float
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """Sure within rounding, false from 14 % (at least 3 m) off."""
         return _band(abs(label.location[2] - self.meters), 0.051, max(3.0, 0.14 * self.meters))
 
 
@@ -101,6 +109,7 @@ class Lateral(Predicate):
     meters: float
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """Sure within rounding, false from a quarter (at least 1.5 m) off."""
         return _band(abs(label.location[0] - self.meters), 0.051, max(1.5, 0.25 * abs(self.meters)))
 
 
@@ -112,6 +121,7 @@ class OnSide(Predicate):
     side: str
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the lateral place in metres; None between ahead and aside."""
         x = label.location[0]
         if self.side == "ahead":
             return _band(abs(x), 1.3, 3.0)
@@ -128,6 +138,7 @@ class HasSize(Predicate):
     length: float | None = None
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """Every side that is named: sure within rounding, false from 30 % (at least 0.4 m) off."""
         said = (self.height, self.width, self.length)
         checks = [
             _band(abs(size - value), 0.051, max(0.4, 0.3 * value))
@@ -145,6 +156,7 @@ class Faces(Predicate):
     direction: str
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the observation angle: sure within 32 degrees of the direction, false from 58 on."""
         return _band(abs(wrap_angle(label.alpha - FACING_ANGLES[self.direction])), _FACING_SURE, _FACING_NOT)
 
 
@@ -156,6 +168,7 @@ class Occlusion(Predicate):
     level: int
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the share of its pixels that others hide; None within 0.05 of the levels' borders."""
         hidden = label.hidden
         if self.level == 0:
             return _band(hidden, 0.06, 0.14)
@@ -172,6 +185,7 @@ class CutOff(Predicate):
     side: str
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """False unless the box ends at that border of the image; None where less than 15 % is outside."""
         if self.side not in label.border:
             return False
         return _band(-label.truncated, -0.15, 0.0)
@@ -186,6 +200,7 @@ class Extreme(Predicate):
     nearest: bool
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By its lead over all rivals, sure from 8 % of its distance (at least 2 m); None without rivals."""
         if not self._rival(label):
             return False
         sign = 1.0 if self.nearest else -1.0
@@ -212,6 +227,8 @@ class RelativeTo(Predicate):
     neighbour: Label
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the offset from the neighbour in metres along and across the view; False of the neighbour
+        itself."""
         if label is self.neighbour:
             return False
         dx = label.location[0] - self.neighbour.location[0]
@@ -234,6 +251,8 @@ class Within(Predicate):
     beyond: bool = False
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By distance and depth, which both have to lie on one side; None within 3 % (at least 1 m) of the
+        border."""
         margin = max(1.0, 0.03 * self.meters)
         if max(label.distance, label.location[2]) <= self.meters - margin:
             return not self.beyond
@@ -251,6 +270,7 @@ class HeightBetween(Predicate):
     high: float
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """None within 3 cm of either border."""
         height = label.size[0]
         return every(
             (
@@ -270,6 +290,7 @@ class InPlace(Predicate):
     image_size: tuple[int, int]
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the middle of the box; None within 3 % of the image's size around its centre lines."""
         height, width = self.image_size
         x = (label.box[0] + label.box[2]) / 2 / (width - 1) - 0.5
         y = (label.box[1] + label.box[3]) / 2 / (height - 1) - 0.5

@@ -75,10 +75,12 @@ class Stopped(Anomaly):
     """A vehicle breaks down in its lane, away from the signal, and drives on after a while."""
 
     def setup(self) -> None:
+        """From 15 to 75 s on, for 25 to 45 s."""
         self.start = float(self.rng.uniform(15, 75))
         self.hold = float(self.rng.uniform(25, 45))
 
     def act(self) -> None:
+        """Brake a vehicle that is well before the signal, hold it, and let it go."""
         if self.vehicle is None:
             candidates = self.pick(70, 190) if self.world.time >= self.start else []
             if candidates:
@@ -90,6 +92,7 @@ class Stopped(Anomaly):
             self.vehicle.forced = max(-3.0, -self.vehicle.speed / STEP)
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
+        """While the vehicle stands, if for at least 15 s."""
         during = (tracks.time >= self.begin) & (tracks.time <= self.begin + self.hold)
         return self.own_interval(tracks, during & (tracks.speed < 0.3), 15)
 
@@ -98,12 +101,14 @@ class Reversing(Anomaly):
     """A vehicle stops and drives back against its lane for some car lengths."""
 
     def setup(self) -> None:
+        """From 15 to 90 s on, over 28 to 45 m."""
         self.start = float(self.rng.uniform(15, 90))
         self.distance = float(self.rng.uniform(28, 45))
         self.from_position: float | None = None
         self.turned = False
 
     def act(self) -> None:
+        """Brake to a stop, go back, stop again and drive on."""
         if self.vehicle is None:
             if self.world.time >= self.start:
                 self._choose()
@@ -127,6 +132,7 @@ class Reversing(Anomaly):
                 return
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
+        """While the vehicle goes back, if for at least 6 s."""
         return self.own_interval(tracks, tracks.speed < -0.3, 6)
 
 
@@ -136,10 +142,12 @@ class WrongWay(Anomaly):
     hours = (5.0, 6.5)
 
     def setup(self) -> None:
+        """From 5 to 80 s on, at 8 to 13 m/s."""
         self.start = float(self.rng.uniform(5, 80))
         self.speed = float(self.rng.uniform(8, 13))
 
     def act(self) -> None:
+        """Let it in at the far end; whoever meets it leaves the lane or brakes."""
         world = self.world
         if self.vehicle is None:
             if world.time >= self.start:
@@ -156,6 +164,7 @@ class WrongWay(Anomaly):
                     world.change_lane(other)
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
+        """All its way, if it takes at least 25 s."""
         return self.own_interval(tracks, tracks.speed < -1, 25)
 
 
@@ -165,9 +174,11 @@ class Speeding(Anomaly):
     hours = (5.0, 6.5)
 
     def setup(self) -> None:
+        """From up to 100 s on."""
         self.start = float(self.rng.uniform(0, 100))
 
     def act(self) -> None:
+        """Let it in at about twice the limit, as soon as a lane is free behind the road's begin."""
         world = self.world
         if self.vehicle is not None or world.time < self.start:
             return
@@ -181,6 +192,7 @@ class Speeding(Anomaly):
                 return
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
+        """While it is faster than one and a half times the limit, if for at least 7 s."""
         return self.own_interval(tracks, tracks.speed > 1.5 * SPEED_LIMIT, 7)
 
 
@@ -188,10 +200,12 @@ class Weaving(Anomaly):
     """A vehicle changes lanes again and again."""
 
     def setup(self) -> None:
+        """From 5 to 90 s on."""
         self.start = float(self.rng.uniform(5, 90))
         self.changes: list[float] = []
 
     def act(self) -> None:
+        """Change lanes every 3 s where there is room, up to the queue at the signal."""
         world = self.world
         if self.vehicle is None:
             candidates = self.pick(5, 40) if world.time >= self.start else []
@@ -208,6 +222,7 @@ class Weaving(Anomaly):
                 self.changes.append(world.time)
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
+        """Around its changes of lane, if five of them take at most 25 s."""
         if len(self.changes) < 5 or self.changes[4] - self.changes[0] > 25:
             return []
         during = (tracks.time >= self.changes[0] - 2) & (tracks.time <= self.changes[-1] + 2)
@@ -218,10 +233,12 @@ class CutIn(Anomaly):
     """A vehicle changes right in front of another and brakes, which makes that one brake hard."""
 
     def setup(self) -> None:
+        """From 10 to 60 s on."""
         self.start = float(self.rng.uniform(10, 60))
         self.victim: Vehicle | None = None
 
     def act(self) -> None:
+        """Choose who cuts in before whom, and let it brake for 3 s."""
         world = self.world
         if self.vehicle is None:
             if world.time >= self.start:
@@ -243,6 +260,7 @@ class CutIn(Anomaly):
                 return
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
+        """Who cuts in, and who has to brake harder than 4.5 m/s² for it; none where nobody has to."""
         if self.vehicle is None or self.victim is None:
             return []
         during = (tracks.time >= self.begin - 1) & (tracks.time <= self.begin + 6)
@@ -281,11 +299,13 @@ class SpillBack(Queue):
     least = 16
 
     def setup(self) -> None:
+        """Close the road behind the junction for 75 to 95 s."""
         start = float(self.rng.uniform(5, 30))
         self.gate = Gate(SECTION + 8.0, closed=(start, start + float(self.rng.uniform(75, 95))))
         self.world.gates.append(self.gate)
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
+        """The vehicles that queue from the closed place back into the junction."""
         return self.queued(tracks, STOP_LINE + 3, SECTION, self.gate.closed[0], self.gate.closed[1] + 20)
 
 
@@ -295,12 +315,14 @@ class PhantomQueue(Queue):
     hours = (7.0, 19.0)
 
     def setup(self) -> None:
+        """Close an empty place of the road for 25 to 38 s."""
         start = float(self.rng.uniform(10, 80))
         place = float(self.rng.uniform(80, 200))
         self.gate = Gate(place, closed=(start, start + float(self.rng.uniform(25, 38))))
         self.world.gates.append(self.gate)
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
+        """The vehicles that queue before that place."""
         return self.queued(tracks, 0, self.gate.position, self.gate.closed[0], self.gate.closed[1] + 8)
 
 
@@ -310,6 +332,7 @@ class SkippedGreen(Queue):
     hours = (7.0, 19.0)
 
     def setup(self) -> None:
+        """Keep the signal red through the first green that leaves time to see the whole."""
         signal = self.world.signal
         assert signal.offset is not None
         # the first end of red after the start of the recording that leaves time to see the whole
@@ -318,6 +341,8 @@ class SkippedGreen(Queue):
         signal.closed = (self.closed[0] - 1.0, self.closed[1])
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
+        """The vehicles that queue at the signal while it should be green; none where the recording ends
+        before."""
         if self.closed[1] > DURATION - 10:
             return []
         return self.queued(tracks, 0, STOP_LINE, self.closed[0] + 4, self.closed[1] + 4)

@@ -93,6 +93,7 @@ class TimmBackbone(Backbone):
 
     @property
     def size_divisibility(self) -> int:
+        """The coarsest stride."""
         return 32
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -101,6 +102,7 @@ class TimmBackbone(Backbone):
         return {name: maps[stride] for stride, name in STRIDES.items()}
 
     def output_shape(self) -> dict[str, ShapeSpec]:
+        """Channels and stride by name, ``p2`` to ``p5``."""
         return {name: ShapeSpec(channels=self._channels[s], stride=s) for s, name in STRIDES.items()}
 
 
@@ -188,6 +190,7 @@ class TimmIDABackbone(Backbone):
 
     @property
     def size_divisibility(self) -> int:
+        """That of the network below."""
         return self.bottom_up.size_divisibility
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -207,6 +210,7 @@ class TimmIDABackbone(Backbone):
         return {name: out[name] for name in self._names}
 
     def output_shape(self) -> dict[str, ShapeSpec]:
+        """Channels and stride by name, fine to coarse."""
         return {n: ShapeSpec(channels=self._out_channels[n], stride=self._strides[n]) for n in self._names}
 
 

@@ -131,13 +131,16 @@ class Grounder(GroundingInference, nn.Module):
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]
+        """Of the weights."""
         return self.head.heatmap.weight.device
 
     @property
     def tokenizer(self) -> SentenceTokenizer:  # type: ignore[override]
+        """Of the text encoder."""
         return self.text_encoder.tokenizer
 
     def train(self, mode: bool = True) -> Grounder:
+        """As of every module; BatchNorm stays in evaluation where its statistics are frozen."""
         super().train(mode)
         if self.freeze_norm_stats:
             for module in self.modules():
@@ -158,6 +161,7 @@ class Grounder(GroundingInference, nn.Module):
         raise NotImplementedError
 
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+        """Features with viewing geometry and mean colour, shapes as in :class:`GroundingInference`."""
         # Channels last is the faster layout on every device, and what the fusion's products read.
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         maps: list[Tensor] = []
@@ -183,6 +187,7 @@ class Grounder(GroundingInference, nn.Module):
         return self._filter(self.text_encoder.encode(tokens), tokens.mask)
 
     def encode_sentences(self, sentences: Sequence[str]) -> EncodedSentences:
+        """Through text encoder, semantic filter and pooling."""
         return self._filter(*self.text_encoder(sentences))
 
     def _filter(self, features: Tensor, mask: Tensor) -> EncodedSentences:

@@ -80,6 +80,7 @@ class GroundingSettings:
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> GroundingSettings:
+        """The keys of MODEL.GROUNDING by the fields' names."""
         return cls(**{f.name: cfg.MODEL.GROUNDING[f.name.upper()] for f in fields(cls)})
 
 

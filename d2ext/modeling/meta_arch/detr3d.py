@@ -83,6 +83,7 @@ class DETR3D(LearnedBoxDetector):
 
     @classmethod
     def from_config(cls, cfg) -> dict:
+        """The arguments out of MODEL.DETECTION3D and MODEL.DETR."""
         c, t = cfg.MODEL.DETECTION3D, cfg.MODEL.DETR
         parts = shared_parts(cfg)
         (channels,) = map_channels(parts["backbone"], [t.IN_FEATURE], "MODEL.DETR.IN_FEATURE")

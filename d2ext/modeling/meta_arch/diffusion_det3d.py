@@ -64,6 +64,7 @@ class DiffusionDet3D(Detector3D):
 
     @classmethod
     def from_config(cls, cfg) -> dict:
+        """The arguments out of MODEL.DETECTION3D and MODEL.DIFFUSION."""
         c, d = cfg.MODEL.DIFFUSION, cfg.MODEL.DETECTION3D
         parts = region_parts(cfg, time_dim=4 * d.HIDDEN_DIM)
         return parts | {
@@ -77,6 +78,7 @@ class DiffusionDet3D(Detector3D):
         }
 
     def training_boxes(self, frames: Frames, instances: list[Instances]) -> tuple[Tensor, ...]:
+        """Labelled boxes, filled up and with noise of a random time for every image."""
         labelled = []
         for labels, record in zip(instances, frames.records, strict=True):
             extent = torch.tensor([*record["image"].shape[:-3:-1]] * 2)
@@ -102,6 +104,11 @@ class DiffusionDet3D(Detector3D):
         noise: Tensor | None = None,
         return_steps: bool = False,
     ) -> list[dict]:
+        """See :meth:`Detector3D.detect`; ``noise`` (B, num_boxes, 4) is where the boxes start from.
+
+        Raises:
+            ValueError: less than one box or step, or noise of another shape.
+        """
         count = self.num_boxes if num_boxes is None else num_boxes
         steps = self.steps if steps is None else steps
         images = len(encoded.records)
@@ -140,4 +147,5 @@ class DiffusionDet3D(Detector3D):
         return outputs
 
     def distinct(self, boxes: ObjectBoxes) -> Tensor:
+        """Of boxes from all steps those that non-maximum suppression by class leaves."""
         return batched_nms(boxes.box2d, boxes.class_scores, boxes.classes, self.nms_threshold)

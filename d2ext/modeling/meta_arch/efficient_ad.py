@@ -111,6 +111,7 @@ class EfficientAD(nn.Module):
 
     @classmethod
     def from_config(cls, cfg) -> dict[str, Any]:
+        """The arguments out of MODEL.EFFICIENT_AD and TEST.THRESHOLD."""
         c = cfg.MODEL.EFFICIENT_AD
         channels = round(FEATURES * c.WIDTH)
         teacher = PDN(c.PDN, channels, c.WIDTH, c.PADDING)
@@ -128,6 +129,7 @@ class EfficientAD(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Of the weights."""
         return self.pixel_mean.device
 
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
@@ -165,6 +167,7 @@ class EfficientAD(nn.Module):
         self._checked_scale = scale
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+        """The paper's losses of student and second branch, with the penalty where its images are given."""
         images = self.images(batched_inputs)
         teacher = self.describe(images)
         student, to_branch = self.student(images).float().chunk(2, 1)

@@ -29,6 +29,7 @@ class LearnedBoxDetector(Detector3D):
         self.proposals = proposals
 
     def training_boxes(self, frames: Frames, instances: list[Instances]) -> tuple[Tensor, ...]:
+        """The learned boxes, the same for every image."""
         return self.proposals(frames)
 
     @torch.no_grad()
@@ -40,6 +41,11 @@ class LearnedBoxDetector(Detector3D):
         noise: Tensor | None = None,
         return_steps: bool = False,
     ) -> list[dict]:
+        """See :meth:`Detector3D.detect`.
+
+        Raises:
+            ValueError: another number of boxes or steps than the model has, or noise.
+        """
         if num_boxes not in (None, self.num_boxes) or steps not in (None, 1) or noise is not None:
             raise ValueError(
                 f"{type(self).__name__} has {self.num_boxes} learned boxes and 1 step, got "
@@ -67,5 +73,6 @@ class SparseRCNN3D(LearnedBoxDetector):
 
     @classmethod
     def from_config(cls, cfg) -> dict:
+        """The arguments out of MODEL.DETECTION3D."""
         c = cfg.MODEL.DETECTION3D
         return region_parts(cfg) | {"proposals": LearnedBoxes(c.NUM_BOXES, c.HIDDEN_DIM)}

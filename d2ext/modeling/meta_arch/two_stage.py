@@ -55,6 +55,7 @@ class TwoStageGrounder(Grounder):
 
     @classmethod
     def from_config(cls, cfg) -> dict:
+        """The arguments out of MODEL.GROUNDING and MODEL.TWO_STAGE."""
         c, t = cfg.MODEL.GROUNDING, cfg.MODEL.TWO_STAGE
         parts = cls.parts_from_config(cfg, words_in_detector=False)
         finest = parts["backbone"].output_shape()[c.IN_FEATURES[-1]]
@@ -71,6 +72,7 @@ class TwoStageGrounder(Grounder):
         return parts | {"matcher": matcher, "match_quality": t.MATCH_QUALITY}
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+        """Those of a detector that reads no words, and of the matching of its boxes with the sentences."""
         parts: list[HeadReading] = []
         matching = []
         for index in self.size_groups(batched_inputs):
@@ -90,6 +92,7 @@ class TwoStageGrounder(Grounder):
         return self.head.losses(parts) | {"loss_match": match}
 
     def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
+        """The detector's boxes once for each chunk of sentences, with the scores of their match."""
         read, nothing, views = self._detect(image)
         found = self.head.decode(read, nothing, views, self.settings.topk)
         boxes, valid = self._encode_boxes(image, found)

@@ -33,10 +33,12 @@ class U2ENet(Grounder):
 
     @classmethod
     def from_config(cls, cfg) -> dict:
+        """The arguments out of MODEL.GROUNDING and MODEL.U2ENET."""
         parts = cls.parts_from_config(cfg, words_in_detector=True)
         return parts | {"detection_prompt": cfg.MODEL.U2ENET.DETECTION_PROMPT}
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+        """The head's, on maps fused with each sentence, and with the prompt that asks for every object."""
         groups = [[batched_inputs[i] for i in group] for group in self.size_groups(batched_inputs)]
         prompt = [self.detection_prompt] if self.detection_prompt else []
         texts = [[[*x["sentences"], *prompt] for x in group] for group in groups]
@@ -62,10 +64,12 @@ class U2ENet(Grounder):
         return HeadReading(maps, vectors, views, targets)
 
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+        """The grounder's maps, projected to the fusion's widths."""
         images = super().image_branch(pixels, P, plane, sizes)
         return images._replace(maps=self.fusion.project(images.maps))
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
+        """Peaks of the heat maps of sentences that are fused with the image."""
         levels, vectors, mask = sentences
         owner = mask.new_zeros(mask.shape[0], dtype=torch.long)
         views = self.views(image, owner)

@@ -159,6 +159,7 @@ class TextEncoder(nn.Module):
             self.encoder.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> TextEncoder:
+        """As of every module; a frozen encoder stays in evaluation."""
         super().train(mode)
         if self.frozen:
             self.encoder.eval()
@@ -166,6 +167,7 @@ class TextEncoder(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Of the encoder's weights."""
         return next(self.encoder.parameters()).device
 
     def tokenize(self, sentences: Sequence[str]) -> tuple[list[list[int]], list[np.ndarray]]:

@@ -71,14 +71,17 @@ def unflatten(kind: type[Encoded], tensors: dict[str, Tensor]) -> Encoded:
 
 
 def image_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
+    """The image branch as named tensors."""
     return flatten(model.image_branch(**tensors))
 
 
 def text_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
+    """The text branch, from tokens, as named tensors."""
     return flatten(model.text_branch(Tokens(**tensors)))
 
 
 def head_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
+    """Peaks of sentences in one image, as named tensors: ``owner``, ``scores`` and the boxes' fields."""
     grounded = model.ground(unflatten(EncodedImages, tensors), unflatten(EncodedSentences, tensors))
     boxes = {f.name: getattr(grounded.boxes, f.name) for f in fields(ObjectBoxes)}
     return {"owner": grounded.owner, "scores": grounded.scores} | boxes
@@ -185,17 +188,21 @@ class OnnxU2ENet(GroundingInference):
         self._graphs = {name: OnnxGraph(folder / f"{name}.onnx") for name in GRAPHS}
 
     def __call__(self, batched_inputs: list[dict]) -> list[dict]:
+        """As :meth:`GroundingInference.inference`."""
         return self.inference(batched_inputs)
 
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+        """The graph ``image``; shapes in :meth:`GroundingInference.image_branch`."""
         inputs = {"pixels": pixels, "P": P, "plane": plane, "sizes": sizes}
         return unflatten(EncodedImages, inputs | self._graphs["image"](inputs))
 
     def encode_sentences(self, sentences: Sequence[str]) -> EncodedSentences:
+        """Tokens through the graph ``text``."""
         tokens = self.tokenizer.pad(*self.tokenizer.tokenize(sentences))._asdict()
         return unflatten(EncodedSentences, tokens | self._graphs["text"](tokens))
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
+        """The graph ``head``."""
         boxes = self._graphs["head"](flatten(image) | flatten(sentences))
         return Grounded(boxes.pop("owner"), boxes.pop("scores"), ObjectBoxes(**boxes))
 

@@ -21,6 +21,7 @@ class U2ENetTrainer(BaseTrainer):
     test_kinds = ("mono3drefer", "monomulti3d")
 
     def prepare_data(self) -> None:
+        """Check the sentences of all datasets that will be used."""
         cfg = self.cfg
         model: Any = self.model
         encoder = getattr(model, "module", model).text_encoder
@@ -30,6 +31,7 @@ class U2ENetTrainer(BaseTrainer):
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> GroundingEvaluator:
+        """That of grounding; files go to OUTPUT_DIR/inference."""
         return GroundingEvaluator(dataset_name, os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name))
 
 
