@@ -6,7 +6,7 @@ A predicate answers True, False or None for a label; None means borderline: no s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,29 +14,12 @@ import numpy as np
 
 from d2ext.data.synthroad.geometry import wrap_angle
 from d2ext.data.synthroad.labels import Label
-
-Truth = bool | None
+from d2ext.data.synthroad.truth import Truth, band, every
 
 # Categories a reader may take for one another.
 CONFUSABLE = frozenset({frozenset({"car", "van"}), frozenset({"truck", "van"})})
 FACING_ANGLES = {"me": np.pi / 2, "away": -np.pi / 2, "right": 0.0, "left": np.pi}
 _FACING_SURE, _FACING_NOT = np.radians(32.0), np.radians(58.0)
-
-
-def every(truths: Iterable[Truth]) -> Truth:
-    """Three-valued conjunction: one False decides, else one None leaves it open."""
-    result: Truth = True
-    for truth in truths:
-        if truth is False:
-            return False
-        if truth is None:
-            result = None
-    return result
-
-
-def _band(value: float, sure: float, never: float) -> Truth:
-    """True up to `sure`, False from `never` on, None between."""
-    return True if value <= sure else (False if value >= never else None)
 
 
 @dataclass(frozen=True)
@@ -86,7 +69,7 @@ class AtDistance(Predicate):
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
         """Sure within half a metre, false from 14 % (at least 3 m) off."""
-        return _band(abs(label.distance - self.meters), 0.5, max(3.0, 0.14 * self.meters))
+        return band(abs(label.distance - self.meters), 0.5, max(3.0, 0.14 * self.meters))
 
 
 @dataclass(frozen=True)
@@ -98,7 +81,7 @@ class AtDepth(Predicate):
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
         """Sure within rounding, false from 14 % (at least 3 m) off."""
-        return _band(abs(label.location[2] - self.meters), 0.051, max(3.0, 0.14 * self.meters))
+        return band(abs(label.location[2] - self.meters), 0.051, max(3.0, 0.14 * self.meters))
 
 
 @dataclass(frozen=True)
@@ -110,7 +93,7 @@ class Lateral(Predicate):
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
         """Sure within rounding, false from a quarter (at least 1.5 m) off."""
-        return _band(abs(label.location[0] - self.meters), 0.051, max(1.5, 0.25 * abs(self.meters)))
+        return band(abs(label.location[0] - self.meters), 0.051, max(1.5, 0.25 * abs(self.meters)))
 
 
 @dataclass(frozen=True)
@@ -124,8 +107,8 @@ class OnSide(Predicate):
         """By the lateral place in metres; None between ahead and aside."""
         x = label.location[0]
         if self.side == "ahead":
-            return _band(abs(x), 1.3, 3.0)
-        return _band(x if self.side == "left" else -x, -1.8, -0.4)
+            return band(abs(x), 1.3, 3.0)
+        return band(x if self.side == "left" else -x, -1.8, -0.4)
 
 
 @dataclass(frozen=True)
@@ -141,7 +124,7 @@ class HasSize(Predicate):
         """Every side that is named: sure within rounding, false from 30 % (at least 0.4 m) off."""
         said = (self.height, self.width, self.length)
         checks = [
-            _band(abs(size - value), 0.051, max(0.4, 0.3 * value))
+            band(abs(size - value), 0.051, max(0.4, 0.3 * value))
             for size, value in zip(label.size, said, strict=True)
             if value is not None
         ]
@@ -157,7 +140,7 @@ class Faces(Predicate):
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
         """By the observation angle: sure within 32 degrees of the direction, false from 58 on."""
-        return _band(abs(wrap_angle(label.alpha - FACING_ANGLES[self.direction])), _FACING_SURE, _FACING_NOT)
+        return band(abs(wrap_angle(label.alpha - FACING_ANGLES[self.direction])), _FACING_SURE, _FACING_NOT)
 
 
 @dataclass(frozen=True)
@@ -171,10 +154,10 @@ class Occlusion(Predicate):
         """By the share of its pixels that others hide; None within 0.05 of the levels' borders."""
         hidden = label.hidden
         if self.level == 0:
-            return _band(hidden, 0.06, 0.14)
+            return band(hidden, 0.06, 0.14)
         if self.level == 2:
-            return _band(-hidden, -0.55, -0.45)
-        return every((_band(-hidden, -0.14, -0.06), _band(hidden, 0.45, 0.55)))
+            return band(-hidden, -0.55, -0.45)
+        return every((band(-hidden, -0.14, -0.06), band(hidden, 0.45, 0.55)))
 
 
 @dataclass(frozen=True)
@@ -188,7 +171,7 @@ class CutOff(Predicate):
         """False unless the box ends at that border of the image; None where less than 15 % is outside."""
         if self.side not in label.border:
             return False
-        return _band(-label.truncated, -0.15, 0.0)
+        return band(-label.truncated, -0.15, 0.0)
 
 
 @dataclass(frozen=True)
@@ -212,7 +195,7 @@ class Extreme(Predicate):
         if not lead:
             return None
         margin = max(2.0, 0.08 * label.distance)
-        return _band(-min(lead), -margin, margin)
+        return band(-min(lead), -margin, margin)
 
     def _rival(self, label: Label) -> bool:
         return label.category == self.category or {label.category, self.category} in CONFUSABLE
@@ -274,8 +257,8 @@ class HeightBetween(Predicate):
         height = label.size[0]
         return every(
             (
-                _band(height, self.high - 0.03, self.high + 0.03),
-                _band(-height, -self.low - 0.03, -self.low + 0.03),
+                band(height, self.high - 0.03, self.high + 0.03),
+                band(-height, -self.low - 0.03, -self.low + 0.03),
             )
         )
 
@@ -296,9 +279,9 @@ class InPlace(Predicate):
         y = (label.box[1] + label.box[3]) / 2 / (height - 1) - 0.5
         checks = []
         if self.horizontal:
-            checks.append(_band(x if self.horizontal == "left" else -x, -0.03, 0.03))
+            checks.append(band(x if self.horizontal == "left" else -x, -0.03, 0.03))
         if self.vertical:
-            checks.append(_band(y if self.vertical == "top" else -y, -0.03, 0.03))
+            checks.append(band(y if self.vertical == "top" else -y, -0.03, 0.03))
         return every(checks)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from d2ext.structures import Region
 
-from .spacetime import GraphSpec, SpaceTimeGraph
+from .graph import GraphSpec, SpaceTimeGraph
 
 
 @dataclass(frozen=True)

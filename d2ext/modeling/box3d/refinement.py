@@ -10,8 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.head import Box3DHead, ObjectViews
+from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.images import VIEW_DIM, view_features
+from d2ext.modeling.box3d.objects import ObjectViews
 
 #: Predictions that mean the same in every view: the second look only corrects them.
 CORRECTED = (

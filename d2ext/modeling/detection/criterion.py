@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import sigmoid_focal_loss
 
-from d2ext.modeling.box3d.head import Box3DHead, ObjectTargets, ObjectViews
+from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.objects import ObjectTargets, ObjectViews
 from d2ext.modeling.box3d.records import object_targets, projections
 from d2ext.modeling.detection.decoder import HeadOutput
 from d2ext.modeling.detection.matching import SetMatcher

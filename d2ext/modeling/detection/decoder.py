@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.head import Box3DHead, ObjectBoxes, ObjectViews
+from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.images import VIEW_DIM, Frames, view_features
+from d2ext.modeling.box3d.objects import ObjectBoxes, ObjectViews
 
 
 def sine_embedding(values: Tensor, dim: int, shortest: float, longest: float) -> Tensor:

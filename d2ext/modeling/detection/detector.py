@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from d2ext.layers import RegionMaps
 from d2ext.modeling.box3d.config import vocabulary_of
-from d2ext.modeling.box3d.head import Box3DHead, ObjectBoxes, size_priors
+from d2ext.modeling.box3d.head import Box3DHead, size_priors
 from d2ext.modeling.box3d.images import VIEW_DIM, Frames
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import size_groups, stack_images
 from d2ext.modeling.detection.criterion import SetCriterion
 from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, DynamicInteraction

@@ -14,8 +14,8 @@ from detectron2.structures import Instances
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from d2ext.modeling.box3d.head import ObjectBoxes
 from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import original_boxes, predicted_instances
 from d2ext.modeling.detection.diffusion import BoxDiffusion
 from d2ext.structures import transfer

@@ -24,9 +24,10 @@ from d2ext.modeling.grounding.inference import (
     GroundingSettings,
 )
 from d2ext.modeling.text.config import build_text_encoder
-from d2ext.modeling.text.encoder import SentenceTokenizer, TextEncoder, Tokens
+from d2ext.modeling.text.encoder import TextEncoder
 from d2ext.modeling.text.numbers import NUMBER_DIM
 from d2ext.modeling.text.pooling import POOLING_REGISTRY
+from d2ext.modeling.text.tokenizer import SentenceTokenizer, Tokens
 from d2ext.structures.projection import project_points, viewing_rays
 
 

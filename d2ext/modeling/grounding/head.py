@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2ext.modeling.backbone.timm_ida import ConvNormAct
-from d2ext.modeling.box3d.head import Box3DHead, ObjectBoxes, ObjectTargets, ObjectViews
+from d2ext.modeling.box3d.head import Box3DHead
+from d2ext.modeling.box3d.objects import ObjectBoxes, ObjectTargets, ObjectViews
 from d2ext.modeling.box3d.refinement import BoxRefinement
 from d2ext.modeling.losses import gaussian_heatmaps, heatmap_focal_loss, loss_normalizer, selection_loss
 from d2ext.structures import transfer

@@ -12,10 +12,10 @@ from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import predicted_instances, size_groups, stack_images
 from d2ext.modeling.grounding.head import Grounded
-from d2ext.modeling.text.encoder import SentenceTokenizer
+from d2ext.modeling.text.tokenizer import SentenceTokenizer
 from d2ext.structures import bev_iou, transfer
 
 

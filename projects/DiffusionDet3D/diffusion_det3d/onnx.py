@@ -36,8 +36,8 @@ from d2ext.engine.onnx_graphs import (
     write_graph,
 )
 from d2ext.files import write_bytes
-from d2ext.modeling.box3d.head import ObjectBoxes
 from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import size_groups, stack_images
 from d2ext.modeling.detection.detector import Detector3D
 from d2ext.modeling.meta_arch.diffusion_det3d import DiffusionDet3D

@@ -37,7 +37,7 @@ from d2ext.engine.onnx_graphs import (
 from d2ext.files import write_bytes
 from d2ext.layers import SSDBlock
 from d2ext.modeling.box3d.config import vocabulary_of
-from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.grounding.head import Grounded
 from d2ext.modeling.grounding.inference import (
     EncodedImages,
@@ -46,7 +46,7 @@ from d2ext.modeling.grounding.inference import (
     GroundingSettings,
 )
 from d2ext.modeling.meta_arch.u2enet import U2ENet
-from d2ext.modeling.text.encoder import SentenceTokenizer, Tokens
+from d2ext.modeling.text.tokenizer import SentenceTokenizer, Tokens
 from d2ext.projects.u2enet.config import add_u2enet_config
 
 FORMAT = 1  # of the folder; raised when an older OnnxU2ENet could not read it
