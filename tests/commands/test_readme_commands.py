@@ -170,7 +170,7 @@ def test_the_documents_hold_commands_of_all_kinds(tmp_path):
     "script, message",
     [
         ("python scripts/report.py output", "python: command not found"),
-        ("d2ext_cli.py --help", "command not found"),
+        ("demo.py --help", "command not found"),
         ("for x in 1 2; do make help", "syntax error"),
     ],
 )
