@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2ext.modeling.box3d.head import Box3DHead
-from d2ext.modeling.box3d.images import VIEW_DIM, Frames, view_features
+from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages, view_features
 from d2ext.modeling.box3d.objects import ObjectBoxes, ObjectViews
 
 
@@ -51,7 +51,7 @@ class DynamicInteraction(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(dynamic_dim), nn.LayerNorm(dim)
         self.out = nn.Sequential(nn.Linear(dim * pool_size**2, dim), nn.LayerNorm(dim), nn.ReLU())
 
-    def forward(self, frames: Frames, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
+    def forward(self, frames: EncodedImages, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
         """boxes (B, N, 4), objects (B, N, dim) -> what the objects read (B, N, dim)."""
         dim, inner = self.shape
         cells = frames.features.read(boxes, self.pool_size)
@@ -122,7 +122,7 @@ class DecoderHead(nn.Module):
 
     def forward(
         self,
-        frames: Frames,
+        frames: EncodedImages,
         boxes: Tensor,
         objects: Tensor,
         time: Tensor | None = None,
@@ -161,7 +161,7 @@ class BoxDecoder(nn.Module):
 
     def forward(
         self,
-        frames: Frames,
+        frames: EncodedImages,
         boxes: Tensor,
         objects: Tensor,
         time: Tensor | None = None,

@@ -14,7 +14,7 @@ from detectron2.structures import Instances
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import original_boxes, predicted_instances
 from d2ext.modeling.detection.diffusion import BoxDiffusion
@@ -44,14 +44,19 @@ class Detection(ABC):
 
     @abstractmethod
     def run(
-        self, step: Step, encoded: Frames, num_boxes: int | None, steps: int | None, noise: Tensor | None
+        self,
+        step: Step,
+        encoded: EncodedImages,
+        num_boxes: int | None,
+        steps: int | None,
+        noise: Tensor | None,
     ) -> list[tuple[Tensor, ObjectBoxes]]:
         """What each step gives."""
 
     def detect(
         self,
         step: Step,
-        encoded: Frames,
+        encoded: EncodedImages,
         num_boxes: int | None = None,
         steps: int | None = None,
         noise: Tensor | None = None,
@@ -89,7 +94,7 @@ class Detection(ABC):
                 output["steps"] = [x[i] for x in each]
         return outputs
 
-    def select(self, found: Sequence[ObjectBoxes], frames: Frames) -> list[Instances]:
+    def select(self, found: Sequence[ObjectBoxes], frames: EncodedImages) -> list[Instances]:
         """The B * N boxes of one step or several, on the host -> the detections in each image, best first."""
         count = len(found[0].classes) // len(frames.records)
         out = []
@@ -113,7 +118,12 @@ class LearnedDetection(Detection):
         return cls(c.NUM_BOXES, c.SCORE_THRESHOLD, ensemble=False, nms_threshold=None)
 
     def run(
-        self, step: Step, encoded: Frames, num_boxes: int | None, steps: int | None, noise: Tensor | None
+        self,
+        step: Step,
+        encoded: EncodedImages,
+        num_boxes: int | None,
+        steps: int | None,
+        noise: Tensor | None,
     ) -> list[tuple[Tensor, ObjectBoxes]]:
         """The one step.
 
@@ -169,7 +179,12 @@ class DiffusionDetection(Detection):
         )
 
     def run(
-        self, step: Step, encoded: Frames, num_boxes: int | None, steps: int | None, noise: Tensor | None
+        self,
+        step: Step,
+        encoded: EncodedImages,
+        num_boxes: int | None,
+        steps: int | None,
+        noise: Tensor | None,
     ) -> list[tuple[Tensor, ObjectBoxes]]:
         """From ``noise`` (B, N, 4), by default the seed's, the same for every image.
 

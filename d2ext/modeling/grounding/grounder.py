@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from d2ext.modeling.box3d.config import vocabulary_of
 from d2ext.modeling.box3d.head import Box3DHead, size_priors
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.records import object_targets
 from d2ext.modeling.box3d.refinement import BoxRefinement
 from d2ext.modeling.grounding.fusion import HierarchicalFusion, SemanticFilter
 from d2ext.modeling.grounding.head import GroundingHead, GroundingTargets, SentenceViews
 from d2ext.modeling.grounding.inference import (
-    EncodedImages,
     EncodedSentences,
+    GroundingFeatures,
     GroundingInference,
     GroundingSettings,
 )
@@ -161,7 +162,7 @@ class Grounder(GroundingInference, nn.Module):
         """Scalar losses of a batch by name."""
         raise NotImplementedError
 
-    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> GroundingFeatures:
         """Features with viewing geometry and mean colour, shapes as in :class:`GroundingInference`."""
         # Channels last is the faster layout on every device, and what the fusion's products read.
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
@@ -181,7 +182,7 @@ class Grounder(GroundingInference, nn.Module):
         if self.detail_feature:
             cells = self.stride // self.backbone.output_shape()[self.detail_feature].stride
             detail = F.pixel_unshuffle(features[self.detail_feature], cells)
-        return EncodedImages(maps, rows[:, :, None] & columns[:, None, :], detail, P, plane)
+        return GroundingFeatures(maps, rows[:, :, None] & columns[:, None, :], detail)
 
     def text_branch(self, tokens: Tokens) -> EncodedSentences:
         """Tokens of S sentences -> the encoded sentences."""
@@ -197,8 +198,8 @@ class Grounder(GroundingInference, nn.Module):
 
     def views(self, images: EncodedImages, owner: Tensor) -> SentenceViews:
         """What sentences look at, by the index (S,) of each one's image."""
-        P, plane, valid = images.P[owner], images.plane[owner], images.valid[owner]
-        return SentenceViews(P, plane, valid, self.stride, owner, images.detail)
+        P, plane, valid = images.P[owner], images.plane[owner], images.features.valid[owner]
+        return SentenceViews(P, plane, valid, self.stride, owner, images.features.detail)
 
 
 def sentence_owners(texts: Sequence[Sequence[Any]]) -> Tensor:

@@ -10,7 +10,7 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.images import Frames, relative_boxes
+from d2ext.modeling.box3d.images import EncodedImages, relative_boxes
 from d2ext.modeling.detection.decoder import sine_embedding
 from d2ext.modeling.detection.detector import Detector3D, region_parts
 from d2ext.modeling.detection.inference import DiffusionDetection
@@ -47,7 +47,7 @@ class DiffusionDet3D(Detector3D):
         detection = cls.detection_class.from_config(cfg)
         return region_parts(cfg, time_dim=4 * dim) | {"detection": detection, "dim": dim}
 
-    def training_boxes(self, frames: Frames, instances: list[Instances]) -> tuple[Tensor, ...]:
+    def training_boxes(self, frames: EncodedImages, instances: list[Instances]) -> tuple[Tensor, ...]:
         """Labelled boxes, filled up and with noise of a random time for every image."""
         labelled = []
         for labels, record in zip(instances, frames.records, strict=True):
@@ -57,7 +57,7 @@ class DiffusionDet3D(Detector3D):
         time = torch.randint(self.diffusion.timesteps, (len(signal),), device=self.device)
         return self.start(frames, self.diffusion.add_noise(signal, torch.randn_like(signal), time), time)
 
-    def start(self, encoded: Frames, *given: Tensor) -> tuple[Tensor, ...]:
+    def start(self, encoded: EncodedImages, *given: Tensor) -> tuple[Tensor, ...]:
         """For signals (B, N, 4) at time (B,): an object begins as the mean of what the image shows in its
         box."""
         signal, time = given

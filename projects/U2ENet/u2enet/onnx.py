@@ -4,8 +4,8 @@ image.onnx  pixels, P, plane, sizes -> maps_i, valid, detail     (B images)
 text.onnx   ids, mask, numbers -> levels_i, vectors              (S sentences)
 head.onnx   all of these, of one image and S sentences -> owner, scores and the boxes of each sentence's peaks
 
-Names and shapes are the fields of EncodedImages, Tokens, EncodedSentences, Grounded and ObjectBoxes. The
-number of images, their size, and the number and length of sentences are free.
+Names and shapes are the fields of EncodedImages, GroundingFeatures, Tokens, EncodedSentences, Grounded and
+ObjectBoxes. The number of images, their size, and the number and length of sentences are free.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ from d2ext.engine.onnx_graphs import (
 from d2ext.files import write_bytes
 from d2ext.layers import SSDBlock
 from d2ext.modeling.box3d.config import vocabulary_of
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.grounding.head import Grounded
 from d2ext.modeling.grounding.inference import (
-    EncodedImages,
     EncodedSentences,
+    GroundingFeatures,
     GroundingInference,
     GroundingSettings,
 )
@@ -51,10 +52,11 @@ from d2ext.projects.u2enet.config import add_u2enet_config
 
 FORMAT = 1  # of the folder; raised when an older OnnxU2ENet could not read it
 GRAPHS = ("image", "text", "head")
-Encoded = TypeVar("Encoded", EncodedImages, EncodedSentences)
+GEOMETRY = ("P", "plane")  # what the head is given of an image beside its features
+Encoded = TypeVar("Encoded", GroundingFeatures, EncodedSentences)
 
 
-def flatten(parts: EncodedImages | EncodedSentences) -> dict[str, Tensor]:
+def flatten(parts: GroundingFeatures | EncodedSentences) -> dict[str, Tensor]:
     """Tensors by the name of their field; those of a list are numbered: maps_0, maps_1, ..."""
     out: dict[str, Tensor] = {}
     for name, value in parts._asdict().items():
@@ -83,7 +85,10 @@ def text_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
 
 def head_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
     """Peaks of sentences in one image, as named tensors: ``owner``, ``scores`` and the boxes' fields."""
-    grounded = model.ground(unflatten(EncodedImages, tensors), unflatten(EncodedSentences, tensors))
+    P, plane = tensors["P"], tensors["plane"]
+    sizes = P.new_zeros(1, 2)  # nothing looks at them
+    image = EncodedImages(unflatten(GroundingFeatures, tensors), P, plane, sizes, [])
+    grounded = model.ground(image, unflatten(EncodedSentences, tensors))
     boxes = {f.name: getattr(grounded.boxes, f.name) for f in fields(ObjectBoxes)}
     return {"owner": grounded.owner, "scores": grounded.scores} | boxes
 
@@ -148,6 +153,7 @@ def _export_graphs(model: U2ENet) -> Iterator[bytes]:
 
     with torch.no_grad():
         image = flatten(model.image_branch(**pixels).image(0))
+        image |= {name: pixels[name][:1] for name in GEOMETRY}
         words = flatten(model.text_branch(Tokens(**tokens)))
     shapes = {
         name: {}
@@ -191,10 +197,10 @@ class OnnxU2ENet(GroundingInference):
         """As :meth:`GroundingInference.inference`."""
         return self.inference(batched_inputs)
 
-    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> GroundingFeatures:
         """The graph ``image``; shapes in :meth:`GroundingInference.image_branch`."""
         inputs = {"pixels": pixels, "P": P, "plane": plane, "sizes": sizes}
-        return unflatten(EncodedImages, inputs | self._graphs["image"](inputs))
+        return unflatten(GroundingFeatures, inputs | self._graphs["image"](inputs))
 
     def encode_sentences(self, sentences: Sequence[str]) -> EncodedSentences:
         """Tokens through the graph ``text``."""
@@ -203,5 +209,6 @@ class OnnxU2ENet(GroundingInference):
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
         """The graph ``head``."""
-        boxes = self._graphs["head"](flatten(image) | flatten(sentences))
+        geometry = {name: getattr(image, name) for name in GEOMETRY}
+        boxes = self._graphs["head"](flatten(image.features) | geometry | flatten(sentences))
         return Grounded(boxes.pop("owner"), boxes.pop("scores"), ObjectBoxes(**boxes))
