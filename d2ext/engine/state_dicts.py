@@ -131,8 +131,8 @@ def load_weights(
             kinds = f"{_kind(given[name])}, the model expects {_kind(expected[name])}"
             raise ValueError(f"{source}: {name} holds {kinds}")
         if given[name].shape != expected[name].shape:
-            found, wanted = tuple(given[name].shape), tuple(expected[name].shape)
-            raise ValueError(f"{source}: {name} has shape {found}, the model expects {wanted}")
+            found, needed = tuple(given[name].shape), tuple(expected[name].shape)
+            raise ValueError(f"{source}: {name} has shape {found}, the model expects {needed}")
     for what, names in (
         ("lacks", required(expected.keys() - given.keys())),
         ("holds, unknown to the model,", required(given.keys() - expected.keys())),

@@ -138,11 +138,11 @@ class SpaceTimeRenderer:
         low = (position - spec.start) / spec.metres_per_pixel - length / 2
         cells = np.floor(low).astype(np.int64)[:, None] + np.arange(int(np.ceil(length)) + 1)
         overlap = np.minimum(low[:, None] + length, cells + 1) - np.maximum(low[:, None], cells)
-        seen = (overlap > 0) & (cells >= 0) & (cells < spec.panel_height) & (panel >= 0)[:, None]
-        sample, _ = np.nonzero(seen)
+        visible = (overlap > 0) & (cells >= 0) & (cells < spec.panel_height) & (panel >= 0)[:, None]
+        sample, _ = np.nonzero(visible)
         top = panel[sample] * (spec.panel_height + spec.separator)
-        pixel = (top + spec.panel_height - 1 - cells[seen]) * width + column[sample]
-        return t.track[row[sample]], pixel, speed[sample], overlap[seen]
+        pixel = (top + spec.panel_height - 1 - cells[visible]) * width + column[sample]
+        return t.track[row[sample]], pixel, speed[sample], overlap[visible]
 
     def _samples(self, first_column: int, width: int) -> tuple[np.ndarray, np.ndarray]:
         """Row before each sample of each vehicle in some columns, and the sample's number."""

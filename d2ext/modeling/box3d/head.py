@@ -192,10 +192,10 @@ class Box3DHead(nn.Module):
         level = constant((0.0, -1.0, 0.0), views.plane)
         up = torch.where(standing[:, None], views.plane[:, :3], level)
         uv, depth = project_points(views.P, targets.center - up * targets.hwl[:, :1] / 2)
-        seen = standing & (depth > 0.5)
-        error = (self._bases(raw, views, predicted) - uv.where(seen[:, None], 0.0)) / center_unit
+        visible = standing & (depth > 0.5)
+        error = (self._bases(raw, views, predicted) - uv.where(visible[:, None], 0.0)) / center_unit
         base = F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.1).sum(1)
-        center = center + torch.where(seen, base, 0.0)
+        center = center + torch.where(visible, base, 0.0)
 
         log_size = (targets.hwl.clamp(min=1e-2) / self._prior(targets.classes)).log()
         size = (raw["size"] - log_size).abs().mean(1)

@@ -67,10 +67,10 @@ class SetCriterion:
             "loss_l1": distance.sum() / positive,
         }
         matched = {name: value[rows] for name, value in raw.items()}
-        seen = views[rows]
+        matched_views = views[rows]
         # A box far larger than its object cannot say to the pixel where the object's centre is.
-        size = (targets.box2d[:, 2:] - targets.box2d[:, :2]).maximum(torch.as_tensor(seen.unit))
-        losses |= box_head.losses(matched, seen, targets, torch.ones_like(size[:, 0]), size)
+        size = (targets.box2d[:, 2:] - targets.box2d[:, :2]).maximum(torch.as_tensor(matched_views.unit))
+        losses |= box_head.losses(matched, matched_views, targets, torch.ones_like(size[:, 0]), size)
         return {name: value * self.loss_weights[name] for name, value in losses.items()}
 
     @torch.no_grad()

@@ -171,10 +171,10 @@ class Grounder(GroundingInference, nn.Module):
             f = features[name]
             stride = self.backbone.output_shape()[name].stride
             cells = cell_middles(stride, f.shape[-2], f.shape[-1], P.device)
-            seen = viewing_features(P, plane, sizes, cells).unflatten(2, tuple(f.shape[-2:]))
+            viewing = viewing_features(P, plane, sizes, cells).unflatten(2, tuple(f.shape[-2:]))
             # Normalised features lose a cell's own colour, which is what sentences name first.
-            beside = torch.cat([seen, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
-            maps.append(torch.cat([f, beside.contiguous(memory_format=torch.channels_last)], 1))
+            of_cells = torch.cat([viewing, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
+            maps.append(torch.cat([f, of_cells.contiguous(memory_format=torch.channels_last)], 1))
         height, width = maps[-1].shape[-2:]
         rows = torch.arange(height, device=P.device) * self.stride < sizes[:, :1]
         columns = torch.arange(width, device=P.device) * self.stride < sizes[:, 1:]

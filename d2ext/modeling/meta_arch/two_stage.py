@@ -80,12 +80,12 @@ class TwoStageGrounder(Grounder):
             group = [batched_inputs[i] for i in index]
             instances = [x["instances"] for x in group]
             images = self.encode_images(group)
-            read, nothing, views = self._detect(images)
-            everything = [[torch.arange(len(x))] for x in instances]
-            targets = grounding_targets(projections(group), instances, everything)
-            parts.append(HeadReading(read, nothing, views, targets))
+            maps, no_words, views = self._detect(images)
+            all_objects = [[torch.arange(len(x))] for x in instances]
+            targets = grounding_targets(projections(group), instances, all_objects)
+            parts.append(HeadReading(maps, no_words, views, targets))
             with torch.no_grad():
-                found = self.head.decode(read, nothing, views, self.settings.topk)
+                found = self.head.decode(maps, no_words, views, self.settings.topk)
             matching.append(self._match_loss(group, images, found, targets))
         sentences = sum(len(x["sentences"]) for x in batched_inputs)
         (total,) = transfer([torch.tensor(float(sentences))], self.device)
@@ -94,8 +94,8 @@ class TwoStageGrounder(Grounder):
 
     def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
         """The detector's boxes once for each chunk of sentences, with the scores of their match."""
-        read, nothing, views = self._detect(image)
-        found = self.head.decode(read, nothing, views, self.settings.topk)
+        maps, no_words, views = self._detect(image)
+        found = self.head.decode(maps, no_words, views, self.settings.topk)
         boxes, valid = self._encode_boxes(image, found)
         out: list[Grounded] = []
         for sentences in self.chunks(record):
@@ -110,10 +110,10 @@ class TwoStageGrounder(Grounder):
     def _detect(self, images: EncodedImages) -> tuple[HeadMaps, Tensor, SentenceViews]:
         """What the detector reads in B images, the B vectors of no words that its head wants, and views."""
         views = self.views(images, torch.arange(len(images.P), device=self.device))
-        nothing = views.P.new_zeros(len(views.P), 0)
+        no_words = views.P.new_zeros(len(views.P), 0)
         return (
-            self.head(self.fusion(self.fusion.project(images.features.maps)), nothing, views.valid),
-            nothing,
+            self.head(self.fusion(self.fusion.project(images.features.maps)), no_words, views.valid),
+            no_words,
             views,
         )
 
@@ -140,9 +140,9 @@ class TwoStageGrounder(Grounder):
             return images.P.new_zeros(())
         boxes, valid = self._encode_boxes(images, found)
         objects = self._objects(found.boxes, images.P, labels)[owner]
-        meant = (objects[:, :, None] == padded[:-1, None]).any(2)
+        is_target = (objects[:, :, None] == padded[:-1, None]).any(2)
         logits = self._match(boxes[owner], valid[owner], self.encode_sentences(sentences))
-        loss = F.binary_cross_entropy_with_logits(logits, meant.float(), reduction="none")
+        loss = F.binary_cross_entropy_with_logits(logits, is_target.float(), reduction="none")
         return (loss * valid[owner]).sum()
 
     def _objects(self, boxes: ObjectBoxes, P: Tensor, labels: GroundingTargets) -> Tensor:

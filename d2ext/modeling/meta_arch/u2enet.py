@@ -74,5 +74,5 @@ class U2ENet(Grounder):
         levels, vectors, mask = sentences
         owner = mask.new_zeros(mask.shape[0], dtype=torch.long)
         views = self.views(image, owner)
-        read = self.head(self.fusion(image.features.maps, levels, mask, owner), vectors, views.valid)
-        return self.head.decode(read, vectors, views, self.settings.topk)
+        maps = self.head(self.fusion(image.features.maps, levels, mask, owner), vectors, views.valid)
+        return self.head.decode(maps, vectors, views, self.settings.topk)

@@ -38,12 +38,12 @@ class TextFeatureStore:
         names = {s: _name(s) for s in sentences}
         if not names.keys() <= {s for s, name in names.items() if name in self._shard_of}:
             self._look_for_shards()
-        wanted: dict[Path, list[str]] = defaultdict(list)
+        by_shard: dict[Path, list[str]] = defaultdict(list)
         for sentence, name in names.items():
             if name in self._shard_of:
-                wanted[self._shard_of[name]].append(sentence)
+                by_shard[self._shard_of[name]].append(sentence)
         found = {}
-        for path, of_path in wanted.items():
+        for path, of_path in by_shard.items():
             with _open(path) as shard:
                 found.update({s: shard.get_tensor(names[s]) for s in of_path})
         return found

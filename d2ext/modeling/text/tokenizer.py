@@ -86,9 +86,9 @@ class SentenceTokenizer:
         ids, (starts, ends) = tokens["input_ids"], [*zip(*tokens["offset_mapping"], strict=True)] or [(), ()]
         words, unknown = list(_WORD.finditer(text)), []
         for word in words:
-            mine = ids[bisect_right(ends, word.start()) : bisect_left(starts, word.end())]
-            cut = len(mine) > 1 and len(word.group()) < PIECE * len(mine)
-            if cut or not mine or self.backend.unk_token_id in mine:
+            pieces = ids[bisect_right(ends, word.start()) : bisect_left(starts, word.end())]
+            cut = len(pieces) > 1 and len(word.group()) < PIECE * len(pieces)
+            if cut or not pieces or self.backend.unk_token_id in pieces:
                 unknown.append(word.group())
         return unknown, len(words)
 
