@@ -108,7 +108,7 @@ def write_table(path: Path, title: str, header: Sequence[str], rows: Sequence[Se
     print(text + "\n", flush=True)
 
 
-def new_plot(title: str, xlabel: str, ylabel: str, columns: int = 1):
+def new_plot(title: str, xlabel: str, ylabel: str, columns: int = 1) -> tuple[Any, Any]:
     """A figure without a display, and its axes."""
     import matplotlib
 

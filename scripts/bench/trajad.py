@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -103,6 +104,11 @@ def _attention(args: argparse.Namespace, clock: Clock) -> None:
     figure.savefig(args.output / "trajad_attention.png", dpi=110)
 
 
+def _step(stream: StreamingPredictor, tracks: Tracks, ends: Iterator[float], seconds: float) -> None:
+    end = next(ends)
+    stream.update(tracks.select((tracks.time >= end - seconds) & (tracks.time < end)), end)
+
+
 def _whole_graph(predictor: TrajADPredictor, renderer: SpaceTimeRenderer, width: int) -> object:
     return predictor(renderer.render(0, width).image)
 
@@ -121,12 +127,9 @@ def _streaming(args: argparse.Namespace, clock: Clock) -> None:
         stream.update(tracks.select(tracks.time < begin), begin)
         ends = iter(begin + seconds * np.arange(1, turns + 1))
 
-        def one(stream=stream, tracks=tracks, ends=ends, seconds=seconds) -> None:
-            end = next(ends)
-            stream.update(tracks.select((tracks.time >= end - seconds) & (tracks.time < end)), end)
-
         renderer = SpaceTimeRenderer(tracks, spec)
-        new, whole = clock.alternate(one, partial(_whole_graph, batch, renderer, width))
+        one_step = partial(_step, stream, tracks, ends, seconds)
+        new, whole = clock.alternate(one_step, partial(_whole_graph, batch, renderer, width))
         cells = [milliseconds(new), milliseconds(new / step), milliseconds(whole), f"{new / whole:.2f}"]
         rows.append([str(step), *cells])
     dtype = dtype_name(inference_dtype(batch.cfg))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from bench.report import Clock, milliseconds
@@ -78,7 +79,7 @@ def _kernel(task: Task) -> Callable[..., Tensor]:
         raise RuntimeError(f"mamba_ssm's Triton files are not on the path: {e}") from e
     kernel, taken = ssd_combined.mamba_chunk_scan_combined, []
 
-    def watched(*args, **kwargs):
+    def watched(*args: Any, **kwargs: Any) -> Any:
         taken.append(1)
         return kernel(*args, **kwargs)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
+from detectron2.config import CfgNode
 from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from torch import Tensor, nn
@@ -215,7 +216,7 @@ class TimmIDABackbone(Backbone):
 
 
 @BACKBONE_REGISTRY.register()
-def build_timm_backbone(cfg, input_shape: ShapeSpec) -> TimmBackbone:
+def build_timm_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBackbone:
     """The timm network that MODEL.TIMM describes."""
     t = cfg.MODEL.TIMM
     return TimmBackbone(
@@ -229,7 +230,7 @@ def build_timm_backbone(cfg, input_shape: ShapeSpec) -> TimmBackbone:
 
 
 @BACKBONE_REGISTRY.register()
-def build_timm_ida_backbone(cfg, input_shape: ShapeSpec) -> TimmIDABackbone:
+def build_timm_ida_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmIDABackbone:
     """The timm network that MODEL.TIMM describes, with iterative deep aggregation (MODEL.IDA)."""
     norm = cfg.MODEL.TIMM.NORM
     return TimmIDABackbone(

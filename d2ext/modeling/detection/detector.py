@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from detectron2.config import CfgNode
 from detectron2.modeling import Backbone, build_backbone
 from detectron2.structures import Instances
 from torch import Tensor, nn
@@ -69,7 +70,7 @@ class Detector3D(nn.Module):
         """Of the weights."""
         return self.pixel_mean.device  # type: ignore[return-value]
 
-    def forward(self, batched_inputs: list[dict]):
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """Mapper dicts (see :class:`d2ext.data.mapper.DetectionMapper`) -> losses in training, else for each
         image ``{"instances": Instances}``, see :meth:`detect`."""
         if not self.training:
@@ -149,7 +150,7 @@ def map_channels(backbone: Backbone, names: Sequence[str], key: str) -> list[int
     return [shapes[name].channels for name in names]
 
 
-def shared_parts(cfg) -> dict:
+def shared_parts(cfg: CfgNode) -> dict:
     """The arguments of :class:`Detector3D` that do not depend on the method."""
     c = cfg.MODEL.DETECTION3D
     return {
@@ -160,7 +161,7 @@ def shared_parts(cfg) -> dict:
     }
 
 
-def build_box_head(cfg) -> Box3DHead:
+def build_box_head(cfg: CfgNode) -> Box3DHead:
     """The box head of a head of the decoder."""
     c = cfg.MODEL.DETECTION3D
     sizes = size_priors(vocabulary_of(cfg))
@@ -186,7 +187,7 @@ class MapProjection(nn.Module):
         return RegionMaps.of(maps, self.strides)
 
 
-def region_parts(cfg, time_dim: int = 0) -> dict:
+def region_parts(cfg: CfgNode, time_dim: int = 0) -> dict:
     """The arguments of a :class:`Detector3D` whose boxes read the regions that they hold."""
     c = cfg.MODEL.DETECTION3D
     parts = shared_parts(cfg)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
+from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor
 from torchvision.ops import batched_nms
@@ -112,7 +114,7 @@ class LearnedDetection(Detection):
     """One step from boxes that the model has learned."""
 
     @classmethod
-    def from_config(cls, cfg) -> LearnedDetection:
+    def from_config(cls, cfg: CfgNode) -> LearnedDetection:
         """The arguments out of MODEL.DETECTION3D."""
         c = cfg.MODEL.DETECTION3D
         return cls(c.NUM_BOXES, c.SCORE_THRESHOLD, ensemble=False, nms_threshold=None)
@@ -155,7 +157,7 @@ class DiffusionDetection(Detection):
         steps: int,
         renewal_threshold: float | None,
         seed: int,
-        *settings,
+        *settings: Any,
     ) -> None:
         super().__init__(*settings)
         self.diffusion = diffusion
@@ -164,7 +166,7 @@ class DiffusionDetection(Detection):
         self.seed = seed
 
     @classmethod
-    def from_config(cls, cfg) -> DiffusionDetection:
+    def from_config(cls, cfg: CfgNode) -> DiffusionDetection:
         """The arguments out of MODEL.DETECTION3D and MODEL.DIFFUSION."""
         c, d = cfg.MODEL.DIFFUSION, cfg.MODEL.DETECTION3D
         return cls(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
@@ -49,7 +50,7 @@ class LearnedBoxDetector(Detector3D):
         self.proposals = proposals
 
     @classmethod
-    def learned_parts(cls, cfg) -> dict:
+    def learned_parts(cls, cfg: CfgNode) -> dict:
         """The arguments that do not depend on what the decoder reads."""
         c = cfg.MODEL.DETECTION3D
         detection = cls.detection_class.from_config(cfg)

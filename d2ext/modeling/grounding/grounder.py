@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from detectron2.config import CfgNode
 from detectron2.modeling import Backbone, build_backbone
 from detectron2.structures import Instances
 from torch import Tensor, nn
@@ -84,7 +85,7 @@ class Grounder(GroundingInference, nn.Module):
         self.freeze_norm_stats = freeze_norm_stats
 
     @classmethod
-    def parts_from_config(cls, cfg, words_in_detector: bool) -> dict:
+    def parts_from_config(cls, cfg: CfgNode, words_in_detector: bool) -> dict:
         """The arguments that MODEL.GROUNDING and its neighbours describe.
 
         Args:
@@ -150,7 +151,7 @@ class Grounder(GroundingInference, nn.Module):
                     module.eval()
         return self
 
-    def forward(self, batched_inputs: list[dict]):
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """Mapper dicts (:class:`d2ext.data.GroundingMapper`) -> losses in training, else answers.
 
         Returns:
@@ -235,7 +236,7 @@ def grounding_targets(P: Tensor, instances: list[Instances], meant: list[list[Te
     )
 
 
-def detail_channels(cfg, backbone: Backbone) -> int:
+def detail_channels(cfg: CfgNode, backbone: Backbone) -> int:
     """Channels of ``SentenceViews.detail``.
 
     Raises:

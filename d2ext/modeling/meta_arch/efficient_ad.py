@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from detectron2.config import configurable
+from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.utils import comm
 from torch import Tensor, nn
@@ -105,7 +105,7 @@ class EfficientAD(nn.Module):
         self._checked_scale: tuple[float, ...] = ()
 
     @classmethod
-    def from_config(cls, cfg) -> dict[str, Any]:
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
         """The arguments out of MODEL.EFFICIENT_AD and TEST.THRESHOLD."""
         c = cfg.MODEL.EFFICIENT_AD
         channels = round(FEATURES * c.WIDTH)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from detectron2.config import configurable
+from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -55,7 +55,7 @@ class TwoStageGrounder(Grounder):
         self.match_quality = match_quality
 
     @classmethod
-    def from_config(cls, cfg) -> dict:
+    def from_config(cls, cfg: CfgNode) -> dict:
         """The arguments out of MODEL.GROUNDING and MODEL.TWO_STAGE."""
         c, t = cfg.MODEL.GROUNDING, cfg.MODEL.TWO_STAGE
         parts = cls.parts_from_config(cfg, words_in_detector=False)

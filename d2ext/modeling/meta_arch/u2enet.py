@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from detectron2.config import configurable
+from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 
@@ -33,7 +33,7 @@ class U2ENet(Grounder):
         self.detection_prompt = detection_prompt
 
     @classmethod
-    def from_config(cls, cfg) -> dict:
+    def from_config(cls, cfg: CfgNode) -> dict:
         """The arguments out of MODEL.GROUNDING and MODEL.U2ENET."""
         parts = cls.parts_from_config(cfg, words_in_detector=True)
         return parts | {"detection_prompt": cfg.MODEL.U2ENET.DETECTION_PROMPT}

@@ -9,7 +9,9 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 
 from d2ext.engine import BaseTrainer
+from d2ext.modeling import TextEncoder
 from d2ext.modeling.grounding.grounder import Grounder
+from d2ext.modeling.text.tokenizer import SentenceTokenizer
 from d2ext.projects.u2enet.evaluator import GroundingEvaluator
 
 
@@ -35,7 +37,7 @@ class U2ENetTrainer(BaseTrainer):
         return GroundingEvaluator(dataset_name, os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name))
 
 
-def check_sentences(encoder, dataset_name: str) -> None:
+def check_sentences(encoder: SentenceTokenizer | TextEncoder, dataset_name: str) -> None:
     """Raise before training starts if the encoder cannot take a sentence of the dataset.
 
     Raises:
