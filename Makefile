@@ -45,4 +45,7 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	for name in parts fusion training u2enet diffusion trajad; do $(BIN)/python scripts/benchmark.py $$name || exit 1; done
+	$(BIN)/python scripts/benchmark.py
+	for name in fusion training inference; do $(BIN)/python projects/U2ENet/benchmark.py $$name || exit 1; done
+	$(BIN)/python projects/DiffusionDet3D/benchmark.py
+	$(BIN)/python projects/TrajAD/benchmark.py

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from bench.report import Clock, milliseconds
 from torch import Tensor
 
+from d2ext.engine.benchmark import Clock, milliseconds
 from d2ext.layers import ssd_scan
 
 from .models import free_memory, without_kernel

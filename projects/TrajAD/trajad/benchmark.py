@@ -15,11 +15,10 @@ from tqdm import tqdm
 from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.trajectories import SpaceTimeRenderer, Tracks
 from d2ext.engine import inference_dtype, load_config
+from d2ext.engine.benchmark import Clock, dtype_name, machine, milliseconds, new_plot, write_table
 from d2ext.layers import linear_attention
 from d2ext.modeling import optimize_for_inference
 from d2ext.projects.trajad import StreamingPredictor, TrajADPredictor, add_trajad_config
-
-from .report import Clock, dtype_name, machine, milliseconds, new_plot, write_table
 
 BRANCHES = ("autoencoder", "softmax", "linear", "gated_linear")
 HEADS, DIM = 4, 16  # of the attention that is timed alone: the branch's
@@ -27,6 +26,7 @@ HEADS, DIM = 4, 16  # of the attention that is timed alone: the branch's
 
 @torch.no_grad()
 def run(args: argparse.Namespace, clock: Clock) -> None:
+    """What the command times; its arguments are the command's."""
     _graphs(args, clock)
     _attention(args, clock)
     _streaming(args, clock)
