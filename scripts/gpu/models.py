@@ -63,7 +63,7 @@ TINY: dict[str, list[str]] = {
     ],
     "TrajAD": [
         "MODEL.EFFICIENT_AD.WIDTH", "0.0208333", "MODEL.EFFICIENT_AD.BRANCH.DIM", "8",
-        "INPUT.GRAPH.WIDTH", "64",
+        "INPUT.GRAPH.WIDTH", "64", "INPUT.GRAPH.OVERLAP", "16",
     ],
 }  # fmt: skip
 
