@@ -13,8 +13,7 @@ from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from d2ext.layers import RegionMaps
-from d2ext.modeling.box3d.config import vocabulary_of
-from d2ext.modeling.box3d.head import Box3DHead, size_priors
+from d2ext.modeling.box3d.config import build_box_head
 from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages
 from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import size_groups, stack_images
@@ -41,6 +40,8 @@ class Detector3D(nn.Module):
         detection: how objects are found with it.
     """
 
+    #: Children that ``torch.compile`` may take.
+    compilable = ("backbone",)
     detection_class: type[DiffusionDetection] | type[LearnedDetection]  # that goes with the model
 
     def __init__(
@@ -161,13 +162,6 @@ def shared_parts(cfg: CfgNode) -> dict:
     }
 
 
-def build_box_head(cfg: CfgNode) -> Box3DHead:
-    """The box head of a head of the decoder."""
-    c = cfg.MODEL.DETECTION3D
-    sizes = size_priors(vocabulary_of(cfg))
-    return Box3DHead(c.HIDDEN_DIM + VIEW_DIM, c.HEAD_DIM, sizes, c.ANGLE_BINS, c.DEPTH_ESTIMATES, CLASS_BIAS)
-
-
 class MapProjection(nn.Module):
     """Maps of different widths, fine to coarse, to one width, laid out for boxes to be read from them."""
 
@@ -197,7 +191,7 @@ def region_parts(cfg: CfgNode, time_dim: int = 0) -> dict:
     heads = [
         DecoderHead(
             DynamicInteraction(c.HIDDEN_DIM, c.DYNAMIC_DIM, c.POOL_SIZE),
-            build_box_head(cfg),
+            build_box_head(cfg, c, c.HIDDEN_DIM + VIEW_DIM, CLASS_BIAS),
             c.HIDDEN_DIM,
             c.ATTENTION_HEADS,
             c.FFN_DIM,

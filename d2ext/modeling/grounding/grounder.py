@@ -12,8 +12,7 @@ from detectron2.modeling import Backbone, build_backbone
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.config import vocabulary_of
-from d2ext.modeling.box3d.head import Box3DHead, size_priors
+from d2ext.modeling.box3d.config import build_box_head
 from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.records import object_targets
 from d2ext.modeling.box3d.refinement import BoxRefinement
@@ -50,7 +49,12 @@ class Grounder(GroundingInference, nn.Module):
         pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
         settings: what is an answer.
         freeze_norm_stats: BatchNorm normalises with its running statistics in training too.
+
+    Attributes:
+        compilable: children that ``torch.compile`` may take.
     """
+
+    compilable = ("backbone", "semantic_filter", "fusion", "head")
 
     def __init__(
         self,
@@ -100,17 +104,15 @@ class Grounder(GroundingInference, nn.Module):
         dims = list(c.FUSION_DIMS)
         pooling = POOLING_REGISTRY.get(c.POOLING)(c.TEXT_DIM)
         word_dim, vector_dim = (c.TEXT_DIM, pooling.dim) if words_in_detector else (0, 0)
-        sizes = size_priors(vocabulary_of(cfg))
-        box = (c.HEAD_DIM, sizes, c.ANGLE_BINS, c.DEPTH_ESTIMATES)
         detail = detail_channels(cfg, backbone)
-        box_head = Box3DHead(dims[-1] + detail + vector_dim, *box)
+        box_head = build_box_head(cfg, c, dims[-1] + detail + vector_dim)
         refinement = None
         if c.DETAIL_FEATURE and c.REFINE_POINTS:
             shapes = backbone.output_shape()
             fine = shapes[c.DETAIL_FEATURE]
             width = BoxRefinement.in_dim(box_head, c.REFINE_POINTS, fine.channels)
             cells = shapes[c.IN_FEATURES[-1]].stride // fine.stride
-            refinement = BoxRefinement(Box3DHead(width, *box), c.REFINE_POINTS, cells)
+            refinement = BoxRefinement(build_box_head(cfg, c, width), c.REFINE_POINTS, cells)
         channels = [backbone.output_shape()[f].channels for f in c.IN_FEATURES]
         filter_dims = (len(dims), c.TEXT_STATE_DIM, c.TEXT_HEAD_DIM)
         return {

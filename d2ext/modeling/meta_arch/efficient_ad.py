@@ -63,6 +63,8 @@ class EfficientAD(nn.Module):
     graph_scale: Tensor
     measured_threshold: Tensor
 
+    #: Children that ``torch.compile`` may take.
+    compilable = ("teacher", "student", "branch")
     #: Weights of before there were these lack them.
     optional_state = ("graph_scale", "measured_threshold")
 
