@@ -1,4 +1,4 @@
-"""Build script: what pyproject.toml cannot say, the packages of the projects; and the commands' module.
+"""Build script: what pyproject.toml cannot say, the packages of the projects.
 
 ``projects/<Name>/<package>/`` is installed as ``d2ext.projects.<package>``. A new project needs no line here.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-packages = find_packages(include=["d2ext", "d2ext.*"])
+packages = find_packages(include=["d2ext", "d2ext.*", "d2ext_cli"])
 package_dir = {}
 for init in sorted(Path("projects").glob("*/*/__init__.py")):
     source = init.parent.as_posix()
@@ -17,4 +17,4 @@ for init in sorted(Path("projects").glob("*/*/__init__.py")):
     package_dir[name] = source
     packages += [name, *(f"{name}.{sub}" for sub in find_packages(source))]
 
-setup(packages=packages, package_dir=package_dir, py_modules=["d2ext_cli"])
+setup(packages=packages, package_dir=package_dir)

@@ -96,9 +96,11 @@ class ImageTransform:
         return np.clip(boxes, low, np.maximum(high, low))
 
     def apply_boxes3d(self, boxes: Boxes3D) -> Boxes3D:
+        """Boxes in the camera's frame; only mirroring changes them."""
         return boxes.flip() if self.flip else boxes
 
     def apply_plane(self, plane: Tensor) -> Tensor:
+        """A ground plane (4,) in the camera's frame; only mirroring changes it."""
         return flip_plane(plane) if self.flip else plane
 
     def _window(self) -> tuple[int, int, int, int]:

@@ -101,7 +101,11 @@ def add_anomaly_data_config(cfg: CN) -> None:
     # Folder of images of anything but the normal ones (published: ImageNet), on which the student is kept
     # away from the teacher. Empty: no such images.
     cfg.INPUT.PENALTY_FOLDER = ""
+    _add_graph_keys(cfg)
+    _add_recording_keys(cfg)
 
+
+def _add_graph_keys(cfg: CN) -> None:
     # Space-time graphs of recordings; the size of a graph follows from its scale, not from INPUT.SIZE.
     cfg.INPUT.GRAPH = CN()
     # Names or numbers of the lanes, one panel each, from top to bottom, as the recordings have them: 1 is
@@ -128,6 +132,8 @@ def add_anomaly_data_config(cfg: CN) -> None:
     # wrong time, and refused.
     cfg.INPUT.GRAPH.MAX_COLUMNS = 200_000
 
+
+def _add_recording_keys(cfg: CN) -> None:
     # Files of recordings.
     cfg.INPUT.RECORDING = CN()
     # Names and units of their columns: "plain" (track_id, time, lane, position or x and y, speed; s, m, m/s),

@@ -50,6 +50,7 @@ class DrawingMapper:
             self._takes_it = False
 
     def __call__(self, dataset_dict: dict[str, Any], rng: np.random.Generator) -> dict[str, Any] | None:
+        """What the mapper gives, drawn from ``rng`` alone."""
         if self._takes_it:
             return self.mapper(dataset_dict, rng=rng)
         with _seeded(int(rng.integers(1 << 32))):

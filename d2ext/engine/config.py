@@ -47,6 +47,11 @@ def add_engine_config(cfg: CfgNode) -> None:
     # all parameters is clipped to SOLVER.CLIP_GRADIENTS.CLIP_VALUE.
     cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE = "full_model"
 
+    _add_computing_keys(cfg)
+    _add_evaluation_keys(cfg)
+
+
+def _add_computing_keys(cfg: CfgNode) -> None:
     # Training under autocast in SOLVER.AMP.DTYPE. None or auto: where the device has instructions for it,
     # else in float32. True or False whatever the device: emulated bfloat16 can be ten times slower.
     cfg.SOLVER.AMP.ENABLED = None
@@ -74,6 +79,8 @@ def add_engine_config(cfg: CfgNode) -> None:
     # Of little weight where SOLVER.AMP or TEST.DTYPE choose bfloat16 or float16.
     cfg.TF32 = False
 
+
+def _add_evaluation_keys(cfg: CfgNode) -> None:
     # Exponential moving average of the weights and of floating-point buffers (BatchNorm's statistics), with
     # the decay min(DECAY, (1 + n) / (10 + n)) after n steps. Evaluation uses the average, and it is the
     # "model" of every checkpoint, so MODEL.WEIGHTS, export and sharing get it too; the weights that the

@@ -20,12 +20,13 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from d2ext.data.build import build_grounding_test_loader, build_grounding_train_loader
-from d2ext.engine.checkpoint import D2Checkpointer, load_backbone
+from d2ext.engine.checkpoint import D2Checkpointer
 from d2ext.engine.hooks import Checkpoint, LossLook, StepSeed, Validation, WeightAverage
 from d2ext.engine.optimizer import build_optimizer
 from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
 from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimeLimit
 from d2ext.engine.report import write_report
+from d2ext.engine.state_dicts import load_backbone
 from d2ext.engine.steps import AutocastTrainer, PatientTrainer
 from d2ext.gallery import open_gallery
 from d2ext.modeling.fold import check_compiler, compile_parts

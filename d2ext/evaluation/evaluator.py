@@ -56,6 +56,7 @@ class TableEvaluator(DatasetEvaluator):
         return DatasetCatalog.get(self._name)
 
     def reset(self) -> None:
+        """Forget all rows."""
         self._rows = []
 
     def evaluate(self) -> OrderedDict[str, dict[str, float]]:
@@ -112,6 +113,7 @@ class Evaluator3D(TableEvaluator):
     images without predictions."""
 
     def tables(self, rows: Rows) -> dict[str, Table]:
+        """Those of :meth:`compare`; images without predictions are a warning."""
         missing = sum(record["image_id"] not in rows for record in self.records)
         if missing:
             logger.warning("%s: %d of %d images have no predictions", self._name, missing, len(self.records))

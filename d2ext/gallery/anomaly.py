@@ -53,6 +53,12 @@ class AnomalyGallery(Gallery):
         return answered
 
     def draw(self, answer: Mapping[str, Any]) -> Picture:
+        """The image or graph under its anomaly map, with its regions and, where it is known, what is
+        abnormal.
+
+        Raises:
+            ValueError: a map of another size than the image.
+        """
         name = answer["image_id"]
         subject = self._mapper.read(answer)
         heat_map = read_map(self.folder, name)
@@ -72,6 +78,7 @@ class AnomalyGallery(Gallery):
         return Picture(name, title, f"{verdict} at threshold {threshold:.2f}", fit_width(pixels))
 
     def worst(self, count: int) -> Iterator[Picture]:
+        """Normal images of high and abnormal ones of low scores, by turns."""
         normal = sorted((a for a in self.answers if not a["label"]), key=lambda a: -a["score"])
         abnormal = sorted((a for a in self.answers if a["label"]), key=lambda a: a["score"])
         both = chain.from_iterable(zip_longest(normal, abnormal))

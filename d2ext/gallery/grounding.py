@@ -25,6 +25,11 @@ class GroundingGallery(Gallery):
     single = False
 
     def read(self, records: list[dict[str, Any]]) -> list[dict[int, Answer]]:
+        """Per image the answers by sentence.
+
+        Raises:
+            FileNotFoundError, ValueError: missing or damaged predictions.
+        """
         return read_answers(self.folder / PREDICTIONS, records, len(self.metadata.thing_classes))
 
     def draw(self, answer: dict[int, Answer]) -> Picture:
@@ -32,6 +37,7 @@ class GroundingGallery(Gallery):
         return self._draw(list(answer.values())[:SENTENCES])
 
     def worst(self, count: int) -> Iterator[Picture]:
+        """The worst mistake of an image, of the images with the worst ones."""
         for answer in worst_answers(self.answers, self.single, count):
             yield self._draw([answer])
 

@@ -114,8 +114,8 @@ def measured_sizes(records: Iterable[Mapping[str, Any]], names: Sequence[str]) -
         for annotation in record["annotations"]:
             if annotation["has_3d"]:
                 rows[annotation["category_id"]].append(annotation["dimensions"])
-    everything = [row for some in rows.values() for row in some] or [UNKNOWN_SIZE]
-    means = (np.mean(rows.get(i, everything), axis=0).tolist() for i in range(len(names)))
+    all_sizes = [row for of_class in rows.values() for row in of_class] or [UNKNOWN_SIZE]
+    means = (np.mean(rows.get(i, all_sizes), axis=0).tolist() for i in range(len(names)))
     return {name: (mean[0], mean[1], mean[2]) for name, mean in zip(names, means, strict=True)}
 
 

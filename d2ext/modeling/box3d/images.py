@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from d2ext.modeling.box3d.coder import ground_log_depth
-from d2ext.modeling.box3d.head import ObjectViews
+from d2ext.modeling.box3d.objects import ObjectViews
 from d2ext.structures.projection import viewing_rays
 from d2ext.structures.transfer import constant
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import sigmoid_focal_loss
 
-from d2ext.modeling.box3d.head import Box3DHead, ObjectTargets, ObjectViews
+from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.objects import ObjectTargets, ObjectViews
 from d2ext.modeling.box3d.records import object_targets, projections
 from d2ext.modeling.detection.decoder import HeadOutput
 from d2ext.modeling.detection.matching import SetMatcher
@@ -66,10 +67,10 @@ class SetCriterion:
             "loss_l1": distance.sum() / positive,
         }
         matched = {name: value[rows] for name, value in raw.items()}
-        seen = views[rows]
+        matched_views = views[rows]
         # A box far larger than its object cannot say to the pixel where the object's centre is.
-        size = (targets.box2d[:, 2:] - targets.box2d[:, :2]).maximum(torch.as_tensor(seen.unit))
-        losses |= box_head.losses(matched, seen, targets, torch.ones_like(size[:, 0]), size)
+        size = (targets.box2d[:, 2:] - targets.box2d[:, :2]).maximum(torch.as_tensor(matched_views.unit))
+        losses |= box_head.losses(matched, matched_views, targets, torch.ones_like(size[:, 0]), size)
         return {name: value * self.loss_weights[name] for name, value in losses.items()}
 
     @torch.no_grad()

@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from detectron2.config import CfgNode
 from detectron2.modeling import Backbone, build_backbone
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from d2ext.layers import RegionMaps
 from d2ext.modeling.box3d.config import build_box_head
-from d2ext.modeling.box3d.head import ObjectBoxes
 from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import size_groups, stack_images
 from d2ext.modeling.detection.criterion import SetCriterion
 from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, DynamicInteraction
@@ -67,9 +68,10 @@ class Detector3D(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Of the weights."""
         return self.pixel_mean.device  # type: ignore[return-value]
 
-    def forward(self, batched_inputs: list[dict]):
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """Mapper dicts (see :class:`d2ext.data.mapper.DetectionMapper`) -> losses in training, else for each
         image ``{"instances": Instances}``, see :meth:`detect`."""
         if not self.training:
@@ -149,7 +151,7 @@ def map_channels(backbone: Backbone, names: Sequence[str], key: str) -> list[int
     return [shapes[name].channels for name in names]
 
 
-def shared_parts(cfg) -> dict:
+def shared_parts(cfg: CfgNode) -> dict:
     """The arguments of :class:`Detector3D` that do not depend on the method."""
     c = cfg.MODEL.DETECTION3D
     return {
@@ -173,12 +175,13 @@ class MapProjection(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor], sizes: Tensor) -> RegionMaps:
+        """maps, each (B, C_i, H_i, W_i) -> maps of ``dim`` channels to read regions from."""
         # Boxes are read with the precision of their coordinates, which is that of the maps.
         maps = [project(m).float() for project, m in zip(self.project, maps, strict=True)]
         return RegionMaps.of(maps, self.strides)
 
 
-def region_parts(cfg, time_dim: int = 0) -> dict:
+def region_parts(cfg: CfgNode, time_dim: int = 0) -> dict:
     """The arguments of a :class:`Detector3D` whose boxes read the regions that they hold."""
     c = cfg.MODEL.DETECTION3D
     parts = shared_parts(cfg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
@@ -49,14 +50,16 @@ class LearnedBoxDetector(Detector3D):
         self.proposals = proposals
 
     @classmethod
-    def learned_parts(cls, cfg) -> dict:
+    def learned_parts(cls, cfg: CfgNode) -> dict:
         """The arguments that do not depend on what the decoder reads."""
         c = cfg.MODEL.DETECTION3D
         detection = cls.detection_class.from_config(cfg)
         return {"detection": detection, "proposals": LearnedBoxes(c.NUM_BOXES, c.HIDDEN_DIM)}
 
     def training_boxes(self, frames: EncodedImages, instances: list[Instances]) -> tuple[Tensor, ...]:
+        """The learned boxes: labels change nothing."""
         return self.start(frames)
 
     def start(self, encoded: EncodedImages, *given: Tensor) -> tuple[Tensor, ...]:
+        """The learned boxes, in pixels of each image, and their objects."""
         return self.proposals(encoded)

@@ -70,6 +70,7 @@ class MemoryAttention(nn.Module):
         self.attention = nn.MultiheadAttention(dim, num_heads, batch_first=True)
 
     def forward(self, frames: EncodedImages, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
+        """objects and position (B, N, C) -> (B, N, C), what they take from the memory of ``frames``."""
         tokens, cells, padding = frames.features
         query, key = objects + position, tokens + cells
         return self.attention(query, key, tokens, key_padding_mask=padding, need_weights=False)[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from detectron2.config import CfgNode
 from detectron2.modeling import Backbone, build_backbone
 from detectron2.structures import Instances
 from torch import Tensor, nn
@@ -24,9 +25,10 @@ from d2ext.modeling.grounding.inference import (
     GroundingSettings,
 )
 from d2ext.modeling.text.config import build_text_encoder
-from d2ext.modeling.text.encoder import SentenceTokenizer, TextEncoder, Tokens
+from d2ext.modeling.text.encoder import TextEncoder
 from d2ext.modeling.text.numbers import NUMBER_DIM
 from d2ext.modeling.text.pooling import POOLING_REGISTRY
+from d2ext.modeling.text.tokenizer import SentenceTokenizer, Tokens
 from d2ext.structures.projection import project_points, viewing_rays
 
 
@@ -87,7 +89,7 @@ class Grounder(GroundingInference, nn.Module):
         self.freeze_norm_stats = freeze_norm_stats
 
     @classmethod
-    def parts_from_config(cls, cfg, words_in_detector: bool) -> dict:
+    def parts_from_config(cls, cfg: CfgNode, words_in_detector: bool) -> dict:
         """The arguments that MODEL.GROUNDING and its neighbours describe.
 
         Args:
@@ -134,13 +136,16 @@ class Grounder(GroundingInference, nn.Module):
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]
+        """Of the weights."""
         return self.head.heatmap.weight.device
 
     @property
     def tokenizer(self) -> SentenceTokenizer:  # type: ignore[override]
+        """Of the text encoder."""
         return self.text_encoder.tokenizer
 
     def train(self, mode: bool = True) -> Grounder:
+        """As of every module; BatchNorm stays in evaluation where its statistics are frozen."""
         super().train(mode)
         if self.freeze_norm_stats:
             for module in self.modules():
@@ -148,7 +153,7 @@ class Grounder(GroundingInference, nn.Module):
                     module.eval()
         return self
 
-    def forward(self, batched_inputs: list[dict]):
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """Mapper dicts (:class:`d2ext.data.GroundingMapper`) -> losses in training, else answers.
 
         Returns:
@@ -161,6 +166,7 @@ class Grounder(GroundingInference, nn.Module):
         raise NotImplementedError
 
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> GroundingFeatures:
+        """Features with viewing geometry and mean colour, shapes as in :class:`GroundingInference`."""
         # Channels last is the faster layout on every device, and what the fusion's products read.
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         maps: list[Tensor] = []
@@ -168,10 +174,10 @@ class Grounder(GroundingInference, nn.Module):
             f = features[name]
             stride = self.backbone.output_shape()[name].stride
             cells = cell_middles(stride, f.shape[-2], f.shape[-1], P.device)
-            seen = viewing_features(P, plane, sizes, cells).unflatten(2, tuple(f.shape[-2:]))
+            viewing = viewing_features(P, plane, sizes, cells).unflatten(2, tuple(f.shape[-2:]))
             # Normalised features lose a cell's own colour, which is what sentences name first.
-            beside = torch.cat([seen, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
-            maps.append(torch.cat([f, beside.contiguous(memory_format=torch.channels_last)], 1))
+            of_cells = torch.cat([viewing, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
+            maps.append(torch.cat([f, of_cells.contiguous(memory_format=torch.channels_last)], 1))
         height, width = maps[-1].shape[-2:]
         rows = torch.arange(height, device=P.device) * self.stride < sizes[:, :1]
         columns = torch.arange(width, device=P.device) * self.stride < sizes[:, 1:]
@@ -186,6 +192,7 @@ class Grounder(GroundingInference, nn.Module):
         return self._filter(self.text_encoder.encode(tokens), tokens.mask)
 
     def encode_sentences(self, sentences: Sequence[str]) -> EncodedSentences:
+        """Through text encoder, semantic filter and pooling."""
         return self._filter(*self.text_encoder(sentences))
 
     def _filter(self, features: Tensor, mask: Tensor) -> EncodedSentences:
@@ -231,7 +238,7 @@ def grounding_targets(P: Tensor, instances: list[Instances], meant: list[list[Te
     )
 
 
-def detail_channels(cfg, backbone: Backbone) -> int:
+def detail_channels(cfg: CfgNode, backbone: Backbone) -> int:
     """Channels of ``SentenceViews.detail``.
 
     Raises:

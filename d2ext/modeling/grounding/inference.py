@@ -12,11 +12,11 @@ from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.head import ObjectBoxes
 from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import predicted_instances, size_groups, stack_images
 from d2ext.modeling.grounding.head import Grounded
-from d2ext.modeling.text.encoder import SentenceTokenizer
+from d2ext.modeling.text.tokenizer import SentenceTokenizer
 from d2ext.structures import bev_iou, transfer
 
 
@@ -77,6 +77,7 @@ class GroundingSettings:
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> GroundingSettings:
+        """The keys of MODEL.GROUNDING by the fields' names."""
         return cls(**{f.name: cfg.MODEL.GROUNDING[f.name.upper()] for f in fields(cls)})
 
 
@@ -177,17 +178,17 @@ class GroundingInference(ABC):
         self.kept = (sentences, encoded) if self.keep_sentences else None
         return encoded
 
-    def select(self, grounded: Grounded, mine: Tensor, record: dict) -> Instances:
-        """The answers to one sentence among the ``mine`` (N,) bool of what was found: the best one, or all
+    def select(self, grounded: Grounded, peaks: Tensor, record: dict) -> Instances:
+        """The answers to one sentence among the ``peaks`` (N,) bool of what was found: the best one, or all
         above the thresholds without duplicates."""
-        scores = grounded.scores[mine]
+        scores = grounded.scores[peaks]
         order = scores.argsort(descending=True)
         if record.get("single_target", self.settings.single_target):
             order = order[:1]
         else:
             exists = scores[order[:1]] >= self.settings.existence_threshold
             order = order[(scores[order] >= self.settings.score_threshold) & exists]
-        pick = mine.nonzero()[:, 0][order]
+        pick = peaks.nonzero()[:, 0][order]
         result = predicted_instances(grounded.boxes[pick], scores[order], record)
         if len(pick) > 1:
             overlap = bev_iou(result.pred_boxes3d, result.pred_boxes3d).triu(diagonal=1)

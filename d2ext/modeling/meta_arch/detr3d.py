@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from detectron2.config import configurable
+from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 
 from d2ext.modeling.box3d.config import build_box_head
@@ -28,7 +28,8 @@ class DETR3D(LearnedBoxDetector):
         super().__init__(**parts)
 
     @classmethod
-    def from_config(cls, cfg) -> dict:
+    def from_config(cls, cfg: CfgNode) -> dict:
+        """The arguments out of MODEL.DETECTION3D and MODEL.DETR."""
         c, t = cfg.MODEL.DETECTION3D, cfg.MODEL.DETR
         parts = shared_parts(cfg)
         (channels,) = map_channels(parts["backbone"], [t.IN_FEATURE], "MODEL.DETR.IN_FEATURE")

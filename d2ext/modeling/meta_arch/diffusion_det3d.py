@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from detectron2.config import configurable
+from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Instances
 from torch import Tensor, nn
@@ -41,12 +41,14 @@ class DiffusionDet3D(Detector3D):
         self.time = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, 4 * dim))
 
     @classmethod
-    def from_config(cls, cfg) -> dict:
+    def from_config(cls, cfg: CfgNode) -> dict:
+        """The arguments out of MODEL.DETECTION3D and MODEL.DIFFUSION."""
         dim = cfg.MODEL.DETECTION3D.HIDDEN_DIM
         detection = cls.detection_class.from_config(cfg)
         return region_parts(cfg, time_dim=4 * dim) | {"detection": detection, "dim": dim}
 
     def training_boxes(self, frames: EncodedImages, instances: list[Instances]) -> tuple[Tensor, ...]:
+        """Labelled boxes, filled up and with noise of a random time for every image."""
         labelled = []
         for labels, record in zip(instances, frames.records, strict=True):
             extent = torch.tensor([*record["image"].shape[:-3:-1]] * 2)

@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from detectron2.config import configurable
+from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from d2ext.modeling.box3d.config import vocabulary_of
-from d2ext.modeling.box3d.head import ObjectBoxes
 from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.overlap import pairwise_overlaps
 from d2ext.modeling.box3d.records import projections
 from d2ext.modeling.grounding.fusion import CELL_CHANNELS
@@ -55,7 +55,8 @@ class TwoStageGrounder(Grounder):
         self.match_quality = match_quality
 
     @classmethod
-    def from_config(cls, cfg) -> dict:
+    def from_config(cls, cfg: CfgNode) -> dict:
+        """The arguments out of MODEL.GROUNDING and MODEL.TWO_STAGE."""
         c, t = cfg.MODEL.GROUNDING, cfg.MODEL.TWO_STAGE
         parts = cls.parts_from_config(cfg, words_in_detector=False)
         finest = parts["backbone"].output_shape()[c.IN_FEATURES[-1]]
@@ -72,18 +73,19 @@ class TwoStageGrounder(Grounder):
         return parts | {"matcher": matcher, "match_quality": t.MATCH_QUALITY}
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+        """Those of a detector that reads no words, and of the matching of its boxes with the sentences."""
         parts: list[HeadReading] = []
         matching = []
         for index in self.size_groups(batched_inputs):
             group = [batched_inputs[i] for i in index]
             instances = [x["instances"] for x in group]
             images = self.encode_images(group)
-            read, nothing, views = self._detect(images)
-            everything = [[torch.arange(len(x))] for x in instances]
-            targets = grounding_targets(projections(group), instances, everything)
-            parts.append(HeadReading(read, nothing, views, targets))
+            maps, no_words, views = self._detect(images)
+            all_objects = [[torch.arange(len(x))] for x in instances]
+            targets = grounding_targets(projections(group), instances, all_objects)
+            parts.append(HeadReading(maps, no_words, views, targets))
             with torch.no_grad():
-                found = self.head.decode(read, nothing, views, self.settings.topk)
+                found = self.head.decode(maps, no_words, views, self.settings.topk)
             matching.append(self._match_loss(group, images, found, targets))
         sentences = sum(len(x["sentences"]) for x in batched_inputs)
         (total,) = transfer([torch.tensor(float(sentences))], self.device)
@@ -91,8 +93,9 @@ class TwoStageGrounder(Grounder):
         return self.head.losses(parts) | {"loss_match": match}
 
     def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
-        read, nothing, views = self._detect(image)
-        found = self.head.decode(read, nothing, views, self.settings.topk)
+        """The detector's boxes once for each chunk of sentences, with the scores of their match."""
+        maps, no_words, views = self._detect(image)
+        found = self.head.decode(maps, no_words, views, self.settings.topk)
         boxes, valid = self._encode_boxes(image, found)
         out: list[Grounded] = []
         for sentences in self.chunks(record):
@@ -107,10 +110,10 @@ class TwoStageGrounder(Grounder):
     def _detect(self, images: EncodedImages) -> tuple[HeadMaps, Tensor, SentenceViews]:
         """What the detector reads in B images, the B vectors of no words that its head wants, and views."""
         views = self.views(images, torch.arange(len(images.P), device=self.device))
-        nothing = views.P.new_zeros(len(views.P), 0)
+        no_words = views.P.new_zeros(len(views.P), 0)
         return (
-            self.head(self.fusion(self.fusion.project(images.features.maps)), nothing, views.valid),
-            nothing,
+            self.head(self.fusion(self.fusion.project(images.features.maps)), no_words, views.valid),
+            no_words,
             views,
         )
 
@@ -137,9 +140,9 @@ class TwoStageGrounder(Grounder):
             return images.P.new_zeros(())
         boxes, valid = self._encode_boxes(images, found)
         objects = self._objects(found.boxes, images.P, labels)[owner]
-        meant = (objects[:, :, None] == padded[:-1, None]).any(2)
+        is_target = (objects[:, :, None] == padded[:-1, None]).any(2)
         logits = self._match(boxes[owner], valid[owner], self.encode_sentences(sentences))
-        loss = F.binary_cross_entropy_with_logits(logits, meant.float(), reduction="none")
+        loss = F.binary_cross_entropy_with_logits(logits, is_target.float(), reduction="none")
         return (loss * valid[owner]).sum()
 
     def _objects(self, boxes: ObjectBoxes, P: Tensor, labels: GroundingTargets) -> Tensor:

@@ -36,8 +36,8 @@ from d2ext.engine.onnx_graphs import (
     write_graph,
 )
 from d2ext.files import write_bytes
-from d2ext.modeling.box3d.head import ObjectBoxes
 from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import size_groups, stack_images
 from d2ext.modeling.detection.detector import Detector3D
 from d2ext.modeling.meta_arch.diffusion_det3d import DiffusionDet3D
@@ -50,15 +50,17 @@ GEOMETRY = ("P", "plane", "sizes")
 
 
 def image_graph(model: Detector3D, pixels: Tensor, sizes: Tensor) -> dict[str, Tensor]:
+    """What the decoder reads of images, as named tensors."""
     return model.image_branch(pixels, sizes)._asdict()
 
 
 def step_graph(model: Detector3D, **tensors: Tensor) -> dict[str, Tensor]:
+    """A step of the model as named tensors: ``boxes`` before it, and the fields of the objects it finds."""
     given = [tensors.pop(name) for name in NOISY if name in tensors]
-    geometry = [tensors.pop(name) for name in GEOMETRY]
-    boxes, objects = model.step(
-        EncodedImages(model.encoder.features(**tensors), *geometry, records=[]), *given
-    )
+    P, plane, sizes = (tensors.pop(name) for name in GEOMETRY)
+    encoder: Any = model.encoder
+    images = EncodedImages(encoder.features(**tensors), P, plane, sizes, records=[])
+    boxes, objects = model.step(images, *given)
     return {"boxes": boxes} | vars(objects)
 
 
@@ -151,11 +153,11 @@ class OnnxDetector3D:
 
     def encode(self, batched_inputs: list[dict]) -> EncodedImages:
         """Mapper dicts of one of :func:`~d2ext.modeling.box3d.records.size_groups` -> the encoded images."""
-        pixels, *geometry = stack_images(
+        pixels, P, plane, sizes = stack_images(
             batched_inputs, self.pixel_mean, self.pixel_std, self.size_divisibility
         )
-        features = self._graphs["image"]({"pixels": pixels, "sizes": geometry[-1]})
-        return EncodedImages(features, *geometry, records=batched_inputs)
+        features = self._graphs["image"]({"pixels": pixels, "sizes": sizes})
+        return EncodedImages(features, P, plane, sizes, records=batched_inputs)
 
     def detect(self, encoded: EncodedImages, *args: Any, **options: Any) -> list[dict]:
         """Objects in images of :meth:`encode`; arguments and answer are those of

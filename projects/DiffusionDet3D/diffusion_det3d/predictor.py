@@ -18,6 +18,8 @@ from d2ext.structures import Camera
 class Detection3DPredictor(ImagePredictor):
     """Finds the objects of one image at a time."""
 
+    model: Any  # a Detector3D, or an export of one
+
     def __call__(
         self, image_bgr: np.ndarray, camera: Camera, ground_plane: Sequence[float] | Tensor | None = None
     ) -> Instances:

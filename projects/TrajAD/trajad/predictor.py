@@ -17,6 +17,8 @@ from d2ext.engine import ImagePredictor
 class TrajADPredictor(ImagePredictor):
     """Scores one image, graph or recording at a time."""
 
+    model: Any  # an EfficientAD, or an export of one
+
     @property
     def threshold(self) -> float:
         """The score from which on an image or a recording is abnormal."""

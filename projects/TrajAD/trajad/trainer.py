@@ -33,6 +33,7 @@ class MapNormalization(HookBase):
     evaluated or saved."""
 
     def after_step(self) -> None:
+        """Measure quantiles and threshold on held-out images before the model is evaluated or saved."""
         cfg, done = self.trainer.cfg, self.trainer.iter + 1
         periods = [p for p in (cfg.TEST.EVAL_PERIOD, cfg.SOLVER.CHECKPOINT_PERIOD) if p > 0]
         if done != self.trainer.max_iter and all(done % period for period in periods):
@@ -61,6 +62,7 @@ class TrajADTrainer(BaseTrainer):
         super().__init__(cfg)
 
     def build_hooks(self) -> list[HookBase]:
+        """With the normalisation of maps before whatever evaluates or saves the model."""
         built = super().build_hooks()
         users = (Validation, Checkpoint, hooks.EvalHook)
         first = next(i for i, hook in enumerate(built) if isinstance(hook, users))
@@ -100,19 +102,23 @@ class TrajADTrainer(BaseTrainer):
         kinds = [MetadataCatalog.get(name).get("evaluator_type") for name in self.cfg.DATASETS.TRAIN]
         if "trajectories" in kinds:
             scale = torch.tensor(graph_spec(self.cfg).scale(self.cfg.INPUT.GRAPH.WIDTH))
-            for model in (self.model, self.evaluated):
+            models: tuple[Any, ...] = self.model, self.evaluated
+            for model in models:
                 getattr(model, "module", model).graph_scale.copy_(scale)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
+        """Batches of normal images or graphs, from iteration ``start_iter`` on."""
         return build_anomaly_train_loader(cfg, start_iter)
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
+        """Every image or recording of a dataset once."""
         return build_anomaly_test_loader(cfg, dataset_name)
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> AnomalyEvaluator:
+        """That of anomaly maps; with TEST.HEAT_MAPS it draws them; files go to OUTPUT_DIR/inference."""
         draw = partial(draw_heat_map, cfg) if cfg.TEST.HEAT_MAPS else None
         folder = os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name)
         return AnomalyEvaluator(dataset_name, folder, draw, cfg.TEST.ORIGINAL_SIZE)

@@ -81,6 +81,7 @@ class GroundingEvaluator(Evaluator3D):
             self._rows.append({"image_id": record["image_id"], "sentences": sentences})
 
     def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
+        """``published`` and ``exact``: the protocol of the dataset, and without its faults."""
         compare = self._compare_single if self._single else self._compare_multi
         published, exact = compare(records, by_sentence(rows))
         return {"published": published, "exact": exact}
@@ -134,6 +135,7 @@ class GroundingEvaluator(Evaluator3D):
         return published, grounding_metrics(results, ROADSIDE_DISTANCES)
 
     def write_files(self, folder: Path, rows: Rows) -> None:
+        """``kitti/<image>.txt``, and of data with any number of targets ``submission.zip``."""
         predictions = by_sentence(rows)
         for record in self.records:
             answers = predictions.get(record["image_id"], {})

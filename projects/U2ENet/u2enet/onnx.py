@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -37,8 +37,8 @@ from d2ext.engine.onnx_graphs import (
 from d2ext.files import write_bytes
 from d2ext.layers import SSDBlock
 from d2ext.modeling.box3d.config import vocabulary_of
-from d2ext.modeling.box3d.head import ObjectBoxes
 from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.grounding.head import Grounded
 from d2ext.modeling.grounding.inference import (
     EncodedSentences,
@@ -47,7 +47,7 @@ from d2ext.modeling.grounding.inference import (
     GroundingSettings,
 )
 from d2ext.modeling.meta_arch.u2enet import U2ENet
-from d2ext.modeling.text.encoder import SentenceTokenizer, Tokens
+from d2ext.modeling.text.tokenizer import SentenceTokenizer, Tokens
 from d2ext.projects.u2enet.config import add_u2enet_config
 
 FORMAT = 1  # of the folder; raised when an older OnnxU2ENet could not read it
@@ -74,14 +74,17 @@ def unflatten(kind: type[Encoded], tensors: dict[str, Tensor]) -> Encoded:
 
 
 def image_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
+    """The image branch as named tensors."""
     return flatten(model.image_branch(**tensors))
 
 
 def text_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
+    """The text branch, from tokens, as named tensors."""
     return flatten(model.text_branch(Tokens(**tensors)))
 
 
 def head_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
+    """Peaks of sentences in one image, as named tensors: ``owner``, ``scores`` and the boxes' fields."""
     P, plane = tensors["P"], tensors["plane"]
     sizes = P.new_zeros(1, 2)  # nothing looks at them
     image = EncodedImages(unflatten(GroundingFeatures, tensors), P, plane, sizes, [])
@@ -191,17 +194,21 @@ class OnnxU2ENet(GroundingInference):
         self._graphs = {name: OnnxGraph(folder / f"{name}.onnx") for name in GRAPHS}
 
     def __call__(self, batched_inputs: list[dict]) -> list[dict]:
+        """As :meth:`GroundingInference.inference`."""
         return self.inference(batched_inputs)
 
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> GroundingFeatures:
+        """The graph ``image``; shapes in :meth:`GroundingInference.image_branch`."""
         inputs = {"pixels": pixels, "P": P, "plane": plane, "sizes": sizes}
         return unflatten(GroundingFeatures, inputs | self._graphs["image"](inputs))
 
-    def encode_sentences(self, sentences: list[str]) -> EncodedSentences:
+    def encode_sentences(self, sentences: Sequence[str]) -> EncodedSentences:
+        """Tokens through the graph ``text``."""
         tokens = self.tokenizer.pad(*self.tokenizer.tokenize(sentences))._asdict()
         return unflatten(EncodedSentences, tokens | self._graphs["text"](tokens))
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
+        """The graph ``head``."""
         geometry = {name: getattr(image, name) for name in GEOMETRY}
         boxes = self._graphs["head"](flatten(image.features) | geometry | flatten(sentences))
         return Grounded(boxes.pop("owner"), boxes.pop("scores"), ObjectBoxes(**boxes))

@@ -29,7 +29,7 @@ class U2ENetPredictor(ImagePredictor):
     model: GroundingInference
 
     def __init__(self, cfg: CfgNode, model: GroundingInference | None = None) -> None:
-        super().__init__(cfg, model)
+        super().__init__(cfg, model)  # type: ignore[arg-type]  # a GroundingInference is called, too
         self.model.keep_sentences = True
         self._asked: frozenset[str] = frozenset()
 

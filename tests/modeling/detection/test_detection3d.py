@@ -12,8 +12,8 @@ from torchvision.ops import box_iou
 
 from d2ext.data.config import add_detection_data_config
 from d2ext.modeling import add_detection3d_config, optimize_for_inference
-from d2ext.modeling.box3d.head import ObjectViews
 from d2ext.modeling.box3d.images import EncodedImages, view_features
+from d2ext.modeling.box3d.objects import ObjectViews
 from d2ext.structures import Boxes3D, Camera
 
 NAMES = ("DiffusionDet3D", "SparseRCNN3D", "DETR3D")
