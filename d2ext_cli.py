@@ -161,6 +161,26 @@ def add_config_file(parser: argparse.ArgumentParser, project: str) -> None:
     )
 
 
+def add_runtime(parser: CommandParser, project: str) -> None:
+    """What runs a model: its config with a checkpoint (``add_options`` goes with it), or an export."""
+    parser.add_argument(
+        "--config-file", type=config_file, metavar="FILE", help=f"a file of configs/{project}"
+    )
+    parser.add_argument("--runtime", choices=("torch", "onnx"), default="torch", help="what runs the model")
+    parser.add_argument("--onnx", type=existing_folder, help="folder of export_onnx.py, for --runtime onnx")
+    parser.add_check(_check_runtime)
+
+
+def _check_runtime(args: argparse.Namespace) -> None:
+    """Each runtime has its own arguments."""
+    if args.runtime == "onnx" and (args.onnx is None or args.config_file or args.opts):
+        raise ValueError(
+            "--runtime onnx: expected --onnx DIR, whose config holds, and no --config-file or --opts"
+        )
+    if args.runtime == "torch" and (args.config_file is None or args.onnx):
+        raise ValueError("--runtime torch: expected --config-file FILE and no --onnx")
+
+
 def add_options(parser: CommandParser, name: str = "--opts") -> None:
     """Config keys and values at the end of a command line, after ``--opts``, or after the flags ("opts")."""
     settings: dict[str, Any] = {"default": []} if name.startswith("-") else {}

@@ -1,6 +1,7 @@
 """What config keys can be: said beside their declaration, asked by ``load_config`` before any work.
 
-A module that declares keys calls :func:`declare` with what it expects of each.
+A module that declares keys calls :func:`declare` with what it expects of each, and
+:func:`declare_together` with what several must be to each other.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from detectron2.config import CfgNode
 from fvcore.common.registry import Registry
@@ -24,11 +25,21 @@ class Expected:
 
 
 _EXPECTED: dict[str, Expected] = {}
+_TOGETHER: dict[str, Callable[[CfgNode], object]] = {}
 
 
 def declare(keys: Mapping[str, Expected]) -> None:
     """Say what the values of keys must be."""
     _EXPECTED.update(keys)
+
+
+def declare_together(checks: Mapping[str, Callable[[CfgNode], object]]) -> None:
+    """Say what checks the values of several keys together, when each is right on its own.
+
+    Args:
+        checks: for a config that has the key; raises the ValueError, see :func:`refuse`.
+    """
+    _TOGETHER.update(checks)
 
 
 def check_values(cfg: CfgNode) -> None:
@@ -38,18 +49,31 @@ def check_values(cfg: CfgNode) -> None:
         ValueError: in one line the first key whose value it cannot have, and what was expected.
     """
     for key, expected in _EXPECTED.items():
-        node: Any = cfg
-        for part in key.split("."):
-            node = node.get(part) if isinstance(node, CfgNode) else None
-        if node is None:
+        value = _value(cfg, key)
+        if value is None:
             continue
         try:
-            good = expected.holds(node)
+            good = expected.holds(value)
         except (TypeError, ValueError, KeyError, RuntimeError):
             good = False
         if not good:
-            text = expected.text if isinstance(expected.text, str) else expected.text()
-            raise ValueError(f"{key}: expected {text}, got {repr(node)[:80]}")
+            refuse(key, expected.text, value)
+    for key, check in _TOGETHER.items():
+        if _value(cfg, key) is not None:
+            check(cfg)
+
+
+def refuse(key: str, expected: str | Callable[[], str], value: Any) -> NoReturn:
+    """Raise the ValueError about a key whose value is not what was expected."""
+    text = expected if isinstance(expected, str) else expected()
+    raise ValueError(f"{key}: expected {text}, got {repr(value)[:80]}")
+
+
+def _value(cfg: CfgNode, key: str) -> Any:
+    node: Any = cfg
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, CfgNode) else None
+    return node
 
 
 def registered(registry: Registry) -> Expected:
@@ -85,6 +109,12 @@ def number(least: float = -math.inf, most: float = math.inf, above: float = -mat
 def one_of(*names: str) -> Expected:
     """One of some names."""
     return Expected(f"one of {', '.join(names)}", lambda x: x in names)
+
+
+def some_of(*names: str) -> Expected:
+    """A list of names, at least one of them."""
+    text = f"some of {', '.join(names)}"
+    return Expected(text, lambda x: not isinstance(x, str) and len(x) > 0 and set(x) <= set(names))
 
 
 def every(one: Expected, count: int | None = None, note: str = "") -> Expected:

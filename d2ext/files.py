@@ -59,9 +59,10 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: the folder cannot be written.
         ValueError: ``path`` is a link or a file.
     """
-    path = Path(path).absolute()
+    path = Path(path)
     if path.is_symlink() or (path.exists() and not path.is_dir()):
         raise ValueError(f"{path}: expected a folder to write to, got a link or file")
+    path = Path(os.path.realpath(path))  # FOLDER/../FOLDER leads nowhere while it is moved
     path.parent.mkdir(parents=True, exist_ok=True)
     new, old = _beside(path), _beside(path)
     new.mkdir()

@@ -40,6 +40,8 @@ def quiet_warnings() -> None:
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # Speaks of a call that detectron2.modeling.poolers makes.
     logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)
+    # Speaks of constants that it leaves in an exported graph.
+    logging.getLogger("onnxscript.optimizer._constant_folding").setLevel(logging.ERROR)
     # Tokenizers warn when a process that used them forks, as data loaders do.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, ParamSpec, TypeVar
 
@@ -19,6 +20,9 @@ MAX_BYTES = 1 << 28  # of a file that is read at once
 MAX_MESSAGE = 299  # characters of an error
 _MAX_NAME = 255  # bytes, of a file on every usual disk
 _MAX_DIGITS = 18  # of a whole number in JSON: what every other program can hold
+
+#: Python reads 1e400 as infinity. Its own reader of numbers is faster, where it cannot happen.
+_PERHAPS_INFINITE = re.compile(r"\d[eE]\+?\d{3}|\d{300}")
 
 _LONG_PATH = re.compile(r"(?:/[^/\s:]*){2,}((?:/[^/\s:]+){2})")
 
@@ -104,12 +108,19 @@ def parse_json(data: bytes, where: str) -> Any:
     """The content of JSON in UTF-8.
 
     Raises:
-        ValueError: not JSON (names line and column), NaN, Infinity, a whole number of more than 18 digits, an
-            object with a key twice, too many nested lists.
+        ValueError: not JSON (names line and column), NaN, Infinity or 1e400, a whole number of more than 18
+            digits, an object with a key twice, too many nested lists.
     """
     text = decode(data, where)
     try:
-        return json.loads(text, parse_constant=_no_constant, parse_int=_parse_int, object_pairs_hook=_object)
+        parse_float = _parse_float if _PERHAPS_INFINITE.search(text) else None
+        return json.loads(
+            text,
+            parse_float=parse_float,
+            parse_int=_parse_int,
+            parse_constant=_no_constant,
+            object_pairs_hook=_object,
+        )
     except json.JSONDecodeError as error:
         place = f"{where}:{error.lineno}:{error.colno}" if "\n" in text.strip() else where
         raise ValueError(f"{place}: expected JSON: {error.msg}") from None
@@ -123,6 +134,13 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
 
 
+def _parse_float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text[:40]} is beyond every number")
+    return value
+
+
 def _parse_int(digits: str) -> int:
     if len(digits) > _MAX_DIGITS + 1:
         raise ValueError(f"a whole number of {len(digits)} digits, expected at most {_MAX_DIGITS}")
@@ -132,10 +150,18 @@ def _parse_int(digits: str) -> int:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice[:40]!r} twice in one object")
+        raise ValueError(f"the key {twice(key for key, _ in pairs)!r} twice in one object")
     return found
+
+
+def twice(names: Iterable[str]) -> str:
+    """The first 40 characters of the first name that was there before; "" if all differ."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name[:40]
+        seen.add(name)
+    return ""
 
 
 def require(item: Any, key: str, kind: type | tuple[type, ...], where: str) -> Any:
@@ -235,6 +261,18 @@ def path_below(folder: Path, text: str, where: str) -> Path:
     return folder / text
 
 
-def is_file(path: Path) -> bool:
-    """Whether there is such a file; False for impossible names too."""
-    return os.path.isfile(path)
+def exists(path: Path) -> bool:
+    """Whether there is anything of this name, or its folder is a link that leads nowhere: a file that need
+    not be there is missing only then, and whoever reads another thing says what is wrong with it."""
+    return os.path.lexists(path) or (os.path.lexists(path.parent) and not path.parent.is_dir())
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder.
+
+    Raises:
+        ValueError: a file, or a link that leads nowhere.
+    """
+    if os.path.lexists(path) and not path.is_dir():
+        raise ValueError(f"{_shown(path)}: expected a folder")
+    return path.is_dir()

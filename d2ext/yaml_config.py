@@ -11,10 +11,20 @@ import yaml
 from detectron2.config import CfgNode
 
 from d2ext.moved_keys import move_keys
-from d2ext.reading import clear_errors, one_line, open_file, read_text
+from d2ext.reading import clear_errors, one_line, open_file, read_text, twice
 from d2ext.shipped import CONFIGS, SHIPPED
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Of two values of a key YAML's own reader takes the last without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        name = twice(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        if name:
+            raise ValueError(f"the key {name} twice, in line {node.start_mark.line + 1} or below")
+        return super().construct_mapping(node, deep)
+
+
 MAX_CHARACTERS = 1 << 18
 MAX_VALUES = 100_000
 MAX_BASE = 255  # characters of a path
@@ -34,7 +44,7 @@ def read_yaml(path: str | Path) -> Any:
     if len(text) > MAX_CHARACTERS:
         raise ValueError(f"{path}: expected at most {MAX_CHARACTERS} characters, got {len(text)}")
     try:
-        content = yaml.load(text, _LOADER)
+        content = yaml.load(text, _Loader)
         _check_size(content)
         return content
     except (yaml.YAMLError, RecursionError, ValueError) as error:

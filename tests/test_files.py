@@ -69,6 +69,10 @@ def test_a_new_folder_takes_the_place_of_the_old_one_when_it_is_whole(tmp_path: 
     with atomic_folder(path) as new:
         (new / "b").write_bytes(b"2")
     assert os.listdir(tmp_path) == ["model"] and os.listdir(path) == ["b"]
+    for odd in (path / ".." / "model", path / "." / ".." / ".." / tmp_path.name / "model"):
+        with atomic_folder(odd) as new:
+            (new / "c").write_bytes(b"3")
+        assert os.listdir(tmp_path) == ["model"] and os.listdir(path) == ["c"]
     (tmp_path / "link").symlink_to(path)
     with pytest.raises(ValueError, match="link"), atomic_folder(tmp_path / "link"):
         pass

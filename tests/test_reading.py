@@ -7,7 +7,17 @@ import time
 
 import pytest
 
-from d2ext.reading import clear_errors, one_line, parse_json, path_below, read_bytes, read_json, read_text
+from d2ext.reading import (
+    clear_errors,
+    exists,
+    is_folder,
+    one_line,
+    parse_json,
+    path_below,
+    read_bytes,
+    read_json,
+    read_text,
+)
 
 
 def test_special_files_neither_hang_nor_pass(tmp_path):
@@ -59,6 +69,9 @@ def test_a_byte_order_mark_is_no_text(tmp_path, text):
         (b"[NaN]", "NaN is no number of JSON"),
         (b"[-Infinity]", "-Infinity is no number of JSON"),
         (b'{"a": 1, "a": 2}', "the key 'a' twice in one object"),
+        (b'{"a": [1, 1e400]}', "1e400 is beyond every number"),
+        (b'{"a": -1E+0999}', "-1E.0999 is beyond every number"),
+        (b'{"a": ' + b"9" * 400 + b".5}", "9+ is beyond every number"),
         (b'[{"' + b"k" * 9000 + b'": 1, "' + b"k" * 9000 + b'": 2}]', "the key 'kkk"),
         (b"[1,\n2,\n", ":3:1: expected JSON"),
         (b"\xff\xfe", "expected UTF-8 text"),
@@ -82,6 +95,31 @@ def test_files_that_other_files_name_are_below_their_folder(tmp_path, text):
         path_below(tmp_path, text, "f.json: item 0")
     assert len(str(error.value)) < 300 and str(error.value).isprintable()
     assert path_below(tmp_path, "a/b ü.txt", "f.json") == tmp_path / "a/b ü.txt"
+
+
+def test_what_need_not_be_there_is_missing_only_when_nothing_is_there(tmp_path):
+    """A link into a disk that is not mounted would else pass as a data set without that file."""
+    (tmp_path / "file").write_text("a")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("file", "folder", "dangling", "loop", "dangling/a", "loop/a", "file/a"):
+        assert exists(tmp_path / name), name
+    for name in ("other", "folder/a", "other/a", "a\0b", "x" * 300):
+        assert not exists(tmp_path / name), name
+    assert is_folder(tmp_path / "folder") and not is_folder(tmp_path / "other")
+    for name in ("file", "dangling", "loop"):
+        with pytest.raises(ValueError, match=f"{name}: expected a folder"):
+            is_folder(tmp_path / name)
+
+
+@pytest.mark.parametrize("form", ["{{{}}}", "[{{{}}}]"])
+def test_a_key_twice_among_many_is_found_in_time(tmp_path, form):
+    keys = ", ".join(f'"{i}": 1' for i in [*range(50_000), 49_999])
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="a.json: expected JSON: the key '49999' twice"):
+        parse_json(form.format(keys).encode(), "a.json")
+    assert time.perf_counter() - start < 2
 
 
 def test_messages_are_one_line_and_keep_the_name_of_the_file():

@@ -118,6 +118,14 @@ def test_what_is_no_config_is_one_line(tmp_path, content, expected):
     assert len(str(error.value)) < 300 and "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("text", ["SEED: 1\nSEED: 2\n", "INPUT:\n  A: 1\nSEED: 1\nINPUT:\n  B: 2\n"])
+def test_a_key_twice_is_one_line(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"a.yaml: expected plain YAML: the key (SEED|INPUT) twice"):
+        read_config(path)
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
     (tmp_path / "c.yaml").write_bytes(b"\xef\xbb\xbfSEED: 7\n")
     assert load_config(add_engine_config, str(tmp_path / "c.yaml")).SEED == 7

@@ -2,8 +2,8 @@
 
 Damage is looked for as far as the formats allow it. PNG has checksums. JPEG has none: damage is found where
 the data cannot be decoded to its end or is not used up, which is nearly always so where some KB are lost (297
-of 300 frames of KITTI with 4 KB zeroed), but for changed values that leave the codes in step, and for BMP
-and WebP, there is no test.
+of 300 frames of KITTI with 4 KB zeroed); so it is with compressed TIFF. For changed values that leave the
+codes in step, for BMP, WebP and TIFF without compression there is no test.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ except ModuleNotFoundError:
 MAX_PIXELS = 1 << 26
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")  # JPEG with pictures behind it is MPO to Pillow
+_EIGHT_BITS = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")  # modes of Pillow
 _TAIL = 1024  # bytes; most files have their end marker there
 #: What libjpeg says of data that does not decode to an image; of other oddities it recovers for certain.
 _DAMAGE = ("Corrupt JPEG data: ", "Premature end of JPEG file")
@@ -93,7 +94,8 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
             message = str(error)
             if message.startswith(_DAMAGE) and _HARMLESS not in message:
                 raise ValueError(f"{path}: image file is damaged ({one_line(message, 80)})") from None
-    return _decode(data, cv2.IMREAD_COLOR, path)
+    pixels = _decode_tiff(data, path) if kind == "TIFF" else None
+    return _decode(data, cv2.IMREAD_COLOR, path) if pixels is None else pixels
 
 
 def read_mask(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -133,6 +135,19 @@ def _marked(path: Path, max_pixels: int) -> np.ndarray:
         return colors.max(2) > 127
     values = _decode(data, cv2.IMREAD_UNCHANGED, path)  # 1 of 16 bits is black in 8 bits
     return (values if values.ndim == 2 else values[..., :3].max(2)) > 0
+
+
+def _decode_tiff(data: bytes, path: str | Path) -> np.ndarray | None:
+    """As :func:`_decode`, which goes on where data is damaged and darkens pixels by their alpha; None for
+    what is not of 8 bits."""
+    try:
+        with Image.open(BytesIO(data), formats=("TIFF",)) as image:
+            image.load()
+            if image.mode not in _EIGHT_BITS:
+                return None
+            return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])
+    except Exception as error:  # as in _header
+        raise ValueError(f"{path}: image file is damaged ({one_line(str(error), 80)})") from error
 
 
 def _decode(data: bytes, flags: int, path: str | Path) -> np.ndarray:

@@ -40,6 +40,8 @@ def check_camera(camera: Any, size: tuple[int, int]) -> Camera:
     """
     if not isinstance(camera, Camera):
         raise ValueError(f"camera: expected a d2ext.structures.Camera, got {type(camera).__name__}")
+    if camera.P.dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"camera: expected a projection in float32 or float64, got {camera.P.dtype}")
     if camera.image_size != size:
         raise ValueError(f"camera: made for {camera.image_size} (height, width), the image has {size}")
     projection = camera.P.tolist()

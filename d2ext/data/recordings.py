@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from detectron2.config import CfgNode
 
+from d2ext.checks import declare_together, refuse
 from d2ext.data.trajectories import (
     COLUMN_MAPS,
     ColumnMap,
@@ -77,6 +78,18 @@ def column_map(cfg: CfgNode) -> ColumnMap:
         raise ValueError(f"INPUT.RECORDING: {error}") from error
 
 
+def _check_graph(cfg: CfgNode) -> None:
+    graph_spec(cfg)
+    g = cfg.INPUT.GRAPH
+    if g.WIDTH < 1:
+        refuse("INPUT.GRAPH.WIDTH", "at least 1", g.WIDTH)
+    if not 0 <= g.OVERLAP < g.WIDTH:
+        refuse("INPUT.GRAPH.OVERLAP", f"at least 0 and less than WIDTH {g.WIDTH}", g.OVERLAP)
+
+
+declare_together({"INPUT.GRAPH": _check_graph, "INPUT.RECORDING": column_map})
+
+
 def read_recording(cfg: CfgNode, path: str | Path, road_file: str | Path | None = None) -> Tracks:
     """A recording as the config has it.
 
@@ -101,7 +114,8 @@ def graph_records(
 
     Args:
         columns: of the recordings.
-        skip_broken: leave out recordings that cannot be read, and count them in a warning.
+        skip_broken: leave out recordings that cannot be read, whole (without one of its rows a vehicle would
+            seem to jump or to vanish), and count them in a warning.
 
     Raises:
         FileNotFoundError, ValueError: a recording cannot be read, shows nothing on the spec's lanes and
@@ -122,7 +136,7 @@ def graph_records(
             for start in starts:
                 name = record["image_id"] if len(starts) == 1 else f"{record['image_id']}@{start}"
                 out.append(record | {"image_id": name, "first_column": start})
-    broken.report("recordings")
+    broken.report("recordings", "files, each left out as a whole")
     if seen and set(spec.lanes) - seen:
         missing = ", ".join(sorted(set(spec.lanes) - seen))[:80]
         logger.warning("no recording has the lanes %s of INPUT.GRAPH.LANES", missing)

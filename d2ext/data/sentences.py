@@ -26,15 +26,21 @@ _SWAP = dict(_PAIRS) | {b: a for a, b in _PAIRS}
 
 #: Mirroring would need more than a swap of words, or nobody knows what it would need.
 _UNSAFE = re.compile(
-    r"\b(?:north|south)?-?(?:east|west|north|south)(?:ern|ward|wards|bound)?\b|\bo\W{0,2}clock\b"
-    r"|\banti-?clockwise\b|\bcounter[- ]clockwise\b|\b(?:driver|passenger)(?:'?s)?'?[ -]?sides?\b"
-    r"|\bstarboard\b|\bport[ -]?side\b|\b(?:near|off)[ -]?side\b|\b[lr]hs\b|(?-i:\b[LR]\b)"
-    r"|\b(?:rigth|rihgt|rgiht|rght|righ|letf|lfet|lft)\b"
-    r"|\b(?:links|rechts|gauche|droite|izquierd[ao]|derech[ao]|esquerd[ao]|direit[ao]|sinistra|destra)\b"
+    r"\b(?:north|south)?-?(?:east|west|north|south)(?:erly|ern|(?:ern)?most|ward|wards|bound|side)?\b"
+    r"|\bo\W{0,2}clock\b|\b\d{1,2}:\d\d\b"
+    r"|\bat (?:my|your|our) (?:\d|one|two|three|four|five|seven|eight|nine|ten)"
+    r"|\b(?:anti[- ]?|counter[- ])clockwise\b|\b(?:driver|passenger)(?:'?s)?'?[ -]?sides?\b"
+    r"|\bsides? of (?:the|its|his|her) (?:driver|passenger)|\bstarboard\b|\bport(?:[ -]?side)?\b"
+    r"|\b(?:near|off)[ -]?side\b|\b[lr]\.?h(?:\.?[sd])?\b|(?-i:\b(?:[LRNESW]|[NS][EW])\b)"
+    r"|\b(?:l ?/ ?r|r ?/ ?l)\b"
+    r"|\b(?:sinist(?:er|ral)|dext(?:er|ral)|widdershins)\b"
+    r"|\b(?:rigth|rihgt|rgiht|rght|righ|letf|lfet|lft|rt|lt)\b"
+    r"|\b(?:link(?:s|e|er|en|em|es)|recht(?:s|e|er|en|em|es))\b"
+    r"|\b(?:gauche|droite|izquierd[ao]|derech[ao]|esquerd[ao]|direit[ao]|sinistra|destra)\b"
     # 东西 is a thing, unless a word of direction follows; 点钟 are clock directions, 驾驶 the driver's side;
     # 靠左右转 may be 靠左 右转.
-    r"|东(?!西)|(?<!东)西|东西(?=[方走向两侧])|[東南北]|[点點](?:钟|鐘|方向|位置)|[驾駕][驶駛][员員位座席]?一?[侧側]"
-    r"|[主副][驾駕]|[靠偏向往朝在]左右[转轉拐侧側边邊手前后後]",
+    r"|东(?!西)|(?<!东)西|东西(?=[方走向两侧])|[東南北]|[点點](?:钟|鐘|方向|位置)|(?:[驾駕][驶駛][员員位座席]?|司[机機]|乘客)"
+    r"[一那]?[侧側边邊]|[主副][驾駕]|[靠偏向往朝在]左右[转轉拐侧側边邊手前后後]",
     re.IGNORECASE,
 )
 _TOKEN = re.compile(

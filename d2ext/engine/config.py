@@ -109,6 +109,9 @@ declare(
         "MODEL.PIXEL_MEAN": every(number(), 3),
         "MODEL.PIXEL_STD": every(number(above=0), 3),
         "SOLVER.OPTIMIZER": one_of("AdamW", "Adam", "SGD"),
+        "SOLVER.LR_SCHEDULER_NAME": one_of(
+            "WarmupMultiStepLR", "WarmupCosineLR", "WarmupStepWithFixedGammaLR"
+        ),
         "SOLVER.STEP_SHARES": every(number(0, 1)),
         "SOLVER.BASE_LR": number(0),
         "SOLVER.BACKBONE_MULTIPLIER": number(0),
@@ -116,6 +119,13 @@ declare(
         "SOLVER.CLIP_GRADIENTS.CLIP_TYPE": one_of("full_model", "value", "norm"),
         "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": number(above=0),
         "SOLVER.IMS_PER_BATCH": whole(1),
+        "SOLVER.CLIP_GRADIENTS.NORM_TYPE": number(above=0),
+        "SOLVER.MOMENTUM": number(0, 1),
+        "SOLVER.WEIGHT_DECAY": number(0),
+        "SOLVER.WEIGHT_DECAY_NORM": number(0),
+        "SOLVER.WARMUP_FACTOR": number(0, 1),
+        "SOLVER.GAMMA": number(0),
+        "SOLVER.STEPS": every(whole(0)),
         "SOLVER.MAX_ITER": whole(0),
         "SOLVER.MAX_MINUTES": number(0),
         "SOLVER.LOOK_PERIOD": whole(1),

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from d2ext.engine.checkpoint import D2Checkpointer
 from d2ext.engine.config import load_config
 from d2ext.files import write_bytes
+from d2ext.modeling.box3d.config import settle_classes
 from d2ext.reading import one_line, read_json
 
 META, CONFIG = "meta.json", "config.yaml"  # beside the graphs of an export; the first is written last
@@ -98,7 +99,7 @@ def begin_export(cfg: CfgNode, folder: Path) -> tuple[CfgNode, Any]:
     """
     for name in ("onnx", "onnxscript"):
         require(name)
-    cfg = cfg.clone()
+    cfg = settle_classes(cfg).clone()
     cfg.defrost()
     cfg.MODEL.DEVICE, cfg.TEST.DTYPE = "cpu", "float32"
     model = build_model(cfg).eval()
@@ -139,6 +140,18 @@ def read_export(
     if found != version:
         raise ValueError(f"{folder / META}: format {one_line(repr(found), 60)}, expected {version}")
     return meta, load_config(add_keys, str(folder / CONFIG))
+
+
+def meta_count(meta: dict[str, Any], key: str, folder: Path) -> int:
+    """A whole number above 0 of meta.json.
+
+    Raises:
+        ValueError: it is not there, or something else.
+    """
+    value = meta.get(key)
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{folder / META}: field {key!r}: expected a whole number above 0")
+    return value
 
 
 class OnnxGraph:

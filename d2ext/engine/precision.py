@@ -26,6 +26,18 @@ def training_dtype(cfg: CfgNode) -> torch.dtype:
     Raises:
         ValueError: a key of another kind, or a type that the device cannot train in.
     """
+    check_training_dtype(cfg)
+    enabled, name, device = cfg.SOLVER.AMP.ENABLED, cfg.SOLVER.AMP.DTYPE, torch.device(cfg.MODEL.DEVICE)
+    chosen = None if enabled in (None, "auto") else name if enabled else "float32"
+    return _decide("Training", "SOLVER.AMP.ENABLED", chosen, HALF[name], device)
+
+
+def check_training_dtype(cfg: CfgNode) -> None:
+    """Check the keys of :func:`training_dtype`.
+
+    Raises:
+        ValueError: as it does.
+    """
     enabled, name, device = cfg.SOLVER.AMP.ENABLED, cfg.SOLVER.AMP.DTYPE, torch.device(cfg.MODEL.DEVICE)
     automatic = enabled in (None, "auto")
     if not automatic and not isinstance(enabled, bool):
@@ -35,8 +47,6 @@ def training_dtype(cfg: CfgNode) -> torch.dtype:
             f"SOLVER.AMP.DTYPE is {name!r}, expected 'bfloat16', or 'float16' on a GPU "
             f"(MODEL.DEVICE is {device.type!r})"
         )
-    chosen = None if automatic else name if enabled else "float32"
-    return _decide("Training", "SOLVER.AMP.ENABLED", chosen, HALF[name], device)
 
 
 def inference_dtype(cfg: CfgNode) -> torch.dtype:
@@ -45,13 +55,23 @@ def inference_dtype(cfg: CfgNode) -> torch.dtype:
     Raises:
         ValueError: ``TEST.DTYPE`` is of another kind, or the device cannot compute in it.
     """
+    check_inference_dtype(cfg)
+    name, device = cfg.TEST.DTYPE, torch.device(cfg.MODEL.DEVICE)
+    return _decide("Inference", "TEST.DTYPE", None if name == "auto" else name, torch.bfloat16, device)
+
+
+def check_inference_dtype(cfg: CfgNode) -> None:
+    """Check the key of :func:`inference_dtype`.
+
+    Raises:
+        ValueError: as it does.
+    """
     name, device = cfg.TEST.DTYPE, torch.device(cfg.MODEL.DEVICE)
     if name not in ("auto", "float32", *HALF) or (name, device.type) == ("float16", "cpu"):
         raise ValueError(
             f"TEST.DTYPE is {name!r}, expected 'auto', 'float32', 'bfloat16', or 'float16' on a GPU "
             f"(MODEL.DEVICE is {device.type!r})"
         )
-    return _decide("Inference", "TEST.DTYPE", None if name == "auto" else name, torch.bfloat16, device)
 
 
 def autocast(device: str | torch.device, dtype: torch.dtype) -> torch.autocast:

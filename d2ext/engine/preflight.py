@@ -11,6 +11,7 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import META_ARCH_REGISTRY
 
+from d2ext.engine.precision import check_inference_dtype, check_training_dtype
 from d2ext.modeling.box3d.config import check_classes, settle_classes
 
 #: Of the datasets of a training.
@@ -67,6 +68,9 @@ def check_run(cfg: CfgNode, trainer_class: Any, evaluate: bool) -> CfgNode:
         ValueError: in one line the key and what was expected.
     """
     check_device(cfg)
+    check_inference_dtype(cfg)
+    if not evaluate:
+        check_training_dtype(cfg)
     name, base = cfg.MODEL.META_ARCHITECTURE, trainer_class.model_class
     if not issubclass(META_ARCH_REGISTRY.get(name), base):
         raise ValueError(f"MODEL.META_ARCHITECTURE: expected a {base.__name__}, got {name!r}")

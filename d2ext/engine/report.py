@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import yaml
 from detectron2.config import CfgNode
 
 from d2ext.engine.curves import Plot, arrange_figures, arrange_losses, read_curves
@@ -26,6 +25,7 @@ from d2ext.files import write_bytes
 from d2ext.gallery import Picture, open_gallery
 from d2ext.reading import read_json, read_text
 from d2ext.visualization import draw_curves
+from d2ext.yaml_config import read_yaml
 
 REPORT_FILE = "report.html"
 MISTAKES = 6  # drawn for each dataset
@@ -118,12 +118,9 @@ def _settings(path: Path) -> tuple[CfgNode, str]:
     """The config of the run, and the part of the page about it; nothing of both without the file."""
     if not path.is_file():
         return CfgNode(), ""
-    text = read_text(path)
+    text, config = read_text(path), read_yaml(path)
     try:
-        config = yaml.safe_load(text)
         node = CfgNode(config)
-    except (yaml.YAMLError, ValueError, RecursionError) as e:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(e).split())[:150]}") from e
     except (AssertionError, AttributeError, TypeError) as e:
         raise ValueError(f"{path}: expected config keys and values") from e
     rows = {}

@@ -38,10 +38,11 @@ def write_model(checkpoint: Path, config: Path, metrics: Sequence[Path], folder:
     content = read_run_config(config)
     for key in LOCAL_KEYS:
         *parents, last = key.split(".")
-        node = content
+        node: Any = content
         for parent in parents:
-            node = node.get(parent, {})
-        node.pop(last, None)
+            node = node.get(parent) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node.pop(last, None)
     card = model_card(content["MODEL"]["META_ARCHITECTURE"], content.get("DATASETS"), metrics)
     state = read_checkpoint(checkpoint)["model"]
     check_state(state, checkpoint)

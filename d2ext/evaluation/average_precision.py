@@ -116,7 +116,10 @@ class Comparison:
         return status
 
     def kitti(self, kind: str, min_overlap: float, difficulty: Difficulty) -> Curve:
-        """KITTI's protocol for one class; a match overlaps by more than ``min_overlap``."""
+        """KITTI's protocol for one class; a match overlaps by more than ``min_overlap``.
+
+        Matches whose label has no angle are left out of the orientation (KITTI's tool takes -10 for one).
+        """
         labels, predictions = self.labels, self.predictions
         truth = self.label_status(kind, difficulty)
         found = np.where(predictions.kind == kind, COUNTED, OTHER)
@@ -141,12 +144,14 @@ class Comparison:
         hit = (truth[pairs.label] == COUNTED) & (found[pairs.prediction] == COUNTED)
         error = labels.alpha[pairs.label[hit]] - predictions.alpha[pairs.prediction[hit]]
         tp = taken[hit].sum(axis=0)
-        similarity = ((1 + np.cos(error)) / 2) @ taken[hit]
+        known = np.isfinite(error)
+        similarity = ((1 + np.cos(error[known])) / 2) @ taken[hit][known]
         wrong = found == COUNTED
         if self.metric == "bbox":
             wrong[self.covered.prediction[self.covered.overlap > min_overlap]] = False
         total = tp + free[wrong].sum(axis=0)
-        return Curve(_padded(tp, total), _padded(similarity, total), counted)
+        of_angles = total - taken[hit][~known].sum(axis=0)
+        return Curve(_padded(tp, total), _padded(similarity, of_angles), counted)
 
     def exact_match(self, kind: str, min_overlap: float, difficulty: Difficulty) -> Matching:
         """Every detection of a class counts once.

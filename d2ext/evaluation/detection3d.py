@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,8 @@ from .mistakes import MISTAKE_IOU
 from .objects import REGION, ObjectTable
 from .rope3d import COARSE_CLASSES, rope_score, similarities
 from .writers import write_kitti
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,8 @@ class Detection3DEvaluator(Evaluator3D):
     def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
         protocol = self._protocol
         labels, predictions = self._objects(records, rows)
+        if unknown := int(np.isnan(labels.alpha).sum()):
+            logger.warning("%s: %d labels have no angle and are left out of AOS", self._name, unknown)
         flat = {"bbox": Comparison(labels, predictions, "bbox", protocol.neighbours)}
         level = flat | self._compare_3d(labels, predictions)
         tables = {

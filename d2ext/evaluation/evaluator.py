@@ -15,6 +15,7 @@ from detectron2.structures import Instances
 from detectron2.utils import comm
 from torch import Tensor
 
+from d2ext.data.skipping import skip_broken
 from d2ext.structures import Boxes3D
 
 from .tables import flatten_table, format_table
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 class TableEvaluator(DatasetEvaluator):
     """Collects a dict with ``image_id`` for each image in ``process`` of a subclass, and makes tables of them
-    all."""
+    all. Images that ``D2EXT_SKIP_BROKEN=1`` left out count nowhere; the section "images" says how many."""
 
     def __init__(self, dataset_name: str, kinds: Collection[str], output_dir: str | Path | None) -> None:
         """
@@ -49,16 +50,28 @@ class TableEvaluator(DatasetEvaluator):
         self._output_dir = None if output_dir is None else Path(output_dir)
         self._rows: list[dict[str, Any]] = []
 
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The dataset."""
+        return DatasetCatalog.get(self._name)
+
     def reset(self) -> None:
         self._rows = []
 
     def evaluate(self) -> OrderedDict[str, dict[str, float]]:
-        """{section: {metric: value}} on the main rank, empty on others; tables go to the log."""
+        """{section: {metric: value}} on the main rank, empty on others; tables go to the log.
+
+        Raises:
+            ValueError: every image was left out.
+        """
         gathered = comm.gather(self._rows, dst=0)
         if not comm.is_main_process():
             return OrderedDict()
         rows = {row["image_id"]: row for part in gathered for row in part}  # samplers may repeat images
+        left_out = self._leave_out(rows) if skip_broken() else 0
         tables = self.tables(rows)
+        if left_out:
+            tables["images"] = {"Overall": {"evaluated": len(self.records), "left out": left_out}}
         results = OrderedDict((section, flatten_table(table)) for section, table in tables.items())
         for section, table in tables.items():
             logger.info("%s\n%s", self._name, format_table(section.replace("_", " "), table))
@@ -68,6 +81,19 @@ class TableEvaluator(DatasetEvaluator):
             self.write_files(self._output_dir, rows)
             logger.info("wrote predictions and metrics to %s", self._output_dir)
         return results
+
+    def _leave_out(self, rows: Rows) -> int:
+        """Take from the dataset what was not given to the model; how many images that are."""
+        given = rows.keys() | {name.rpartition("@")[0] for name in rows}  # graphs of a recording
+        kept = [record for record in self.records if record["image_id"] in given]
+        left_out = len(self.records) - len(kept)
+        if not kept:
+            raise ValueError(f"dataset {self._name!r}: none of its {left_out} images can be used")
+        if left_out:
+            count = len(self.records)
+            logger.warning("%s: %d of %d images are broken and left out", self._name, left_out, count)
+        self.records = kept
+        return left_out
 
     def tables(self, rows: Rows) -> dict[str, Table]:
         """Tables by section."""
@@ -84,11 +110,6 @@ class TableEvaluator(DatasetEvaluator):
 class Evaluator3D(TableEvaluator):
     """Compares rows with the ground truth from ``DatasetCatalog``; images that were not predicted count as
     images without predictions."""
-
-    @cached_property
-    def records(self) -> list[dict[str, Any]]:
-        """The dataset."""
-        return DatasetCatalog.get(self._name)
 
     def tables(self, rows: Rows) -> dict[str, Table]:
         missing = sum(record["image_id"] not in rows for record in self.records)

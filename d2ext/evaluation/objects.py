@@ -33,7 +33,7 @@ class ObjectTable:
         bbox: (N, 4) x1, y1, x2, y2, pixels.
         location: (N, 3) centres of the bottom faces, metres.
         dimensions: (N, 3) height, width, length, metres; 0 for objects without a 3D label.
-        yaw, alpha: (N,) radians.
+        yaw, alpha: (N,) radians; alpha is NaN where nothing tells it.
         truncated, occluded: (N,) as in the label files; 0 for predictions.
         score: (N,) 0 for labels.
         outside: (N,) True for what lies outside the region to evaluate.
@@ -54,7 +54,7 @@ class ObjectTable:
     @classmethod
     def from_rows(cls, images: Sequence[Sequence[Mapping[str, Any]]], names: Sequence[str]) -> ObjectTable:
         """Columns of dataset annotations or of predictions. An ``alpha`` of -10 (KITTI: not computed) follows
-        from yaw and place.
+        from yaw and place; objects without a 3D label have neither.
 
         Args:
             images: rows of each image with ``bbox``, ``location``, ``dimensions``, ``yaw``, ``alpha`` and
@@ -68,9 +68,9 @@ class ObjectTable:
             field: np.array([row.get(field, 0.0) for row in rows], dtype=np.float64)
             for field in ("yaw", "alpha", "truncated", "occluded", "score")
         }
-        unknown = (columns["alpha"] == NOT_COMPUTED) & (numbers[:, 7:] != 0).any(axis=1)
         computed = columns["yaw"] - np.arctan2(numbers[:, 4], numbers[:, 6])
-        columns["alpha"] = np.where(unknown, computed, columns["alpha"])
+        computed[(numbers[:, 7:] == 0).all(axis=1)] = np.nan
+        columns["alpha"] = np.where(columns["alpha"] == NOT_COMPUTED, computed, columns["alpha"])
         return cls(
             image=np.repeat(np.arange(len(images)), [len(image) for image in images]),
             kind=np.array([names[row["category_id"]] for row in rows], dtype=np.str_),

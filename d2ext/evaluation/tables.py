@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from tabulate import tabulate
 
 #: Columns that hold numbers of things.
-COUNT_COLUMNS = ("sentences", "targets", "pairs", "TP", "FP", "FN")
+COUNT_COLUMNS = ("sentences", "targets", "pairs", "TP", "FP", "FN", "evaluated", "left out")
 #: Columns that are not per cent.
 OTHER_UNITS = (*COUNT_COLUMNS, "threshold", "fixed threshold")
 

@@ -37,6 +37,7 @@ class DetectionGallery(Gallery):
         rows, classes = read_predictions(path), len(self.metadata.thing_classes)
         for name, row in rows.items():
             check_boxes(row.get("predictions"), f"{path}: image {name!r}", classes, FIELDS | FIELDS_2D)
+        records = [record for record in records if record["image_id"] in rows]
         masks = self.cfg.get("TEST", {}).get("REGION_MASKS") or None
         return Detection3DEvaluator(self.name, None, masks).judge(records, rows)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from torch import Tensor
 from d2ext.structures import transfer
 
 
-class RegionMaps:
+class RegionMaps(NamedTuple):
     """Maps of B images, laid out once so that any number of boxes is read from all of them in one go.
 
     RoIAlign makes a cell of a box the mean of a few bilinear samples, which is a weighted sum of cells of a
@@ -20,18 +21,27 @@ class RegionMaps:
     and there is one gradient of the table instead of one for each map. ``scripts/benchmark.py parts``
     measures both.
 
-    Args:
-        maps: (B, C, H_i, W_i), fine to coarse.
-        strides: pixels per cell of each, each twice the one before.
+    Attributes:
+        table: (R, C), the cells of all maps, image after image of the first one, then of the next.
+        levels: (L, 5) long, of each map its height, width, cells an image, first row of the table and pixels
+            per cell.
     """
 
-    def __init__(self, maps: Sequence[Tensor], strides: Sequence[int]) -> None:
-        self.table = torch.cat([m.permute(0, 2, 3, 1).flatten(0, 2) for m in maps])
-        shapes = torch.tensor([m.shape[-2:] for m in maps])
+    table: Tensor
+    levels: Tensor
+
+    @classmethod
+    def of(cls, maps: Sequence[Tensor], strides: Sequence[int]) -> RegionMaps:
+        """Maps (B, C, H_i, W_i), fine to coarse, with pixels per cell of each, each twice the one before."""
+        table = torch.cat([m.permute(0, 2, 3, 1).flatten(0, 2) for m in maps])
+        # neither torch.tensor nor len(): a traced graph would keep the sizes it was traced with
+        sides = [torch.full((), side, dtype=torch.long) for m in maps for side in m.shape[-2:]]
+        shapes = torch.stack(sides).view(-1, 2)
         cells = shapes.prod(1)
-        rows = cells * len(maps[0])
+        rows = cells * maps[0].shape[0]
         levels = torch.stack([*shapes.unbind(1), cells, rows.cumsum(0) - rows, torch.tensor(strides)], 1)
-        (self._levels,) = transfer([levels], self.table.device)
+        (levels,) = transfer([levels], table.device)
+        return cls(table, levels)
 
     def read(self, boxes: Tensor, size: int, samples: int = 2) -> Tensor:
         """Boxes as cells, each read from the map that fits its size (Lin et al., Feature Pyramid Networks,
@@ -45,9 +55,9 @@ class RegionMaps:
         Returns:
             (B * N, size * size, C), row by row.
         """
-        images = torch.arange(len(boxes), device=boxes.device).repeat_interleave(boxes.shape[1])
+        images = torch.arange(boxes.shape[0], device=boxes.device)[:, None].expand(boxes.shape[:2]).flatten()
         boxes = boxes.detach().flatten(0, 1).float()
-        height, width, cells, start, stride = self._levels[self._level(boxes)].unbind(1)
+        height, width, cells, start, stride = self.levels[self._level(boxes)].unbind(1)
         places = (boxes + 0.5) / stride[:, None] - 0.5
         columns, across = _samples(places[:, 0], places[:, 2], width, size, samples)
         rows, down = _samples(places[:, 1], places[:, 3], height, size, samples)
@@ -55,16 +65,20 @@ class RegionMaps:
         index = rows[:, :, None, :, None] * width[:, None, None, None, None] + columns[:, None, :, None]
         index = index + start[:, None, None, None, None]
         weights = down[:, :, None, :, None] * across[:, None, :, None]
-        terms = (len(boxes) * size**2, (2 * samples) ** 2)
+        terms = (boxes.shape[0] * size**2, (2 * samples) ** 2)
         weights = weights.to(self.table.dtype).reshape(terms)
-        out = F.embedding_bag(index.reshape(terms), self.table, per_sample_weights=weights, mode="sum")
-        return out.view(len(boxes), size**2, -1)
+        index = index.reshape(terms)
+        if torch.compiler.is_compiling():  # exporters make a loop over the cells of a bag
+            out = torch.bmm(weights[:, None], F.embedding(index, self.table))
+        else:
+            out = F.embedding_bag(index, self.table, per_sample_weights=weights, mode="sum")
+        return out.view(boxes.shape[0], size**2, -1)
 
     def _level(self, boxes: Tensor) -> Tensor:
         """A box of 224 pixels a side belongs to stride 16, one half as large to stride 8."""
         side = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).clamp(min=0).sqrt()
-        level = torch.floor(4 + torch.log2(side / 224 + 1e-8)).nan_to_num() - self._levels[0, -1].log2()
-        return level.clamp(0, len(self._levels) - 1).long()
+        level = torch.floor(4 + torch.log2(side / 224 + 1e-8)).nan_to_num() - self.levels[0, -1].log2()
+        return level.clamp(0, len(self.levels) - 1).long()
 
 
 def _samples(low: Tensor, high: Tensor, length: Tensor, size: int, samples: int) -> tuple[Tensor, Tensor]:
@@ -84,5 +98,5 @@ def _samples(low: Tensor, high: Tensor, length: Tensor, size: int, samples: int)
     weights = torch.stack([first + 1 - place, place - first], -1) / samples
     weights = weights.masked_fill(outside[..., None], 0.0)
     # Boxes that are not finite keep weights that are not, for the loss to show.
-    shape = (len(low), size, 2 * samples)
+    shape = (low.shape[0], size, 2 * samples)
     return cells.nan_to_num().long().view(shape), weights.view(shape)

@@ -5,6 +5,8 @@
         --config-file configs/DiffusionDet3D/diffusion_tiny_synthroad.yaml \\
         --input image.jpg --calib calib.txt --ground denorm.txt --output out.png --json out.json \\
         --opts MODEL.WEIGHTS projects/DiffusionDet3D/weights/diffusion_tiny_synthroad.safetensors
+
+With --runtime onnx --onnx DIR in place of --config-file and --opts it runs what export_onnx.py wrote.
 """
 
 from __future__ import annotations
@@ -12,22 +14,26 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
 from d2ext_cli import (
     CommandParser,
-    add_config_file,
     add_image,
     add_options,
+    add_runtime,
     number,
     output_file,
     run_command,
 )
 
+if TYPE_CHECKING:
+    from d2ext.projects.diffusion_det3d import Detection3DPredictor
+
 
 def build_parser() -> CommandParser:
     parser = CommandParser(__doc__)
-    add_config_file(parser, "DiffusionDet3D")
+    add_runtime(parser, "DiffusionDet3D")
     add_image(parser)
     parser.add_argument("--output", required=True, type=output_file, help="picture to write")
     parser.add_argument("--json", type=output_file, help="boxes to write")
@@ -46,9 +52,7 @@ def main(args: argparse.Namespace) -> None:
 
     from d2ext.data.formats.kitti import read_calib, read_ground
     from d2ext.data.image_io import read_image
-    from d2ext.engine import load_config
     from d2ext.evaluation import named_rows, write_json
-    from d2ext.projects.diffusion_det3d import Detection3DPredictor, add_diffusion_det3d_config
     from d2ext.structures import Camera
     from d2ext.visualization import check_picture_path, draw_detections, draw_steps, write_picture
 
@@ -58,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
     image = read_image(args.input)
     camera = Camera(read_calib(args.calib, image.shape[:2]), image.shape[:2])
     plane = None if args.ground is None else torch.tensor(read_ground(args.ground))
-    predictor = Detection3DPredictor(load_config(add_diffusion_det3d_config, args.config_file, args.opts))
+    predictor = load_predictor(args)
     output = predictor.detect(image, camera, plane, return_steps=True)
     found = output["instances"]
     found = found[found.scores >= args.min_score].to("cpu")
@@ -71,6 +75,21 @@ def main(args: argparse.Namespace) -> None:
         write_picture(args.strip, draw_steps(image, output["boxes"], steps, camera))
     print(f"{len(found)} object{'s' * (len(found) != 1)}")
     print("wrote " + ", ".join(str(p) for p in (args.output, args.json, args.strip) if p is not None))
+
+
+def load_predictor(args: argparse.Namespace) -> Detection3DPredictor:
+    """The predictor that the arguments choose."""
+    from d2ext.engine import load_config
+    from d2ext.projects.diffusion_det3d import (
+        Detection3DPredictor,
+        OnnxDetector3D,
+        add_diffusion_det3d_config,
+    )
+
+    if args.runtime == "onnx":
+        model = OnnxDetector3D(args.onnx)
+        return Detection3DPredictor(model.cfg, model)
+    return Detection3DPredictor(load_config(add_diffusion_det3d_config, args.config_file, args.opts))
 
 
 if __name__ == "__main__":

@@ -21,8 +21,7 @@ from d2ext_cli import (
     CommandParser,
     add_image,
     add_options,
-    config_file,
-    existing_folder,
+    add_runtime,
     output_file,
     run_command,
 )
@@ -33,27 +32,14 @@ if TYPE_CHECKING:
 
 def build_parser() -> CommandParser:
     parser = CommandParser(__doc__)
-    parser.add_argument("--config-file", type=config_file, metavar="FILE", help="a file of configs/U2ENet")
-    parser.add_argument("--runtime", choices=("torch", "onnx"), default="torch", help="what runs the model")
-    parser.add_argument("--onnx", type=existing_folder, help="folder of export_onnx.py, for --runtime onnx")
+    add_runtime(parser, "U2ENet")
     add_image(parser)
     parser.add_argument("--text", required=True, action="append", help="sentence; may be given several times")
     parser.add_argument("--output", required=True, type=output_file, help="picture to write")
     parser.add_argument("--json", type=output_file, help="boxes to write")
     parser.add_argument("--single", action="store_true", help="exactly one object a sentence")
     add_options(parser)
-    parser.add_check(check_runtime)
     return parser
-
-
-def check_runtime(args: argparse.Namespace) -> None:
-    """Each runtime has its own arguments."""
-    if args.runtime == "onnx" and (args.onnx is None or args.config_file or args.opts):
-        raise ValueError(
-            "--runtime onnx: expected --onnx DIR, whose config holds, and no --config-file or --opts"
-        )
-    if args.runtime == "torch" and (args.config_file is None or args.onnx):
-        raise ValueError("--runtime torch: expected --config-file FILE and no --onnx")
 
 
 def main(args: argparse.Namespace) -> None:

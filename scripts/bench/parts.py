@@ -63,7 +63,7 @@ def _read(clock: Clock) -> list[tuple[str, str, str]]:
     pooler = ROIPooler(7, [1 / s for s in strides], sampling_ratio=2, pooler_type="ROIAlignV2")
 
     def ours() -> object:
-        cells = RegionMaps(maps, strides).read(boxes[None], 7)
+        cells = RegionMaps.of(maps, strides).read(boxes[None], 7)
         return torch.autograd.grad(cells.sum(), maps)
 
     def theirs() -> object:

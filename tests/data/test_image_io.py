@@ -24,6 +24,23 @@ def test_size_and_pixels_agree(tmp_path, pixels):
     np.testing.assert_array_equal(read_image(path), pixels)
 
 
+def test_tiff_is_decoded_strictly_and_without_its_alpha(tmp_path):
+    """OpenCV alone gives an image for damaged data, and darkens pixels by their alpha."""
+    rng = np.random.default_rng(0)
+    pixels = cv2.resize(rng.integers(0, 255, (6, 8, 4), np.uint8), (80, 60))
+    path = tmp_path / "a.tif"
+    for mode in ("RGBA", "RGB", "L"):
+        image = Image.fromarray(pixels).convert(mode)
+        image.save(path, compression="tiff_lzw")
+        expected = np.asarray(image.convert("RGB"))[..., ::-1]
+        assert (read_image(path) == expected).all() and read_image_size(path) == (60, 80)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 200] = bytes(200)
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match="a.tif: image file is damaged"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
 def test_formats(tmp_path, pixels, suffix):
     path = tmp_path / f"a{suffix}"

@@ -64,6 +64,8 @@ def test_what_is_no_camera_of_the_image(cfg):
     assert "made for (370, 1242)" in one_line(cfg, IMAGE, Camera(P, (370, 1242)), None)
     shrunk = IMAGE[:100, :300]  # the calibration was not
     assert "principal point (609.6, 172.9)" in one_line(cfg, shrunk, Camera(P, (100, 300)), None)
+    half = Camera(torch.tensor(P).half(), (375, 1242))  # pixels would be half of one apart
+    assert "float32 or float64" in one_line(cfg, IMAGE, half, None)
     tiny = [[1e-30, 0, 600, 0], [0, 1e-30, 170, 0], [0, 0, 1, 0]]
     assert "focal length" in one_line(cfg, IMAGE, Camera(torch.tensor(tiny).double(), (375, 1242)), None)
 

@@ -114,9 +114,13 @@ def test_ignored_rows_need_no_valid_box():
         assert parse_label(row(type=name, h="-1", w="-1", l="-1", x="-1000"), "f:1") is None
 
 
-def test_all_zero_means_2d_label_only():
-    zeros = dict.fromkeys("hwlxyz", "0")
-    assert parse_label(row(**zeros), "f:1")["has_3d"] is False
+@pytest.mark.parametrize(("size", "place", "ry"), [("0", "0", "0"), ("-1", "-1000", "-10")])
+def test_what_says_that_there_is_no_3d_label(size, place, ry):
+    """Rope3D has zeros, KITTI -1 and -1000. No such number is a size, a place or an angle."""
+    fields = dict.fromkeys("hwl", size) | dict.fromkeys("xyz", place) | {"ry": ry}
+    label = parse_label(row(**fields), "f:1")
+    assert label["has_3d"] is False and label["yaw"] == 0
+    assert label["dimensions"] == label["location"] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -247,7 +247,7 @@ def _times(start, end) -> str:
         ('{"anomalies": [{"kind": "a", "tracks": [{"id": 1, "start": 0}]}]}', "field 'id': expected str"),
         (_times("NaN", 1), "NaN"),
         (_times(0, "Infinity"), "Infinity"),
-        (_times(0, "1e999"), "field 'end': expected a finite number"),
+        (_times(0, "1e999"), "1e999 is beyond every number"),
         (_times(0, "9" * 5000), ""),
         (_times(9, 8.5), "anomaly 0: vehicle '1': end 8.5 s before start 9 s"),
     ],

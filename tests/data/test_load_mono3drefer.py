@@ -246,6 +246,7 @@ def test_labels_of_one_object_may_differ_in_their_digits(mono3drefer):
     ("changes", "message"),
     [
         ({"description": "The car \ud800."}, "field 'description': expected text, got half a character at 8"),
+        ({"instanceID": -1}, "field 'instanceID': expected at least 0, got -1"),
         ({"properties": "side"}, "field 'properties': expected list, got 'side'"),
         ({"properties": [{}]}, "field 'properties': item 0: expected a text, got"),
         ({"label_2": "[" * 100_000}, "field 'label_2': expected the text of a Python list"),

@@ -185,6 +185,7 @@ def _moving(speed: float, step: float, column: str = "") -> str:
     "text, line, message",
     [
         ("", 1, "no column 'track_id'"),
+        (PLAIN.replace("speed", "time"), 1, "the column 'time' twice in the header"),
         (PLAIN.replace("position", "p"), 1, "no column 'position' in the header: track_id, time, lane, p,"),
         (PLAIN.replace("10.5\n7,0.5", "10.5\n7,half"), 3, "column 'time': expected a number, got 'half'"),
         (PLAIN.replace(",15,", ",,"), 3, "column 'position': expected a number, got nothing"),

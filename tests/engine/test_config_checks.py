@@ -9,7 +9,7 @@ import pytest
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 
-from d2ext.checks import _EXPECTED, Expected, every, number, one_of, rising, whole
+from d2ext.checks import _EXPECTED, _TOGETHER, Expected, every, number, one_of, rising, some_of, whole
 from d2ext.engine import load_config, train_or_evaluate
 from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config
 from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
@@ -63,6 +63,10 @@ def nothing_is_begun(monkeypatch, tmp_path):
         ("INPUT.SIZE", "big"),
         ("INPUT.FORMAT", "CMYK"),
         ("INPUT.COLOR_JITTER.HUE", "-0.1"),
+        ("TEST.DTYPE", "half"),
+        ("SOLVER.AMP.DTYPE", "float8"),
+        ("SOLVER.LR_SCHEDULER_NAME", "Cosine"),
+        ("SOLVER.WEIGHT_DECAY", "nan"),
         ("MODEL.DEVICE", "gpu"),
         ("MODEL.DEVICE", ""),
         ("MODEL.DEVICE", "cuda:99"),
@@ -109,15 +113,40 @@ def test_a_key_that_a_project_does_not_read_is_none_of_its_keys():
         ("U2ENet", "MODEL.GROUNDING.TOPK", "0"),
         ("U2ENet", "MODEL.GROUNDING.SENTENCE_CHUNK", "-1"),
         ("U2ENet", "MODEL.GROUNDING.FUSION_DIMS", "[64, 0, 32]"),
+        ("U2ENet", "MODEL.GROUNDING.FUSION_DIMS", "[64, 96]"),
+        ("U2ENet", "MODEL.GROUNDING.FUSION_DIMS", "[7, 7, 7]"),
+        ("U2ENet", "MODEL.U2ENET.FUSION", "mean"),
+        ("U2ENet", "MODEL.GROUNDING.IN_FEATURES", "['p6', 'p4', 'p3']"),
+        ("U2ENet", "MODEL.GROUNDING.IN_FEATURES", "['p3', 'p4', 'p5']"),
+        ("U2ENet", "MODEL.GROUNDING.IN_FEATURES", "[]"),
+        ("U2ENet", "MODEL.GROUNDING.DETAIL_FEATURE", "p4"),
+        ("U2ENet", "MODEL.GROUNDING.REFINE_POINTS", "1"),
+        ("U2ENet", "MODEL.GROUNDING.DEPTH_ESTIMATES", "[]"),
+        ("U2ENet", "MODEL.GROUNDING.DEPTH_ESTIMATES", "['stereo']"),
+        ("U2ENet", "MODEL.GROUNDING.TEXT_HEAD_DIM", "7"),
+        ("U2ENet", "MODEL.TWO_STAGE.ATTENTION_HEADS", "0"),
+        ("U2ENet", "MODEL.TIMM.NAME", "resnet17"),
+        ("U2ENet", "MODEL.TIMM.NORM", "LN"),
+        ("U2ENet", "MODEL.TIMM.WIDTHS", "[0, 1, 2, 3]"),
+        ("U2ENet", "MODEL.IDA.CHANNELS", "[64]"),
+        ("DiffusionDet3D", "MODEL.DETECTION3D.IN_FEATURES", "['p2', 'p7']"),
+        ("DiffusionDet3D", "MODEL.DETECTION3D.HIDDEN_DIM", "100"),
+        ("DiffusionDet3D", "MODEL.DETECTION3D.ATTENTION_HEADS", "7"),
+        ("DiffusionDet3D", "MODEL.DETECTION3D.MATCHER", "greedy"),
+        ("DiffusionDet3D", "MODEL.DIFFUSION.SAMPLER", "euler"),
+        ("DiffusionDet3D", "MODEL.DIFFUSION.SCHEDULE", "cosine"),
+        ("DiffusionDet3D", "MODEL.DIFFUSION.SMALLEST", "1.0"),
+        ("DiffusionDet3D", "MODEL.DIFFUSION.STEPS", "1001"),
+        ("TrajAD", "MODEL.EFFICIENT_AD.PDN", "large"),
+        ("TrajAD", "MODEL.EFFICIENT_AD.BRANCH.NAME", "gru"),
+        ("TrajAD", "MODEL.EFFICIENT_AD.BRANCH.ATTENTION_HEADS", "7"),
+        ("TrajAD", "INPUT.GRAPH.OVERLAP", "256"),
+        ("TrajAD", "INPUT.RECORDING.LAYOUT", "waymo"),
         ("U2ENet", "INPUT.SCALE_RANGE", "(1.2, 0.8)"),
         ("U2ENet", "INPUT.SCALE_RANGE", "(0.0, 1.0)"),
         ("U2ENet", "INPUT.FLIP_PROB", "1.5"),
-        ("U2ENet", "MODEL.U2ENET.FUSION", "sum"),
         ("U2ENet", "MODEL.GROUNDING.POOLING", "max"),
-        ("U2ENet", "MODEL.GROUNDING.DEPTH_ESTIMATES", "['stereo']"),
         ("U2ENet", "MODEL.CLASSES", "['car', 'car']"),
-        ("TrajAD", "MODEL.EFFICIENT_AD.BRANCH.NAME", "gru"),
-        ("TrajAD", "MODEL.EFFICIENT_AD.PDN", "large"),
         ("DiffusionDet3D", "DATASETS.TRAIN", "('mvtec_ad_bottle_train',)"),
         ("DiffusionDet3D", "DATASETS.TEST", "('mono3drefer_test',)"),
         ("DiffusionDet3D", "MODEL.META_ARCHITECTURE", "U2ENet"),
@@ -132,6 +161,20 @@ def test_a_key_that_a_project_does_not_read_is_none_of_its_keys():
 )
 def test_values_that_a_project_cannot_have(project, key, value):
     assert key.rsplit(".", 1)[1] in refused(project, key, value)
+
+
+@pytest.mark.parametrize("key", ["SOLVER.AMP.DTYPE", "TEST.DTYPE"])
+def test_half_precision_that_the_device_lacks(key):
+    options = ("MODEL.DEVICE", "cpu", "SOLVER.AMP.ENABLED", "True", key, "float16")
+    assert key in refused("DiffusionDet3D", *options)
+
+
+def test_widths_of_what_is_not_built_do_not_count():
+    """DETR3D has heads of its own, and U2ENet none of the two-stage model's."""
+    path = ROOT / "configs/DiffusionDet3D/detr_tiny_synthroad.yaml"
+    load_config(add_diffusion_det3d_config, str(path), ["MODEL.DETECTION3D.ATTENTION_HEADS", "7"])
+    path = ROOT / "configs/U2ENet/u2enet_tiny_synthroad.yaml"
+    load_config(add_u2enet_config, str(path), ["MODEL.TWO_STAGE.NUM_HEADS", "7"])
 
 
 def test_evaluation_asks_for_its_datasets_only():
@@ -168,7 +211,7 @@ def test_every_declared_key_exists():
         (add_keys, str(ROOT / "configs" / name / file)) for name, (_, add_keys, file) in PROJECTS.items()
     ]
     configs = [load_config(add_keys, path) for add_keys, path in files]
-    for key in _EXPECTED:
+    for key in (*_EXPECTED, *_TOGETHER):
         nodes: list = configs
         for part in key.split("."):
             nodes = [node[part] for node in nodes if isinstance(node, CfgNode) and part in node]
@@ -182,6 +225,7 @@ def test_expectations():
         (number(0, 1), [0, 0.5, 1], [-0.1, 1.1, nan, True]),
         (number(above=0), [1e-9, 5], [0, -1, float("inf")]),
         (one_of("a", "b"), ["a"], ["c", None, 1]),
+        (some_of("a", "b"), [["a"], ("b", "a")], [[], "a", ["c"], ["a", "c"], 3]),
         (every(whole(0), 2), [[0, 1], (2, 3)], [[0], [0, 1, 2], [0, -1], "01", 5]),
         (every(number()), [[], [1.5, 2]], [["a"], 3]),
         (rising(number(above=0)), [(1, 1), (0.5, 2)], [(2, 1), (0, 1), (1,)]),

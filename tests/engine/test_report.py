@@ -151,8 +151,18 @@ def test_folder_of_no_run_is_one_line(tmp_path: Path) -> None:
         write_report(tmp_path)
 
 
+#: Of 10^9 values, written out.
+BOMB = "a: &a0 [x]\n" + "".join(f"b{i}: &a{i + 1} [{', '.join([f'*a{i}'] * 10)}]\n" for i in range(9))
 DAMAGE = {
-    "config.yaml": ["a: [", "[1]", "a: 2001-99-99", "3: 4\nb: {1: 2001-01-01}", b"\xff\xfe"],
+    "config.yaml": [
+        BOMB,
+        "a: 1\na: 2",
+        "a: [",
+        "[1]",
+        "a: 2001-99-99",
+        "3: 4\nb: {1: 2001-01-01}",
+        b"\xff\xfe",
+    ],
     "metrics.json": [
         '{"iteration": null, "lr": 1}',
         '{"iteration": NaN, "lr": 1}',
@@ -203,7 +213,7 @@ def test_damaged_and_foreign_files_are_one_line_that_names_the_file(
     with pytest.raises(ValueError) as caught:
         write_report(tmp_path)
     message = str(caught.value)
-    assert name in message and ("expected" in message or "not YAML" in message)
+    assert name in message and "expected" in message
     assert "\n" not in message and len(message) < 300
     assert not (tmp_path / "report.html").exists()
 

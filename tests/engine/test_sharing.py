@@ -118,6 +118,15 @@ HOSTILE = (
 )
 
 
+@pytest.mark.parametrize("value", [5, [1], None, "a"])
+def test_values_where_keys_are_expected_are_no_traceback(run, tmp_path, value):
+    """The config of a project that this one does not know is shared as it is."""
+    config = {"MODEL": {"META_ARCHITECTURE": "U2ENet", "BACKBONE": value, "TIMM": value}}
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    write(run, tmp_path / "new")
+    assert yaml.safe_load((tmp_path / "new" / CONFIG).read_text()) == config
+
+
 def test_names_in_the_card_are_text(run, tmp_path):
     config = {"MODEL": {"META_ARCHITECTURE": HOSTILE}, "DATASETS": {"TRAIN": [HOSTILE]}}
     (run / "config.yaml").write_text(yaml.safe_dump(config))

@@ -153,6 +153,20 @@ def test_normal_images_alone_have_no_figures(dataset):
     assert evaluator.evaluate() == {"anomaly": {}}
 
 
+def test_broken_images_that_are_skipped_are_counted(dataset, monkeypatch):
+    """A recording is left out when none of its graphs is there."""
+    names = ["0", "1", "2", "3", "4@0", "4@192"]
+    inputs, outputs = _images()
+    inputs = [record | {"image_id": name} for record, name in zip(inputs, names, strict=True)]
+    evaluator = AnomalyEvaluator(dataset)
+    evaluator.records = [{"image_id": str(i)} for i in range(7)]
+    evaluator.process(inputs[1:], outputs[1:])
+    expected = evaluator.evaluate()
+    assert set(expected) == {"anomaly"}
+    monkeypatch.setenv("D2EXT_SKIP_BROKEN", "1")
+    assert evaluator.evaluate() == expected | {"images": {"evaluated": 4, "left out": 3}}
+
+
 def test_heat_maps_are_written_by_image(dataset, tmp_path):
     inputs, outputs = _images(count=2)
     inputs[1]["image_id"] = "hole/001"

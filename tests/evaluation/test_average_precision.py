@@ -309,7 +309,21 @@ def test_an_alpha_that_was_not_computed_follows_from_yaw_and_place(which):
         assert np.abs(np.cos(table.alpha - expected) - 1).max() < 1e-9
 
 
-def test_without_a_place_an_alpha_stays_as_it_is():
-    row = {"bbox": [0, 0, 50, 50], "category_id": 0, "alpha": -10.0, "yaw": 0.3}
-    row |= {"location": [0.0] * 3, "dimensions": [0.0] * 3}
-    assert ObjectTable.from_rows([[row]], ["car"]).alpha.tolist() == [-10.0]
+def test_labels_without_an_angle_are_left_out_of_aos():
+    """Whatever such labels are predicted as, AOS is as high as the other labels make it."""
+    place = {"location": [0.0, 1.6, 20.0], "dimensions": [1.5, 1.6, 4.0], "yaw": 0.3}
+    nowhere = {"location": [0.0] * 3, "dimensions": [0.0] * 3, "yaw": 0.0}
+    labels, predictions = [], []
+    for i in range(60):
+        row = {"bbox": [0, 0, 50, 50], "category_id": 0, "score": 0.99 - 0.01 * i}
+        labels.append([row | (nowhere | {"alpha": -10.0} if i % 3 == 0 else place | {"alpha": 0.3})])
+        predictions.append([row | place | {"alpha": -10.0 if i % 3 == 0 else 0.3}])
+    tables = [ObjectTable.from_rows(rows, ["car"]) for rows in (labels, predictions)]
+    assert np.isnan(tables[0].alpha).sum() == 20 and not np.isnan(tables[1].alpha).any()
+    curve = Comparison(*tables, "bbox", ()).kitti("car", 0.7, KITTI_DIFFICULTIES[0])
+    assert curve.ap == pytest.approx(100) and curve.aos == pytest.approx(100)
+    opposite = [[row | {"alpha": 0.3 + np.pi} for row in rows] for rows in predictions]
+    curve = Comparison(tables[0], ObjectTable.from_rows(opposite, ["car"]), "bbox", ()).kitti(
+        "car", 0.7, KITTI_DIFFICULTIES[0]
+    )
+    assert curve.ap == pytest.approx(100) and curve.aos == pytest.approx(0)

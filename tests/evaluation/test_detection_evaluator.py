@@ -271,6 +271,32 @@ def test_images_without_predictions_are_misses_and_said(dataset, caplog):
     assert "3 of 6 images have no predictions" in caplog.text
 
 
+def test_broken_images_that_are_skipped_count_nowhere(dataset, monkeypatch, caplog):
+    name, records = dataset
+    monkeypatch.setenv("D2EXT_SKIP_BROKEN", "1")
+    with caplog.at_level(logging.WARNING):
+        results = evaluate(name, records[:2] + records[3:], perfect)
+    assert "1 of 6 images are broken and left out" in caplog.text
+    assert results["images"] == {"evaluated": 5, "left out": 1}
+    for key, value in (results["bbox"] | results["exact"]).items():
+        assert value == pytest.approx(100), key
+
+
+def test_labels_without_an_angle_are_counted(dataset, monkeypatch, caplog):
+    """An object with a 2D label only, whose alpha is not known, cannot be wrong in it."""
+    name, records = dataset
+    flat = {"alpha": -10.0, "yaw": 0.0, "has_3d": False, "location": [0.0] * 3, "dimensions": [0.0] * 3}
+    changed = [
+        r | {"annotations": [a | flat if a["id"] == 0 else a for a in r["annotations"]]} for r in records
+    ]
+    monkeypatch.setattr(Detection3DEvaluator, "records", changed)
+    with caplog.at_level(logging.WARNING):
+        found = evaluate(name, records, perfect)["published"]
+    assert "6 labels have no angle and are left out of AOS" in caplog.text
+    for difficulty in ("easy", "moderate", "hard"):
+        assert np.isfinite(found[f"car aos@0.7/{difficulty}"])
+
+
 def test_other_datasets_are_refused():
     MetadataCatalog.get("detection_test_grounding").set(evaluator_type="mono3drefer")
     try:

@@ -227,6 +227,21 @@ def test_images_without_predictions_are_misses(dataset):
     assert results["exact"][key] == pytest.approx(100 / 3)
 
 
+def test_broken_images_that_are_skipped_count_nowhere(dataset, monkeypatch, tmp_path):
+    name, records = dataset
+    monkeypatch.setenv("D2EXT_SKIP_BROKEN", "1")
+    results = evaluate(name, records[1:], perfect, tmp_path)
+    assert results.pop("images") == {"evaluated": 2, "left out": 1}
+    key = "Acc@0.5" if "mono3drefer" in name else "R@0.5"
+    assert results["exact"][key] == pytest.approx(100)
+    assert sorted(path.stem for path in (tmp_path / "kitti").iterdir()) == [
+        record["image_id"] for record in records[1:]
+    ]
+    assert "images" not in evaluate(name, records, perfect)
+    with pytest.raises(ValueError, match=f"{name}.*none of its 3 images can be used"):
+        evaluate(name, [], perfect)
+
+
 def test_prediction_files(dataset, tmp_path):
     name, records = dataset
     results = evaluate(name, records, perfect, tmp_path)

@@ -100,7 +100,7 @@ def test_cells_of_region_maps(device):
     boxes = torch.cat([middle - half, middle + half], -1)
 
     def read(*maps: Tensor) -> Tensor:
-        return RegionMaps(maps, (4, 8, 16, 32)).read(boxes.to(maps[0].device), 7)
+        return RegionMaps.of(maps, (4, 8, 16, 32)).read(boxes.to(maps[0].device), 7)
 
     agree(read, maps, device, 1e-4)
 

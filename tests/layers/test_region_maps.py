@@ -32,7 +32,7 @@ def test_cells_and_gradients_are_those_of_detectron2s_pooler(size):
     maps, boxes = pyramid(160, 224), some_boxes(160, 224)
     pooler = ROIPooler(size, [1 / s for s in STRIDES], sampling_ratio=2, pooler_type="ROIAlignV2")
     expected = pooler(maps, [Boxes(b + 0.5) for b in boxes]).flatten(2).transpose(1, 2)
-    found = RegionMaps(maps, STRIDES).read(boxes, size)
+    found = RegionMaps.of(maps, STRIDES).read(boxes, size)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
     along = torch.randn_like(expected)
     for got, wanted in zip(
@@ -46,7 +46,7 @@ def test_cells_and_gradients_are_those_of_detectron2s_pooler(size):
 
 def test_a_box_of_a_linear_map_is_that_map_at_its_middle():
     y, x = torch.meshgrid(torch.arange(40.0), torch.arange(60.0), indexing="ij")
-    maps = RegionMaps([torch.stack([x, y])[None]], [1])
+    maps = RegionMaps.of([torch.stack([x, y])[None]], [1])
     cells = maps.read(torch.tensor([[[10.0, 4.0, 16.0, 13.0]]]), 3)
     expected = [[11.0 + 2 * j, 5.5 + 3 * i] for i in range(3) for j in range(3)]
     torch.testing.assert_close(cells[0], torch.tensor(expected))
@@ -54,7 +54,7 @@ def test_a_box_of_a_linear_map_is_that_map_at_its_middle():
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_boxes_that_are_not_finite_break_nothing(value):
-    maps = RegionMaps(pyramid(64, 96, batch=1), STRIDES)
+    maps = RegionMaps.of(pyramid(64, 96, batch=1), STRIDES)
     boxes = torch.tensor([[[4.0, 4.0, value, 30.0], [4.0, 4.0, 20.0, 30.0]]])
     cells = maps.read(boxes, 2)
     assert cells[1].isfinite().all() and (math.isinf(value) or cells[0].isnan().any())

@@ -92,7 +92,7 @@ def test_losses_of_a_batch_are_the_sums_of_those_of_its_images(name, norm, sums,
         def start(frames, instances):
             noise = [torch.Generator().manual_seed(int(r["image_id"])) for r in frames.records]
             signal = torch.stack([torch.randn(20, 4, generator=g) for g in noise])
-            return model._start(frames, signal, torch.full((len(signal),), 500))
+            return model.start(frames, signal, torch.full((len(signal),), 500))
 
         monkeypatch.setattr(model, "training_boxes", start)
     alone = [model([record]) for record in batch]

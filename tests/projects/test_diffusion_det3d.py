@@ -136,7 +136,7 @@ def test_predictor_answers_like_the_test_loader(few_images, cfg):
     [
         (("TEST.REGION_MASKS", "nowhere"), "nowhere: no such folder of region masks"),
         (("DATASETS.TEST", "('mono3drefer_val',)"), "mono3drefer_val.*expected one of kitti, rope3d"),
-        (("MODEL.DIFFUSION.SAMPLER", "euler"), "SAMPLER euler: expected one of ddim, dpm_solver"),
+        (("MODEL.DIFFUSION.SAMPLER", "euler"), "SAMPLER: expected one of ddim, dpm_solver"),
         (("MODEL.RESNETS.WEIGHTS", "nowhere.pth"), "nowhere.pth: no such checkpoint file"),
     ],
 )
@@ -214,7 +214,7 @@ def test_demo_writes_pictures_and_boxes(demo, demo_arguments, cfg, tmp_path, cap
         ({"--output": "out.docx"}, (), 1, "out.docx: expected a picture name"),
         ({"--min-score": 30}, (), 2, "--min-score: expected a number at least 0 and at most 1, got '30'"),
         ({}, ("MODEL.DIFFUSION.STEPS",), 2, "in turn, MODEL.DIFFUSION.STEPS has no value"),
-        ({}, ("MODEL.DIFFUSION.SAMPLER", "euler"), 1, "SAMPLER euler: expected one of ddim, dpm_solver++"),
+        ({}, ("MODEL.DIFFUSION.SAMPLER", "euler"), 1, "SAMPLER: expected one of ddim, dpm_solver++"),
         ({}, ("MODEL.DETECTION3D.HIDDEN_DIM", 40), 1, "has shape"),
         ({}, ("MODEL.WEIGHTS", ""), 1, "MODEL.WEIGHTS is empty: expected a checkpoint"),
     ],

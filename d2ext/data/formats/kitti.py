@@ -39,6 +39,7 @@ LABEL_FIELDS = (
 #: Largest magnitude of each number of a row: what is beyond is in another unit, or damaged.
 LABEL_LIMITS = (1e3, 1e3, 10.0, *[1e5] * 4, *[100.0] * 3, *[1e4] * 3, 10.0)
 NOT_COMPUTED = -10.0  # KITTI's alpha of objects for which it was not worked out
+_NO_SIZES, _NO_PLACES = ([0.0] * 3, [-1.0] * 3), ([0.0] * 3, [-1000.0] * 3)  # of objects with a 2D label only
 _MAX_YAW = 2 * math.pi + 0.01
 _MAX_FLOAT = 3.4e38  # of float32
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
@@ -129,8 +130,9 @@ def _ground_plane(fields: list[str], where: str) -> list[float]:
 def parse_label(fields: Sequence[str], where: str, vocabulary: Vocabulary = ROAD) -> dict[str, Any] | None:
     """One label row as an annotation without ``id``; None for rows that mark no object (DontCare, Misc).
 
-    An object whose sizes and location are all 0 has a 2D label only (Rope3D): ``has_3d`` is False. An alpha
-    of -10 (KITTI: not computed) follows from yaw and place. A 16th field that is no number is the colour
+    An object whose sizes and location are all 0 (Rope3D), or -1 and -1000 (KITTI), has a 2D label only:
+    ``has_3d`` is False, sizes, location and yaw are 0. An alpha of -10 (KITTI: not computed) follows from yaw
+    and place, and stays where there are none. A 16th field that is no number is the colour
     (MonoMulti3D).
 
     Args:
@@ -158,7 +160,7 @@ def parse_label(fields: Sequence[str], where: str, vocabulary: Vocabulary = ROAD
             raise ValueError(f"{where}: field {name!r}: expected at most {limit:g}, got {value:g}")
     box, dimensions, location = numbers[3:7], numbers[7:10], numbers[10:13]
     _check_box(box, where)
-    has_3d = any(dimensions) or any(location)
+    has_3d = dimensions not in _NO_SIZES or location not in _NO_PLACES
     if has_3d:
         for name, value in zip("hwl", dimensions, strict=True):
             if value <= 0:
@@ -167,6 +169,8 @@ def parse_label(fields: Sequence[str], where: str, vocabulary: Vocabulary = ROAD
             raise ValueError(f"{where}: field 'ry': expected radians, got {numbers[13]:g}")
         if numbers[2] == NOT_COMPUTED:
             numbers[2] = _wrap(numbers[13] - math.atan2(location[0], location[2]))
+    else:
+        dimensions, location, numbers[13] = [0.0] * 3, [0.0] * 3, 0.0
     return {
         "bbox": box,
         "bbox_mode": BoxMode.XYXY_ABS,

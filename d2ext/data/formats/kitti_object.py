@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from d2ext.data.formats.rows import BrokenRows
-from d2ext.reading import clear_errors, is_file
+from d2ext.reading import clear_errors, exists
 from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 from .frames import load_frames
@@ -39,7 +39,7 @@ def load_kitti(
     def more(name: str, broken: BrokenRows) -> dict[str, Any]:
         plane = folder / "planes" / f"{name}.txt"
         return {
-            "ground_plane": read_ground(plane) if is_file(plane) else None,
+            "ground_plane": read_ground(plane) if exists(plane) else None,
             "level_boxes": True,  # boxes stand on the camera's x-z plane, whatever the ground
             "ignored_boxes": read_regions(folder / "label_2" / f"{name}.txt", broken),
         }

@@ -19,7 +19,7 @@ from d2ext.data.formats.rows import (
     sentence_text,
 )
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
-from d2ext.reading import clear_errors, is_file, read_json, read_text, require
+from d2ext.reading import clear_errors, exists, read_json, read_text, require
 from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 from .frames import images_by_name
@@ -62,7 +62,7 @@ def load_mono3drefer(
     names_file = root / split_file(split)
     names = read_names(names_file)
     images = images_by_name(root / "images")
-    lists = [root / split_file(s) for s in SPLITS if is_file(root / split_file(s))]
+    lists = [root / split_file(s) for s in SPLITS if exists(root / split_file(s))]
     elsewhere = {*images, *(name for path in lists for name in read_text(path).split())}
     items = _items_by_image(root / JSON_FILE, names, elsewhere, broken)
     records = []
@@ -75,7 +75,7 @@ def load_mono3drefer(
             plane = root / "planes" / f"{name}.txt"
             labels = root / "label_2" / f"{name}.txt"
             annotations, sentences = _referred(items[name], broken, vocabulary)
-            if is_file(labels):
+            if exists(labels):
                 annotations += _others(read_labels(labels, broken, vocabulary), annotations)
             record = {
                 "file_name": str(image),
@@ -83,7 +83,7 @@ def load_mono3drefer(
                 "height": height,
                 "width": width,
                 "camera": read_calib(root / "calib" / f"{name}.txt", size),
-                "ground_plane": read_ground(plane) if is_file(plane) else None,
+                "ground_plane": read_ground(plane) if exists(plane) else None,
                 "single_target": True,
                 "level_boxes": True,  # KITTI boxes stand on the camera's x-z plane, whatever the ground
                 "annotations": annotations,
@@ -115,6 +115,8 @@ def _items_by_image(
                 lost += [] if known.find(given) else [f"item {index} names {given[:60]!r}"]
                 continue
             instance = require(item, "instanceID", int, where)
+            if instance < 0:  # such ids are those of the other objects
+                raise ValueError(f"{where}: field 'instanceID': expected at least 0, got {instance}")
             key = (instance, require(item, "ann_id", int, where))
             if key in seen:
                 raise ValueError(

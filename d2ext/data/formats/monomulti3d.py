@@ -20,7 +20,7 @@ from typing import Any
 
 from d2ext.data.formats.rows import BrokenRows, list_fields, optional_texts, require_records, sentence_text
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image_size
-from d2ext.reading import clear_errors, read_json, require
+from d2ext.reading import clear_errors, is_folder, read_json, require
 from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 from .kitti import parse_label, read_calib, read_ground, read_labels
@@ -63,7 +63,7 @@ class _SplitFolder:
 
 def _file_names(folder: Path) -> dict[str, str]:
     """The names of a folder's files by the same with a suffix in small letters."""
-    names = os.listdir(folder) if folder.is_dir() else []
+    names = os.listdir(folder) if is_folder(folder) else []
     return {stem + suffix.lower(): stem + suffix for stem, suffix in map(os.path.splitext, names)}
 
 

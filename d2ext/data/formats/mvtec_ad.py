@@ -15,7 +15,7 @@ from typing import Any
 
 from d2ext.data.formats.rows import BrokenRows, require_records
 from d2ext.data.image_io import IMAGE_SUFFIXES, mask_files, read_image_size
-from d2ext.reading import clear_errors, is_file
+from d2ext.reading import clear_errors, exists, is_folder
 
 GOOD = "good"
 CATEGORIES = (
@@ -62,7 +62,7 @@ def load_mvtec_ad(root: str | Path, split: str, skip_broken: bool = False) -> li
         raise FileNotFoundError(f"{folder}: no such folder of images")
     records, broken = [], BrokenRows(skip_broken)
     masks = root / "ground_truth"
-    for kind_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
+    for kind_folder in sorted(path for path in folder.iterdir() if not path.is_file() and is_folder(path)):
         kind = kind_folder.name
         if kind != GOOD and split != "test":
             raise ValueError(f"{kind_folder}: expected the folder {GOOD!r} only: {split} is of normal images")
@@ -70,7 +70,7 @@ def load_mvtec_ad(root: str | Path, split: str, skip_broken: bool = False) -> li
         stems = Counter(path.stem for path in files)
         for path in files:
             with broken:
-                mask = _mask_file(masks / kind, path) if kind != GOOD and masks.is_dir() else None
+                mask = _mask_file(masks / kind, path) if kind != GOOD and is_folder(masks) else None
                 name = path.stem if stems[path.stem] == 1 else path.name  # a.png beside a.tif
                 records.append(image_record(path, kind, mask) | {"image_id": f"{kind}/{name}"})
     broken.report(f"{root.name} {split}")
@@ -105,7 +105,7 @@ def image_record(path: Path, kind: str, mask: Path | None) -> dict[str, Any]:
 def _mask_file(folder: Path, image: Path) -> Path:
     """The mask of an image, or the folder of its masks."""
     names = [f"{image.stem}{end}{suffix}" for end in ("_mask", "") for suffix in _MASK_SUFFIXES]
-    found = next((folder / name for name in names if is_file(folder / name)), folder / image.stem)
+    found = next((folder / name for name in names if exists(folder / name)), folder / image.stem)
     if found.suffix == "" and not found.is_dir():
         raise FileNotFoundError(f"{folder / f'{image.stem}_mask.png'}: no mask for {image}")
     return found

@@ -44,12 +44,10 @@ class BrokenRows:
         self.first = self.first or one_line(str(error) or repr(error))
         return True
 
-    def report(self, dataset: str) -> None:
-        """Log one warning with the number of skipped rows and the first error."""
+    def report(self, dataset: str, what: str = "rows or files") -> None:
+        """Log one warning with the number of skipped rows (or ``what`` they are) and the first error."""
         if self.count:
-            logger.warning(
-                "%s: skipped %d broken rows or files, the first: %s", dataset, self.count, self.first
-            )
+            logger.warning("%s: skipped %d broken %s, the first: %s", dataset, self.count, what, self.first)
 
 
 def read_names(path: Path) -> list[str]:

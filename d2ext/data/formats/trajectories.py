@@ -9,6 +9,7 @@ from typing import Any
 from d2ext.data.formats.rows import BrokenRows
 from d2ext.data.trajectories.highd import META_SUFFIXES
 from d2ext.data.trajectories.labels import read_labels
+from d2ext.reading import exists
 
 ROAD_FILE = "road.json"
 GOOD = "good"
@@ -38,13 +39,13 @@ def load_trajectories(root: str | Path, split: str, skip_broken: bool = False) -
             if path.stem in records:
                 raise ValueError(f"{path}: there is {records[path.stem]['file_name']} too")
             label_file = path.with_suffix(".json")
-            anomalies = read_labels(label_file) if label_file.exists() else []
+            anomalies = read_labels(label_file) if exists(label_file) else []
             if anomalies and split != "test":
                 raise ValueError(f"{label_file}: an anomaly in {split}, expected normal recordings only")
             records[path.stem] = {
                 "file_name": str(path),
                 "image_id": path.stem,
-                "road_file": str(road_file) if road_file.exists() else None,
+                "road_file": str(road_file) if exists(road_file) else None,
                 "label": int(bool(anomalies)),
                 "kind": anomalies[0].kind if anomalies else GOOD,
                 "anomalies": anomalies,

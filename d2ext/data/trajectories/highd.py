@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from d2ext.reading import exists
+
 from .columns import ColumnMap
 from .rows import text_rows
 from .table import number_fault
@@ -29,7 +31,7 @@ def with_metadata(path: Path, columns: ColumnMap) -> ColumnMap:
     if not columns.metadata or not path.name.endswith(_TRACKS):
         return columns
     meta = path.with_name(path.name.removesuffix(_TRACKS) + _RECORDING_META)
-    if not meta.is_file():
+    if not exists(meta):
         return columns
     fields = _first_row(meta)
     field = fields.get("frameRate", "")
@@ -50,7 +52,7 @@ def with_metadata(path: Path, columns: ColumnMap) -> ColumnMap:
 def upper_vehicles(path: Path) -> set[str] | None:
     """Names of the vehicles of the upper lanes by the metadata of the tracks, None where there is none."""
     meta = path.with_name(path.name.removesuffix(_TRACKS) + _TRACKS_META)
-    if not path.name.endswith(_TRACKS) or not meta.is_file():
+    if not path.name.endswith(_TRACKS) or not exists(meta):
         return None
     rows = text_rows(meta, "")
     header = [name.strip() for name in next(rows, (1, []))[1]]

@@ -54,8 +54,10 @@ class Table:
         self._conditions = [self._condition(text) for text in columns.where]
 
     def require(self, names: Sequence[str]) -> None:
-        """Raise ValueError where the header lacks one of the names."""
+        """Raise ValueError where the header lacks one of the names, or has it twice."""
         for name in names:
+            if self.header.count(name) > 1:
+                self.fail(None, f"the column {name!r} twice in the header")
             if name not in self.header:
                 found = ", ".join(name[:_SHOWN] for name in self.header[:10]) or "nothing"
                 self.fail(None, f"no column {name!r} in the header: {found[:150]}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 
-from d2ext.checks import declare, number, one_of, registered, rising, whole
-from d2ext.modeling.anomaly.branch import BRANCH_REGISTRY
+from d2ext.checks import declare, declare_together, number, one_of, refuse, registered, rising, whole
+from d2ext.modeling.anomaly.branch import ATTENTIONS, BRANCH_REGISTRY
 from d2ext.modeling.anomaly.pdn import SIZES
 from d2ext.modeling.backbone.config import add_pixel_config
 from d2ext.moved_keys import moved
@@ -61,4 +61,16 @@ declare(
         "MODEL.EFFICIENT_AD.BRANCH.DEPTH": whole(0),
     }
 )
+
+
+def _check_branch(cfg: CfgNode) -> None:
+    b = cfg.MODEL.EFFICIENT_AD.BRANCH
+    if b.NAME == "autoencoder" and b.DIM < 2:
+        refuse("MODEL.EFFICIENT_AD.BRANCH.DIM", "at least 2", b.DIM)
+    if b.NAME in ATTENTIONS and (b.DIM % 4 or b.DIM % b.ATTENTION_HEADS):
+        divisors = f"a multiple of 4 and of BRANCH.ATTENTION_HEADS {b.ATTENTION_HEADS}"
+        refuse("MODEL.EFFICIENT_AD.BRANCH.DIM", divisors, b.DIM)
+
+
+declare_together({"MODEL.EFFICIENT_AD.BRANCH": _check_branch})
 moved({"MODEL.EFFICIENT_AD.BRANCH.HEADS": "MODEL.EFFICIENT_AD.BRANCH.ATTENTION_HEADS"})

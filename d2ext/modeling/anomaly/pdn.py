@@ -39,6 +39,7 @@ _LAYERS: dict[str, tuple[_Conv | None, ...]] = {
         _Conv(1, None),
     ),
 }
+SIZES = tuple(_LAYERS)
 
 
 SIZES = tuple(_LAYERS)

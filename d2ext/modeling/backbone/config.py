@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from detectron2.config import CfgNode
 
+from d2ext.checks import Expected, declare, declare_together, every, one_of, refuse, whole
+
 
 def add_pixel_config(cfg: CfgNode) -> None:
     """Set this collection's defaults of Detectron2's keys of every model."""
@@ -37,3 +39,45 @@ def add_backbone_config(cfg: CfgNode) -> None:
     cfg.MODEL.IDA = CfgNode()
     # Channels of the aggregated maps: p2 to p5; three numbers are those of p3 to p5, two of p4 and p5.
     cfg.MODEL.IDA.CHANNELS = [64, 128, 256, 512]
+
+
+declare(
+    {
+        "MODEL.TIMM.NORM": one_of("BN", "SyncBN", "FrozenBN", "GN"),
+        "MODEL.TIMM.WIDTHS": every(whole(1)),
+        "MODEL.IDA.CHANNELS": Expected(
+            "2 (p4, p5) to 4 (p2 to p5) whole numbers of at least 1",
+            lambda x: 2 <= len(x) <= 4 and every(whole(1)).holds(x),
+        ),
+    }
+)
+
+
+def backbone_maps(cfg: CfgNode) -> dict[str, int] | None:
+    """Names of the maps that the backbone will give, fine to coarse, with their strides; None: not known."""
+    strides = {"p2": 4, "p3": 8, "p4": 16, "p5": 32}
+    name = cfg.MODEL.BACKBONE.NAME
+    if name == "build_timm_ida_backbone":
+        return dict(list(strides.items())[-len(cfg.MODEL.IDA.CHANNELS) :])
+    return strides if name == "build_timm_backbone" else None
+
+
+def takes_group_norm(channels: int) -> bool:
+    """Whether :func:`~d2ext.modeling.backbone.timm_ida.group_norm` can be built."""
+    return channels >= 8 and channels % min(32, channels // 8) == 0
+
+
+def _check_timm(cfg: CfgNode) -> None:
+    if backbone_maps(cfg) is None:
+        return
+    import timm
+
+    name, ida = cfg.MODEL.TIMM.NAME, cfg.MODEL.BACKBONE.NAME == "build_timm_ida_backbone"
+    if not timm.is_model(name):
+        refuse("MODEL.TIMM.NAME", "a model of timm (timm.list_models() lists them)", name)
+    channels = cfg.MODEL.IDA.CHANNELS
+    if ida and cfg.MODEL.TIMM.NORM == "GN" and not all(map(takes_group_norm, channels)):
+        refuse("MODEL.IDA.CHANNELS", "multiples of 8, from 256 on of 32, for MODEL.TIMM.NORM GN", channels)
+
+
+declare_together({"MODEL.TIMM": _check_timm})

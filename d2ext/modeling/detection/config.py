@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 
-from d2ext.checks import Expected, declare, number, whole
-from d2ext.modeling.backbone import add_backbone_config
+from d2ext.checks import (
+    Expected,
+    declare,
+    declare_together,
+    number,
+    one_of,
+    refuse,
+    registered,
+    some_of,
+    whole,
+)
+from d2ext.modeling.backbone import add_backbone_config, backbone_maps
 from d2ext.modeling.box3d.config import add_classes_config
+from d2ext.modeling.box3d.head import DEPTH_ESTIMATES
+from d2ext.modeling.detection.diffusion import SAMPLER_REGISTRY, SCHEDULES
+from d2ext.modeling.detection.matching import MATCHER_REGISTRY
 
 
 def add_detection3d_config(cfg: CfgNode) -> None:
@@ -74,11 +87,19 @@ declare(
     {
         **{f"MODEL.DETECTION3D.{name}": whole(1) for name in _SIZES},
         "MODEL.DETECTION3D.SCORE_THRESHOLD": number(),
+        "MODEL.DETECTION3D.DEPTH_ESTIMATES": some_of(*DEPTH_ESTIMATES),
+        "MODEL.DETECTION3D.MATCHER": registered(MATCHER_REGISTRY),
+        "MODEL.DETECTION3D.COSTS": Expected(
+            "numbers of at least 0", lambda x: all(number(0).holds(weight) for weight in x.values())
+        ),
         "MODEL.DETECTION3D.LOSS_WEIGHTS": Expected(
             "numbers of at least 0", lambda x: all(number(0).holds(weight) for weight in x.values())
         ),
         "MODEL.DIFFUSION.TIMESTEPS": whole(1),
         "MODEL.DIFFUSION.STEPS": whole(1),
+        "MODEL.DIFFUSION.SCHEDULE": one_of(*SCHEDULES),
+        "MODEL.DIFFUSION.SAMPLER": registered(SAMPLER_REGISTRY),
+        "MODEL.DIFFUSION.SMALLEST": Expected("a number of at least 0 and less than 1", lambda x: 0 <= x < 1),
         "MODEL.DIFFUSION.SCALE": number(above=0),
         "MODEL.DIFFUSION.RENEWAL_THRESHOLD": number(),
         "MODEL.DIFFUSION.NMS_THRESHOLD": number(0, 1),
@@ -126,3 +147,26 @@ def _add_detr(cfg: CfgNode) -> None:
     # Heads of every attention and width of the feed-forward layers.
     c.ATTENTION_HEADS = 8
     c.FFN_DIM = 2048
+
+
+def _check_together(cfg: CfgNode) -> None:
+    c, maps, of_detr = cfg.MODEL.DETECTION3D, backbone_maps(cfg), cfg.MODEL.META_ARCHITECTURE == "DETR3D"
+    heads, key = (
+        (cfg.MODEL.DETR.ATTENTION_HEADS, "MODEL.DETR.ATTENTION_HEADS")
+        if of_detr
+        else (c.ATTENTION_HEADS, "MODEL.DETECTION3D.ATTENTION_HEADS")
+    )
+    if c.HIDDEN_DIM % 8 or c.HIDDEN_DIM % heads:
+        refuse("MODEL.DETECTION3D.HIDDEN_DIM", f"a multiple of 8 and of {key} {heads}", c.HIDDEN_DIM)
+    if cfg.MODEL.DIFFUSION.STEPS > cfg.MODEL.DIFFUSION.TIMESTEPS:
+        steps = f"at most MODEL.DIFFUSION.TIMESTEPS {cfg.MODEL.DIFFUSION.TIMESTEPS}"
+        refuse("MODEL.DIFFUSION.STEPS", steps, cfg.MODEL.DIFFUSION.STEPS)
+    if maps is None:
+        return
+    if of_detr and cfg.MODEL.DETR.IN_FEATURE not in maps:
+        refuse("MODEL.DETR.IN_FEATURE", f"one of {', '.join(maps)}", cfg.MODEL.DETR.IN_FEATURE)
+    if not of_detr and not some_of(*maps).holds(c.IN_FEATURES):
+        refuse("MODEL.DETECTION3D.IN_FEATURES", some_of(*maps).text, c.IN_FEATURES)
+
+
+declare_together({"MODEL.DETECTION3D": _check_together})

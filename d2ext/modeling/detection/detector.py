@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,19 +15,19 @@ from d2ext.layers import RegionMaps
 from d2ext.modeling.box3d.config import vocabulary_of
 from d2ext.modeling.box3d.head import Box3DHead, ObjectBoxes, size_priors
 from d2ext.modeling.box3d.images import VIEW_DIM, Frames
-from d2ext.modeling.box3d.records import predicted_instances, size_groups, stack_images
+from d2ext.modeling.box3d.records import size_groups, stack_images
 from d2ext.modeling.detection.criterion import SetCriterion
 from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, DynamicInteraction
+from d2ext.modeling.detection.inference import Detection, DiffusionDetection, LearnedDetection
 from d2ext.modeling.detection.matching import SetMatcher
 from d2ext.structures import transfer
 
-HOST = torch.device("cpu")
 CLASS_BIAS = -4.6  # logit of 0.01: at first hardly a box holds an object
 
 
 class Detector3D(nn.Module):
-    """One image -> class, 2D box and 3D box of every object. A subclass gives :meth:`training_outputs` and
-    :meth:`detect`.
+    """One image -> class, 2D box and 3D box of every object. A subclass gives :meth:`training_boxes` and
+    :meth:`start`.
 
     Args:
         backbone: gives the maps named in ``in_features``.
@@ -35,9 +36,10 @@ class Detector3D(nn.Module):
         criterion: losses of the decoder's outputs.
         in_features: maps, fine to coarse.
         pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
-        num_boxes: boxes an image.
-        score_threshold: least score of a detection.
+        detection: how objects are found with it.
     """
+
+    detection_class: type[DiffusionDetection] | type[LearnedDetection]  # that goes with the model
 
     def __init__(
         self,
@@ -49,8 +51,7 @@ class Detector3D(nn.Module):
         in_features: Sequence[str],
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
-        num_boxes: int,
-        score_threshold: float,
+        detection: Detection,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -60,8 +61,7 @@ class Detector3D(nn.Module):
         self.in_features = list(in_features)
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), persistent=False)
-        self.num_boxes = num_boxes
-        self.score_threshold = score_threshold
+        self.detection = detection
 
     @property
     def device(self) -> torch.device:
@@ -82,31 +82,20 @@ class Detector3D(nn.Module):
         """The arguments of the decoder in training: boxes, objects, and time where it wants one."""
         raise NotImplementedError
 
-    def detect(
-        self,
-        encoded: Frames,
-        num_boxes: int | None = None,
-        steps: int | None = None,
-        noise: Tensor | None = None,
-        return_steps: bool = False,
-    ) -> list[dict]:
-        """Objects in encoded images.
-
-        Args:
-            encoded: of :meth:`encode`.
-            num_boxes, steps: other numbers than the model was built with, where it can.
-            noise: (B, N, 4) to start from, where the model starts from noise.
-            return_steps: also give what happened on the way.
-
-        Returns:
-            For each image ``instances`` of :func:`d2ext.modeling.box3d.records.predicted_instances`, best
-            first; with ``return_steps`` also ``boxes``, the 2D boxes (N, 4) in original pixels before each
-            step, and ``steps``, the Instances found in each. All on the host.
-
-        Raises:
-            ValueError: a number that this model cannot change.
-        """
+    def start(self, encoded: Frames, *given: Tensor) -> tuple[Tensor, ...]:
+        """What the decoder starts from, its boxes first; ``given`` are noisy boxes and time where it wants
+        them."""
         raise NotImplementedError
+
+    def step(self, encoded: Frames, *given: Tensor) -> tuple[Tensor, ObjectBoxes]:
+        """A step of :mod:`d2ext.modeling.detection.inference`."""
+        start = self.start(encoded, *given)
+        return start[0], self.decoder.decode(self.decoder(encoded, *start)[-1])
+
+    def detect(self, encoded: Frames, *args: Any, **options: Any) -> list[dict]:
+        """Objects in images of :meth:`encode`; arguments and answer are those of
+        :meth:`d2ext.modeling.detection.inference.Detection.detect`."""
+        return self.detection.detect(self.step, encoded, *args, **options)
 
     def encode(self, batched_inputs: list[dict]) -> Frames:
         """Mapper dicts -> the encoded images."""
@@ -135,25 +124,14 @@ class Detector3D(nn.Module):
             maps.append(torch.cat(same)[order])
         return maps
 
+    def image_branch(self, pixels: Tensor, sizes: Tensor) -> Any:
+        """Normalised pixels (B, 3, H, W) and sizes (B, 2) long, height and width of each image without its
+        padding -> what the decoder reads. For images of one padded size."""
+        return self.encoder(self._backbone(pixels), sizes)
+
     def _backbone(self, pixels: Tensor) -> list[Tensor]:
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         return [features[name].float() for name in self.in_features]
-
-    def select(self, found: Sequence[ObjectBoxes], frames: Frames) -> list[Instances]:
-        """The B * N boxes of one step or several, on the host -> the detections in each image, best first."""
-        count = len(found[0].classes) // len(frames.records)
-        out = []
-        for i, record in enumerate(frames.records):
-            boxes = ObjectBoxes.cat([f[slice(i * count, (i + 1) * count)] for f in found])
-            order = boxes.class_scores.argsort(descending=True)
-            boxes = boxes[order[boxes.class_scores[order] >= self.score_threshold]]
-            boxes = boxes[self.distinct(boxes)]
-            out.append(predicted_instances(boxes, boxes.class_scores, record))
-        return out
-
-    def distinct(self, boxes: ObjectBoxes) -> Tensor | slice:
-        """Which of an image's boxes, best first, are objects of their own."""
-        return slice(None)
 
 
 def map_channels(backbone: Backbone, names: Sequence[str], key: str) -> list[int]:
@@ -177,8 +155,6 @@ def shared_parts(cfg) -> dict:
         "criterion": SetCriterion(SetMatcher(c.MATCHER, c.COSTS), c.LOSS_WEIGHTS),
         "pixel_mean": cfg.MODEL.PIXEL_MEAN,
         "pixel_std": cfg.MODEL.PIXEL_STD,
-        "num_boxes": c.NUM_BOXES,
-        "score_threshold": c.SCORE_THRESHOLD,
     }
 
 
@@ -192,6 +168,8 @@ def build_box_head(cfg) -> Box3DHead:
 class MapProjection(nn.Module):
     """Maps of different widths, fine to coarse, to one width, laid out for boxes to be read from them."""
 
+    features = RegionMaps
+
     def __init__(self, channels: Sequence[int], strides: Sequence[int], dim: int) -> None:
         super().__init__()
         self.strides = list(strides)
@@ -202,7 +180,7 @@ class MapProjection(nn.Module):
     def forward(self, maps: Sequence[Tensor], sizes: Tensor) -> RegionMaps:
         # Boxes are read with the precision of their coordinates, which is that of the maps.
         maps = [project(m).float() for project, m in zip(self.project, maps, strict=True)]
-        return RegionMaps(maps, self.strides)
+        return RegionMaps.of(maps, self.strides)
 
 
 def region_parts(cfg, time_dim: int = 0) -> dict:

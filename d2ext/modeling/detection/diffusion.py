@@ -13,7 +13,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-SAMPLERS = ("ddim", "dpm_solver++")
+from d2ext.registry import VariantRegistry
+
+#: Keywords that every scheduler of diffusers takes -> one that goes from noise to signals.
+SAMPLER_REGISTRY = VariantRegistry("MODEL.DIFFUSION.SAMPLER")
+#: Schedules of the noise, by the names of diffusers, that both samplers have.
+SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
+
+
+@SAMPLER_REGISTRY.register()
+def ddim(**options: Any) -> Any:
+    """Song et al., Denoising Diffusion Implicit Models, ICLR 2021."""
+    from diffusers import DDIMScheduler  # seconds to import
+
+    return DDIMScheduler(**options, clip_sample=False)
+
+
+@SAMPLER_REGISTRY.named("dpm_solver++")
+def dpm_solver(**options: Any) -> Any:
+    """Of second order: Lu et al., DPM-Solver++, 2022."""
+    from diffusers import DPMSolverMultistepScheduler
+
+    return DPMSolverMultistepScheduler(**options, algorithm_type="dpmsolver++", solver_order=2)
 
 
 class BoxDiffusion:
@@ -27,7 +48,7 @@ class BoxDiffusion:
         timesteps: noise levels.
         schedule: name that ``diffusers`` has for the schedule of the noise.
         scale: of the signal; the larger, the less noise.
-        sampler: one of ``SAMPLERS``.
+        sampler: a name of ``SAMPLER_REGISTRY``.
         smallest: side of a box, less than 1; 0 for signals linear in the sides.
 
     Raises:
@@ -38,30 +59,24 @@ class BoxDiffusion:
     def __init__(self, timesteps: int, schedule: str, scale: float, sampler: str, smallest: float) -> None:
         if not 0 <= smallest < 1:
             raise ValueError(f"MODEL.DIFFUSION.SMALLEST {smallest}: expected a number in [0, 1)")
-        if sampler not in SAMPLERS:
-            raise ValueError(f"MODEL.DIFFUSION.SAMPLER {sampler}: expected one of {', '.join(SAMPLERS)}")
         self.timesteps = timesteps
         self.schedule = schedule
         self.scale = scale
-        self.sampler = sampler
+        self.sampler = SAMPLER_REGISTRY.get(sampler)
         self.smallest = smallest
         try:
-            self._forward = self._scheduler("ddim")
+            self._forward = self._scheduler(ddim)
         except NotImplementedError as e:
             raise ValueError(f"MODEL.DIFFUSION.SCHEDULE {schedule}: expected one that diffusers has") from e
 
-    def _scheduler(self, sampler: str) -> Any:
-        from diffusers import DDIMScheduler, DPMSolverMultistepScheduler  # seconds to import
-
+    def _scheduler(self, sampler: Callable[..., Any]) -> Any:
         options = {
             "num_train_timesteps": self.timesteps,
             "beta_schedule": self.schedule,
             "prediction_type": "sample",
             "timestep_spacing": "trailing",  # from pure noise down, in equal strides
         }
-        if sampler == "ddim":
-            return DDIMScheduler(**options, clip_sample=False)
-        return DPMSolverMultistepScheduler(**options, algorithm_type="dpmsolver++", solver_order=2)
+        return sampler(**options)
 
     def to_signal(self, boxes: Tensor) -> Tensor:
         """Boxes (..., 4) -> signals (..., 4)."""
@@ -119,8 +134,9 @@ class BoxDiffusion:
         signal, new = noise, torch.zeros_like(noise[..., :1], dtype=torch.bool)
         for step, time in enumerate(scheduler.timesteps.tolist()):
             x0, keep = predict(signal, time)
-            if self.sampler == "dpm_solver++" and step:  # a box that has just begun has no past to build on
-                scheduler.model_outputs[-1] = torch.where(new, x0, scheduler.model_outputs[-1])
+            past = getattr(scheduler, "model_outputs", None)  # of solvers of more than one step
+            if past and step:  # a box that has just begun has no past to build on
+                past[-1] = torch.where(new, x0, past[-1])
             signal = scheduler.step(x0, time, signal).prev_sample
             if step < steps - 1:
                 new = ~keep[..., None]

@@ -10,9 +10,13 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from d2ext.modeling.box3d.overlap import pairwise_overlaps
+from d2ext.registry import VariantRegistry
 from d2ext.structures import transfer
 
-MATCHERS = ("dynamic_k", "hungarian")
+#: Who pairs boxes and objects: a class without arguments, called with the cost (..., R, G) of every pair,
+#: infinite in columns that are no object, and the IoU (..., R, G) of their 2D boxes -> (..., R, G) bool on
+#: the host, the pairs. Its ``extra`` (boxes (..., R, 4), objects (..., G, 4)) is added to the cost of a pair.
+MATCHER_REGISTRY = VariantRegistry("MODEL.DETECTION3D.MATCHER")
 #: Added to the cost of a box whose centre lies outside of the object; more than all the other costs together.
 OUTSIDE = 100.0
 
@@ -82,11 +86,44 @@ def share_rest(taken: Tensor, cost: Tensor) -> Tensor:
     return taken
 
 
+@MATCHER_REGISTRY.named("hungarian")
+class Hungarian:
+    """One box for an object, at least total cost (DETR, Carion et al., ECCV 2020)."""
+
+    def extra(self, boxes: Tensor, objects: Tensor) -> Tensor | float:
+        """Nothing: the cost of a pair stays."""
+        return 0.0
+
+    def __call__(self, cost: Tensor, iou: Tensor) -> Tensor:
+        """See ``MATCHER_REGISTRY``."""
+        (cost,) = transfer([cost], torch.device("cpu"))
+        taken = torch.zeros_like(cost, dtype=torch.bool)
+        for pairs, of_image in zip(taken.flatten(0, -3), cost.flatten(0, -3), strict=True):
+            known = of_image.isfinite().any(0).nonzero()[:, 0]
+            rows, columns = hungarian(of_image[:, known])
+            pairs[rows, known[columns]] = True
+        return taken
+
+
+@MATCHER_REGISTRY.named("dynamic_k")
+class DynamicK:
+    """Several boxes for an object, those outside of it last: :func:`dynamic_k`, then :func:`share_rest`."""
+
+    def extra(self, boxes: Tensor, objects: Tensor) -> Tensor | float:
+        """More than all other costs where the centre of a box lies outside of the object."""
+        return OUTSIDE * outside(boxes, objects)
+
+    def __call__(self, cost: Tensor, iou: Tensor) -> Tensor:
+        """See ``MATCHER_REGISTRY``."""
+        taken, cost = transfer([dynamic_k(cost, iou), cost], torch.device("cpu"))
+        return share_rest(taken, cost)
+
+
 class SetMatcher:
     """Pairs the boxes of every head with the objects of their image.
 
     Args:
-        method: one of ``MATCHERS``.
+        method: a name of ``MATCHER_REGISTRY``.
         costs: weights of ``class`` (focal cost), ``l1`` (distance of the boxes) and ``center`` (of the
             projected 3D centres), both in image sizes, and ``giou`` (1 - GIoU).
 
@@ -95,9 +132,7 @@ class SetMatcher:
     """
 
     def __init__(self, method: str, costs: Mapping[str, float]) -> None:
-        if method not in MATCHERS:
-            raise ValueError(f"MODEL.DETECTION3D.MATCHER {method}: expected one of {', '.join(MATCHERS)}")
-        self.method = method
+        self.method = MATCHER_REGISTRY.get(method)()
         self.weights = dict(costs)
 
     def __call__(
@@ -126,16 +161,8 @@ class SetMatcher:
         known = torch.arange(most) < of_image[:, None]
         (mine,) = transfer([known], cost.device)
         cost = cost.masked_fill(~mine[:, None], torch.inf)
-        if self.method == "dynamic_k":
-            overlap = pairwise_overlaps(predicted[1], labelled[1])[0].nan_to_num(0.0)
-            taken, cost = transfer([dynamic_k(cost, overlap), cost], torch.device("cpu"))
-            taken = share_rest(taken, cost)
-        else:
-            (cost,) = transfer([cost], torch.device("cpu"))
-            taken = torch.zeros_like(cost, dtype=torch.bool).flatten(0, 1)
-            for i, c in enumerate(cost.flatten(0, 1)):
-                rows, columns = hungarian(c[:, : counts[i % images]])
-                taken[i, rows, columns] = True
+        iou = pairwise_overlaps(predicted[1], labelled[1])[0].nan_to_num(0.0)
+        taken = self.method(cost, iou).flatten(0, -3)
         group, rows, columns = taken.nonzero().unbind(1)
         start = of_image.cumsum(0) - of_image
         return group * taken.shape[1] + rows, start[group % images] + columns
@@ -151,4 +178,4 @@ class SetMatcher:
             + self.weights["giou"] * (1 - pairwise_overlaps(boxes, target_boxes)[1])
             + self.weights["center"] * (away / size[..., None, :2]).sum(-1)
         )
-        return cost + OUTSIDE * outside(boxes, target_boxes) if self.method == "dynamic_k" else cost
+        return cost + self.method.extra(boxes, target_boxes)

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 
-from d2ext.checks import Expected, declare, every, number, one_of, registered, whole
-from d2ext.modeling.backbone import add_backbone_config
+from d2ext.checks import (
+    Expected,
+    declare,
+    declare_together,
+    every,
+    number,
+    one_of,
+    refuse,
+    registered,
+    some_of,
+    whole,
+)
+from d2ext.modeling.backbone import add_backbone_config, backbone_maps, takes_group_norm
 from d2ext.modeling.box3d.config import add_classes_config
 from d2ext.modeling.box3d.head import DEPTH_ESTIMATES
 from d2ext.modeling.grounding.fusion import FUSION_REGISTRY
@@ -112,9 +123,11 @@ declare(
         "MODEL.GROUNDING.SENTENCE_CHUNK": whole(0),
         "MODEL.GROUNDING.DUPLICATE_IOU": number(0, 1),
         "MODEL.GROUNDING.FUSION_DIMS": every(whole(1)),
-        "MODEL.GROUNDING.REFINE_POINTS": Expected("2 or more, or 0 for none", lambda x: x == 0 or x >= 2),
+        "MODEL.GROUNDING.REFINE_POINTS": Expected(
+            "a whole number of at least 2, or 0 for none", lambda x: x == 0 or whole(2).holds(x)
+        ),
         "MODEL.GROUNDING.POOLING": registered(POOLING_REGISTRY),
-        "MODEL.GROUNDING.DEPTH_ESTIMATES": every(one_of(*DEPTH_ESTIMATES)),
+        "MODEL.GROUNDING.DEPTH_ESTIMATES": some_of(*DEPTH_ESTIMATES),
         "MODEL.GROUNDING.NORM": one_of("BN", "SyncBN", "GN"),
         "MODEL.GROUNDING.LOSS_WEIGHTS": Expected(
             "numbers of at least 0", lambda x: all(number(0).holds(weight) for weight in x.values())
@@ -122,10 +135,42 @@ declare(
         "MODEL.U2ENET.FUSION": registered(FUSION_REGISTRY),
         "MODEL.U2ENET.STATE_DIM": whole(1),
         "MODEL.U2ENET.FUSION_HEAD_DIM": whole(1),
-        "MODEL.TWO_STAGE.POOL_SIZE": whole(1),
+        **{f"MODEL.TWO_STAGE.{name}": whole(1) for name in ("DIM", "ATTENTION_HEADS", "POOL_SIZE")},
         "MODEL.TWO_STAGE.MATCH_QUALITY": number(0, 1),
     }
 )
+
+
+def _check_together(cfg: CfgNode) -> None:
+    c, u, t, maps = cfg.MODEL.GROUNDING, cfg.MODEL.U2ENET, cfg.MODEL.TWO_STAGE, backbone_maps(cfg)
+    if maps is not None:
+        _check_maps(c, maps)
+    if not c.IN_FEATURES or len(c.FUSION_DIMS) != len(c.IN_FEATURES):
+        refuse("MODEL.GROUNDING.FUSION_DIMS", f"one for each of IN_FEATURES {c.IN_FEATURES}", c.FUSION_DIMS)
+    if 2 * c.TEXT_DIM % c.TEXT_HEAD_DIM:
+        refuse("MODEL.GROUNDING.TEXT_HEAD_DIM", f"a divisor of 2 x TEXT_DIM {c.TEXT_DIM}", c.TEXT_HEAD_DIM)
+    if cfg.MODEL.META_ARCHITECTURE == "TwoStageGrounder":
+        if t.DIM % t.ATTENTION_HEADS:
+            refuse("MODEL.TWO_STAGE.DIM", f"a multiple of ATTENTION_HEADS {t.ATTENTION_HEADS}", t.DIM)
+        return
+    for dim in c.FUSION_DIMS:
+        heads = dim // u.FUSION_HEAD_DIM if u.FUSION in ("ssm", "attention") else 1
+        if not takes_group_norm(dim) or not heads or dim % heads:
+            text = f"multiples of 8, from 256 on of 32, and of FUSION_HEAD_DIM {u.FUSION_HEAD_DIM}"
+            refuse("MODEL.GROUNDING.FUSION_DIMS", text, c.FUSION_DIMS)
+
+
+def _check_maps(c: CfgNode, maps: dict[str, int]) -> None:
+    strides = [maps.get(name, 0) for name in c.IN_FEATURES]
+    if not strides or 0 in strides or strides != sorted(set(strides), reverse=True):
+        names = f"some of {', '.join(reversed(maps))} in this order"
+        refuse("MODEL.GROUNDING.IN_FEATURES", names, c.IN_FEATURES)
+    fine = [name for name, stride in maps.items() if stride <= strides[-1]]
+    if c.DETAIL_FEATURE and c.DETAIL_FEATURE not in fine:
+        refuse("MODEL.GROUNDING.DETAIL_FEATURE", f"one of {', '.join(fine)}, or nothing", c.DETAIL_FEATURE)
+
+
+declare_together({"MODEL.GROUNDING": _check_together})
 moved(
     {
         f"MODEL.U2ENET.{name}": f"MODEL.GROUNDING.{name}"

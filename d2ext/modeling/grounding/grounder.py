@@ -146,7 +146,7 @@ class Grounder(GroundingInference, nn.Module):
         return self
 
     def forward(self, batched_inputs: list[dict]):
-        """Mapper dicts (see :class:`d2ext.data.mapper.GroundingMapper`) -> losses in training, else answers.
+        """Mapper dicts (:class:`d2ext.data.GroundingMapper`) -> losses in training, else answers.
 
         Returns:
             Training: dict of scalar losses. Inference: see :meth:`inference`.

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from d2ext.hub import cache_if_offline
 from d2ext.modeling.text.cache import TextFeatureStore
 from d2ext.modeling.text.numbers import NUMBER_DIM, number_features, number_values
-from d2ext.reading import one_line
+from d2ext.reading import one_line, whole_text
 from d2ext.structures import transfer
 from d2ext.weights import resolve
 
@@ -62,11 +62,12 @@ class SentenceTokenizer:
         """Token ids and :func:`number_values` of each sentence, special tokens included, not padded.
 
         Raises:
-            ValueError: an empty sentence, or one longer than the encoder takes.
+            ValueError: an empty sentence, one with half a character, or longer than the encoder takes.
         """
         for i, text in enumerate(sentences):
             if not text.strip():
                 raise ValueError(f"sentence {i + 1} of {len(sentences)} is empty: expected words")
+            whole_text(text, f"sentence {i + 1} of {len(sentences)}")
         if not sentences:
             return [], []
         tokens = self.backend(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 #: Digits and whatever joins them without a plain space: one number, or none that can be told.
-_RUN = re.compile(r"(?:(?<![\w.])\.)?\d+(?:(?:[.,:/_·٫٬'’\u00a0\u2009\u202f]|[eE][+-]?)\d+)*[¼½¾⅓⅔⅛⅜⅝⅞]?")
+_RUN = re.compile(r"(?:(?<![\w.])[.٫])?\d+(?:(?:[.,，:/_·٫٬'’\u00a0\u2009\u202f]|[eE][+-]?)\d+)*[¼½¾⅓⅔⅛⅜⅝⅞]?")
 _DECIMAL = re.compile(r"\d*\.?\d+")
 #: 34,5.
 _COMMA = re.compile(r"\d+,(?:\d{1,2}|\d{4,})|0,\d+")
@@ -24,8 +24,8 @@ _COMMA = re.compile(r"\d+,(?:\d{1,2}|\d{4,})|0,\d+")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?P<sign>[,'’\u00a0\u2009\u202f])\d{3}(?:(?P=sign)\d{3})*(?:\.\d+)?")
 _POINTS = re.compile(r"[1-9]\d{0,2}(?:(?:\.\d{3})+,\d+|(?:\.\d{3}){2,})")
 _MINUS = re.compile(r"(?:^|[^A-Za-z0-9\s.,)]|(?<!\d)\s)[-\u2212\u2010-\u2014]$")
-#: Groups by plain spaces: 1 200, or a 1 and a 200.
-_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?: \d{3})+(?![\d.,]\d|\d)")
+#: Groups by plain spaces: 1 200, or a 1 and a 200; and 3 1/2.
+_GROUPS = re.compile(r"(?<![\d.,])(?:\d{1,3}(?: \d{3})+(?![\d.,]\d|\d)|\d+ (?:\d+/\d+|[¼½¾⅓⅔⅛⅜⅝⅞]))")
 _WIDE_COMMA = re.compile(r"(?<=[０-９])，(?=[０-９])")
 _WIDE = {ord("０") + i: str(i) for i in range(10)} | {ord("．"): "."}
 _LEAST, _GREATEST = 0.3, 150.0  # the bins' range in metres; values outside fall into the outermost bins

@@ -30,6 +30,7 @@ from d2ext.engine.onnx_graphs import (
     OnnxGraph,
     begin_export,
     export_graph,
+    meta_count,
     read_export,
     write_graph,
 )
@@ -176,9 +177,8 @@ class OnnxU2ENet(GroundingInference):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         folder = Path(folder)
         meta, self.cfg = read_export(folder, GRAPHS, FORMAT, add_u2enet_config)
-        where = str(folder / META)
-        self.size_divisibility = _positive(meta, "size_divisibility", where)
-        self.tokenizer = SentenceTokenizer(str(folder / "tokenizer"), _positive(meta, "max_tokens", where))
+        self.size_divisibility = meta_count(meta, "size_divisibility", folder)
+        self.tokenizer = SentenceTokenizer(str(folder / "tokenizer"), meta_count(meta, "max_tokens", folder))
         self.pixel_mean = torch.tensor(self.cfg.MODEL.PIXEL_MEAN).view(-1, 1, 1)
         self.pixel_std = torch.tensor(self.cfg.MODEL.PIXEL_STD).view(-1, 1, 1)
         self.settings = GroundingSettings.from_config(self.cfg)
@@ -198,10 +198,3 @@ class OnnxU2ENet(GroundingInference):
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
         boxes = self._graphs["head"](flatten(image) | flatten(sentences))
         return Grounded(boxes.pop("owner"), boxes.pop("scores"), ObjectBoxes(**boxes))
-
-
-def _positive(meta: dict[str, Any], key: str, where: str) -> int:
-    value = meta.get(key)
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{where}: field {key!r}: expected a whole number above 0")
-    return value

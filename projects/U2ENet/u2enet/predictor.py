@@ -14,6 +14,7 @@ from torch import Tensor
 from d2ext.data import image_record
 from d2ext.engine import ImagePredictor
 from d2ext.modeling.grounding.inference import GroundingInference
+from d2ext.reading import whole_text
 from d2ext.structures import Camera
 
 MAX_WARNINGS = 20  # of sentences that are hardly understood
@@ -74,6 +75,7 @@ class U2ENetPredictor(ImagePredictor):
         for text in sentences:
             if not isinstance(text, str):
                 raise ValueError(f"texts: expected a list of sentences, got {type(text).__name__} for one")
+            whole_text(text, "texts")
         for text in set(sentences) - self._asked:
             unknown, words = self.model.tokenizer.unknown_words(text)
             if 2 * len(unknown) >= words > 0:

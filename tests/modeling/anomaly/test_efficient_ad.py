@@ -11,8 +11,10 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import build_model
 
 from d2ext.modeling.anomaly.branch import ATTENTIONS
+from d2ext.modeling.anomaly.maps import enlarge, hard_feature_loss
+from d2ext.modeling.anomaly.normalizer import threshold_above
 from d2ext.modeling.anomaly.pdn import STRIDE
-from d2ext.modeling.meta_arch.efficient_ad import EfficientAD, enlarge, hard_feature_loss, threshold_above
+from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
 from d2ext.projects.trajad import add_trajad_config
 
 CONFIG = Path(__file__).resolve().parents[3] / "configs/TrajAD/Base-TrajAD.yaml"
@@ -220,6 +222,13 @@ def test_the_map_lies_over_the_patches_it_describes(padding):
                 weight = change.sum(axis)
                 center = (weight * torch.arange(len(weight))).sum() / weight.sum()
                 assert abs(center.item() - place) < 4
+
+
+@pytest.mark.parametrize("size", [(1, 1), (32, 80), (80, 32)])
+def test_images_smaller_than_a_patch_are_refused(size):
+    message = f"expected images of at least 33 x 33 pixels, got {size[1]} x {size[0]}"
+    with pytest.raises(ValueError, match=message):
+        _model().eval()(_records(1, *size))
 
 
 def test_an_unknown_branch_is_refused():

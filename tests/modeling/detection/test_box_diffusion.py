@@ -148,7 +148,7 @@ def test_padding_keeps_the_labelled_boxes_and_fills_up_with_random_ones():
 
 
 def test_unknown_names_and_too_many_steps_are_one_clear_line():
-    with pytest.raises(ValueError, match="MODEL.DIFFUSION.SAMPLER euler: expected one of ddim, dpm_"):
+    with pytest.raises(ValueError, match="MODEL.DIFFUSION.SAMPLER 'euler': expected one of ddim, dpm_"):
         diffusion("euler")
     with pytest.raises(ValueError, match=r"MODEL.DIFFUSION.SMALLEST 1.0: expected a number in \[0, 1\)"):
         diffusion(smallest=1.0)

@@ -150,7 +150,7 @@ def test_learned_boxes_cannot_change_in_number(toy_records):
         encoded = model.encode(toy_records)
         assert len(model.detect(encoded, num_boxes=20, steps=1, return_steps=True)[0]["boxes"]) == 1
         for options in ({"num_boxes": 25}, {"steps": 4}, {"noise": torch.zeros(2, 20, 4)}):
-            with pytest.raises(ValueError, match=f"{name} has 20 learned boxes and 1 step, got"):
+            with pytest.raises(ValueError, match="the model has 20 learned boxes and 1 step, got"):
                 model.detect(encoded, **options)
 
 
@@ -169,7 +169,7 @@ def test_evaluation_can_be_repeated_and_follows_its_seed(toy_records):
     first = model(toy_records)[0]["instances"]
     torch.rand(7)
     same(model(toy_records)[0]["instances"], first)
-    model.seed += 1
+    model.detection.seed += 1
     other = model(toy_records)[0]["instances"]
     assert len(other) != len(first) or not torch.allclose(other.scores, first.scores)
 
@@ -178,14 +178,14 @@ def test_the_ensemble_is_the_distinct_boxes_of_all_steps(toy_records):
     model = small_model("DiffusionDet3D").eval()
     encoded = model.encode(toy_records[:1])
     found = model.detect(encoded, steps=3)[0]["instances"]
-    model.nms_threshold = 1.0  # every box of every step
+    model.detection.nms_threshold = 1.0  # every box of every step
     steps = model.detect(encoded, steps=3, return_steps=True)[0]["steps"]
     boxes = torch.cat([s.pred_boxes.tensor for s in steps])
     scores = torch.cat([s.scores for s in steps])
     keep = batched_nms(boxes, scores, torch.cat([s.pred_classes for s in steps]), 0.5)
     assert len(found) < len(boxes)
     assert torch.allclose(found.scores, scores[keep])
-    model.ensemble = False
+    model.detection.ensemble = False
     same(model.detect(encoded, steps=3)[0]["instances"], steps[-1])
 
 
@@ -198,8 +198,8 @@ def test_detections_stand_on_the_plane_best_first_above_the_threshold(model, mak
     assert torch.allclose(found.pred_boxes3d.rotation[:, :, 1], -normal.expand(len(found), 3), atol=1e-3)
     _, _, yaw = found.pred_boxes3d.to_kitti(record["box_plane"])
     assert torch.allclose(torch.cos(yaw - found.pred_yaw), torch.ones(len(found)), atol=1e-4)
-    model.score_threshold = found.scores[len(found) // 2].item()
-    assert model([record])[0]["instances"].scores.min() >= model.score_threshold
+    model.detection.score_threshold = found.scores[len(found) // 2].item()
+    assert model([record])[0]["instances"].scores.min() >= model.detection.score_threshold
 
 
 def test_folding_for_inference_changes_nothing(model, toy_records):
@@ -315,7 +315,7 @@ def test_one_image_can_be_learnt_by_heart(name):
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
         schedule.step()
-    model.eval().score_threshold = 0.2
+    model.eval().detection.score_threshold = 0.2
     found, labels = model([record])[0]["instances"], record["instances"]
     fits = box_iou(labels.gt_boxes.tensor, found.pred_boxes.tensor)
     fits[labels.gt_classes[:, None] != found.pred_classes] = 0.0

@@ -149,5 +149,5 @@ def test_predictions_that_are_no_numbers_still_get_their_share(method):
 
 
 def test_unknown_matcher_is_one_clear_line():
-    with pytest.raises(ValueError, match="MODEL.DETECTION3D.MATCHER greedy: expected one of dynamic_k, hung"):
+    with pytest.raises(ValueError, match="DETECTION3D.MATCHER 'greedy': expected one of hungarian, dyn"):
         SetMatcher("greedy", COSTS)

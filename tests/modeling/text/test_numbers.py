@@ -51,6 +51,8 @@ def test_every_character_span_of_a_number_has_its_value():
         ("2½ m, 1,20,300 m, 3,4,5 m", [NAN] * 7),
         ("-5 m, \u22125 m, (–3 m), 约-2米", [NAN] * 4),
         ("1 200 m", [NAN] * 2),
+        ("3 1/2 m, 3 ½ m", [NAN] * 4),
+        ("34，5米, ٫5 m", [NAN] * 3),
         ("9" * 400 + " m", [NAN]),
     ],
 )

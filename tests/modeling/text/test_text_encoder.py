@@ -143,6 +143,11 @@ def test_empty_sentence(encoder, text):
         encoder([LONG, text])
 
 
+def test_sentence_with_half_a_character(encoder):
+    with pytest.raises(ValueError, match=r"sentence 2 of 2: expected text, got half a character at 4"):
+        encoder([LONG, "car \ud800"])
+
+
 def test_sentence_longer_than_the_encoder_takes(encoder):
     with pytest.raises(ValueError, match=r'sentence "car car .*: 402 tokens, expected at most 160 .*tiny'):
         encoder(["car " * 400])

@@ -1,0 +1,188 @@
+"""From encoded images to detections: what a 3D detector does around its step, whatever runs that.
+
+A step is a function of the encoded images, and of noisy boxes and their time where boxes are denoised; it
+gives the 2D boxes (B, N, 4) that it started from, in pixels, and the B * N objects that it found.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import torch
+from detectron2.structures import Instances
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.records import original_boxes, predicted_instances
+from d2ext.modeling.detection.diffusion import BoxDiffusion
+from d2ext.structures import transfer
+
+HOST = torch.device("cpu")
+Step = Callable[..., tuple[Tensor, ObjectBoxes]]
+
+
+class Detection(ABC):
+    """How objects are found.
+
+    Args:
+        num_boxes: an image.
+        score_threshold: least score of a detection.
+        ensemble: answer with the boxes of all steps, not only the last one's.
+        nms_threshold: of two boxes of a class whose IoU exceeds this the better stays; None keeps both.
+    """
+
+    def __init__(
+        self, num_boxes: int, score_threshold: float, ensemble: bool, nms_threshold: float | None
+    ) -> None:
+        self.num_boxes = num_boxes
+        self.score_threshold = score_threshold
+        self.ensemble = ensemble
+        self.nms_threshold = nms_threshold
+
+    @abstractmethod
+    def run(
+        self, step: Step, encoded: Frames, num_boxes: int | None, steps: int | None, noise: Tensor | None
+    ) -> list[tuple[Tensor, ObjectBoxes]]:
+        """What each step gives."""
+
+    def detect(
+        self,
+        step: Step,
+        encoded: Frames,
+        num_boxes: int | None = None,
+        steps: int | None = None,
+        noise: Tensor | None = None,
+        return_steps: bool = False,
+    ) -> list[dict]:
+        """Objects in encoded images.
+
+        Args:
+            step: of the model, see above.
+            encoded: the images.
+            num_boxes, steps: other numbers than the model was built with, where it can.
+            noise: (B, N, 4) to start from, where the model starts from noise.
+            return_steps: also give what happened on the way.
+
+        Returns:
+            For each image ``instances`` of :func:`d2ext.modeling.box3d.records.predicted_instances`, best
+            first; with ``return_steps`` also ``boxes``, the 2D boxes (N, 4) in original pixels before each
+            step, and ``steps``, the Instances found in each. All on the host.
+
+        Raises:
+            ValueError: a number that this model cannot change.
+        """
+        with torch.no_grad():
+            done = self.run(step, encoded, num_boxes, steps, noise)
+        kept = [objects for _, objects in (done if self.ensemble or return_steps else done[-1:])]
+        found = ObjectBoxes.move(kept, HOST)
+        answers = self.select(found if self.ensemble else found[-1:], encoded)
+        outputs: list[dict] = [{"instances": x} for x in answers]
+        if return_steps:
+            each = [self.select([f], encoded) for f in found]
+            before = transfer([boxes for boxes, _ in done], HOST)
+            for i, (output, record) in enumerate(zip(outputs, encoded.records, strict=True)):
+                sizes = record["camera"].image_size, (record["height"], record["width"])
+                output["boxes"] = [original_boxes(b[i], *sizes).tensor for b in before]
+                output["steps"] = [x[i] for x in each]
+        return outputs
+
+    def select(self, found: Sequence[ObjectBoxes], frames: Frames) -> list[Instances]:
+        """The B * N boxes of one step or several, on the host -> the detections in each image, best first."""
+        count = len(found[0].classes) // len(frames.records)
+        out = []
+        for i, record in enumerate(frames.records):
+            boxes = ObjectBoxes.cat([f[slice(i * count, (i + 1) * count)] for f in found])
+            order = boxes.class_scores.argsort(descending=True)
+            boxes = boxes[order[boxes.class_scores[order] >= self.score_threshold]]
+            if self.nms_threshold is not None:
+                boxes = boxes[batched_nms(boxes.box2d, boxes.class_scores, boxes.classes, self.nms_threshold)]
+            out.append(predicted_instances(boxes, boxes.class_scores, record))
+        return out
+
+
+class LearnedDetection(Detection):
+    """One step from boxes that the model has learned."""
+
+    @classmethod
+    def from_config(cls, cfg) -> LearnedDetection:
+        c = cfg.MODEL.DETECTION3D
+        return cls(c.NUM_BOXES, c.SCORE_THRESHOLD, ensemble=False, nms_threshold=None)
+
+    def run(
+        self, step: Step, encoded: Frames, num_boxes: int | None, steps: int | None, noise: Tensor | None
+    ) -> list[tuple[Tensor, ObjectBoxes]]:
+        if num_boxes not in (None, self.num_boxes) or steps not in (None, 1) or noise is not None:
+            raise ValueError(
+                f"the model has {self.num_boxes} learned boxes and 1 step, got num_boxes={num_boxes}, "
+                f"steps={steps}" + ("" if noise is None else " and noise")
+            )
+        return [step(encoded)]
+
+
+class DiffusionDetection(Detection):
+    """Steps from noise; any number of them, of any number of boxes.
+
+    Args:
+        diffusion: of the boxes.
+        steps: unless another number is asked for.
+        renewal_threshold: boxes below this score start again from noise after a step; None renews none.
+        seed: of the noise, the same for every image.
+        settings: the arguments of :class:`Detection`.
+    """
+
+    def __init__(
+        self,
+        diffusion: BoxDiffusion,
+        steps: int,
+        renewal_threshold: float | None,
+        seed: int,
+        *settings,
+    ) -> None:
+        super().__init__(*settings)
+        self.diffusion = diffusion
+        self.steps = steps
+        self.renewal_threshold = renewal_threshold
+        self.seed = seed
+
+    @classmethod
+    def from_config(cls, cfg) -> DiffusionDetection:
+        c, d = cfg.MODEL.DIFFUSION, cfg.MODEL.DETECTION3D
+        return cls(
+            BoxDiffusion(c.TIMESTEPS, c.SCHEDULE, c.SCALE, c.SAMPLER, c.SMALLEST),
+            c.STEPS,
+            c.RENEWAL_THRESHOLD if c.RENEWAL else None,
+            c.SEED,
+            d.NUM_BOXES,
+            d.SCORE_THRESHOLD,
+            c.ENSEMBLE,
+            c.NMS_THRESHOLD,
+        )
+
+    def run(
+        self, step: Step, encoded: Frames, num_boxes: int | None, steps: int | None, noise: Tensor | None
+    ) -> list[tuple[Tensor, ObjectBoxes]]:
+        count = self.num_boxes if num_boxes is None else num_boxes
+        steps = self.steps if steps is None else steps
+        images, device = len(encoded.records), encoded.P.device
+        if min(count, steps) < 1:
+            raise ValueError(f"num_boxes {count}, steps {steps}: expected at least 1")
+        if noise is not None and noise.shape != (images, count, 4):
+            raise ValueError(f"noise: expected shape {(images, count, 4)}, got {tuple(noise.shape)}")
+        drawn = torch.randn(steps, count, 4, generator=torch.Generator().manual_seed(self.seed))
+        (drawn,) = transfer([drawn], device)
+        if noise is None:
+            noise = drawn[0].expand(images, -1, -1)
+        done: list[tuple[Tensor, ObjectBoxes]] = []
+
+        def predict(signal: Tensor, time: int) -> tuple[Tensor, Tensor]:
+            done.append(step(encoded, signal, torch.full((images,), time, device=device)))
+            objects = done[-1][1]
+            boxes = encoded.to_relative(encoded.clip(objects.box2d.view_as(signal)))
+            least = -1.0 if self.renewal_threshold is None else self.renewal_threshold
+            return self.diffusion.to_signal(boxes), (objects.class_scores >= least).view(images, -1)
+
+        self.diffusion.sample(noise, drawn[1:], predict)
+        return done

@@ -1,0 +1,167 @@
+"""The 3D detectors as two ONNX graphs: an image is encoded once, any number of steps reads it.
+
+image.onnx  pixels, sizes -> table, levels, or of DETR3D tokens, position, padding     (B images)
+step.onnx   all but the pixels, P, plane, and of DiffusionDet3D signal (B, N, 4), time (B,)
+            -> boxes (B, N, 4) that the step started from, and what it made of them (B * N of each)
+
+Names and shapes are the fields of RegionMaps, Memory, Frames and ObjectBoxes. The number of images and their
+size are free, and the number of boxes that are denoised; what is done with the steps is
+:mod:`d2ext.modeling.detection.inference`, with the exported model as with torch's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.modeling import META_ARCH_REGISTRY
+from torch import Tensor
+from torch.export import Dim
+
+from d2ext.engine.onnx_graphs import (
+    CONFIG,
+    META,
+    Graph,
+    OnnxGraph,
+    begin_export,
+    export_graph,
+    meta_count,
+    read_export,
+    write_graph,
+)
+from d2ext.files import write_bytes
+from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.records import size_groups, stack_images
+from d2ext.modeling.detection.detector import Detector3D
+from d2ext.modeling.meta_arch.diffusion_det3d import DiffusionDet3D
+from d2ext.projects.diffusion_det3d.config import add_diffusion_det3d_config
+
+FORMAT = 1  # of the folder; raised when an older OnnxDetector3D could not read it
+GRAPHS = ("image", "step")
+NOISY = ("signal", "time")  # what a step is given where boxes are denoised
+GEOMETRY = ("P", "plane", "sizes")
+
+
+def image_graph(model: Detector3D, pixels: Tensor, sizes: Tensor) -> dict[str, Tensor]:
+    return model.image_branch(pixels, sizes)._asdict()
+
+
+def step_graph(model: Detector3D, **tensors: Tensor) -> dict[str, Tensor]:
+    given = [tensors.pop(name) for name in NOISY if name in tensors]
+    geometry = [tensors.pop(name) for name in GEOMETRY]
+    boxes, objects = model.step(Frames(model.encoder.features(**tensors), *geometry, records=[]), *given)
+    return {"boxes": boxes} | vars(objects)
+
+
+def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[str], None] = print) -> None:
+    """Write the graphs, the config, and meta.json, which comes last.
+
+    Args:
+        cfg: config whose MODEL.WEIGHTS is loaded.
+        folder: made where it does not exist.
+        report: gets a line for each step.
+
+    Raises:
+        FileNotFoundError: no weights.
+        ValueError: the exporter is not installed, weights that do not fit, or a configuration that cannot be
+            exported.
+    """
+    folder = Path(folder)
+    cfg, model = begin_export(cfg, folder)
+    graphs = _export_graphs(model)
+    for name in GRAPHS:
+        write_graph(folder / f"{name}.onnx", partial(next, graphs), report)
+    cfg.MODEL.WEIGHTS = cfg.MODEL.BACKBONE.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = cfg.MODEL.RESNETS.WEIGHTS = ""
+    write_bytes(folder / CONFIG, cfg.dump().encode())
+    meta = {"format": FORMAT, "size_divisibility": max(model.backbone.size_divisibility, 1)}
+    write_bytes(folder / META, json.dumps(meta, indent=1).encode())
+
+
+def _export_graphs(model: Detector3D) -> Iterator[bytes]:
+    """The graphs, in order. They are traced with made-up inputs, whose sizes are free afterwards."""
+    images, cells, boxes = Dim("images"), Dim("cells"), Dim("boxes")
+    step = max(model.backbone.size_divisibility, 1)
+    rows, columns = Dim("rows", min=2), Dim("columns", min=2)  # in units of ``step``
+    height, width = 3 * max(step, 32), 4 * max(step, 32)
+
+    pixels = torch.randn(2, 3, height, width)
+    sizes = torch.tensor([[height, width]]).repeat(2, 1)
+    inputs = {"pixels": pixels, "sizes": sizes}
+    shapes: dict[str, dict] = {"pixels": {0: images, 2: step * rows, 3: step * columns}, "sizes": {0: images}}
+    yield export_graph(Graph(model, image_graph, inputs), inputs, shapes)
+
+    with torch.no_grad():
+        features = model.image_branch(pixels, sizes)._asdict()
+    # The rows of a table are the cells of all images, a memory has them image by image.
+    free = {name: {0: images, 1: cells} for name in features} | {"table": {0: cells}, "levels": {}}
+    inputs = features | {
+        "P": torch.tensor([[[60.0, 0, 64, 1], [0, 60, 48, 1], [0, 0, 1, 0]]]).repeat(2, 1, 1),
+        "plane": torch.tensor([[0.0, -1.0, 0.0, 1.6]]).repeat(2, 1),
+        "sizes": sizes,
+    }
+    shapes = {name: free.get(name, {0: images}) for name in inputs}
+    if isinstance(model, DiffusionDet3D):
+        inputs |= {"signal": torch.randn(2, 5, 4), "time": torch.tensor([999, 499])}
+        shapes |= {"signal": {0: images, 1: boxes}, "time": {0: images}}
+    yield export_graph(Graph(model, step_graph, inputs), inputs, shapes)
+
+
+class OnnxDetector3D:
+    """A folder of :func:`export_onnx` in the place of the model: the same inputs, the same answers.
+
+    Args:
+        folder: what :func:`export_onnx` wrote.
+
+    Attributes:
+        cfg: config that the model was exported with.
+        detection: how objects are found with it, as in the model.
+
+    Raises:
+        FileNotFoundError: no such folder, or an export that did not finish.
+        ValueError: onnxruntime is not installed, or a file of the folder is damaged.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        folder = Path(folder)
+        meta, self.cfg = read_export(folder, GRAPHS, FORMAT, add_diffusion_det3d_config)
+        self.size_divisibility = meta_count(meta, "size_divisibility", folder)
+        architecture = META_ARCH_REGISTRY.get(self.cfg.MODEL.META_ARCHITECTURE)
+        self.detection = architecture.detection_class.from_config(self.cfg)
+        self.pixel_mean = torch.tensor(self.cfg.MODEL.PIXEL_MEAN).view(-1, 1, 1)
+        self.pixel_std = torch.tensor(self.cfg.MODEL.PIXEL_STD).view(-1, 1, 1)
+        self._graphs = {name: OnnxGraph(folder / f"{name}.onnx") for name in GRAPHS}
+
+    def __call__(self, batched_inputs: list[dict]) -> list[dict]:
+        """As the model in evaluation."""
+        sizes = [x["image"].shape[-2:] for x in batched_inputs]
+        found: dict[int, dict] = {}
+        for group in size_groups(sizes, self.size_divisibility).values():
+            encoded = self.encode([batched_inputs[i] for i in group])
+            found |= zip(group, self.detect(encoded), strict=True)
+        return [found[i] for i in range(len(batched_inputs))]
+
+    def encode(self, batched_inputs: list[dict]) -> Frames:
+        """Mapper dicts of one of :func:`~d2ext.modeling.box3d.records.size_groups` -> the encoded images."""
+        pixels, *geometry = stack_images(
+            batched_inputs, self.pixel_mean, self.pixel_std, self.size_divisibility
+        )
+        features = self._graphs["image"]({"pixels": pixels, "sizes": geometry[-1]})
+        return Frames(features, *geometry, records=batched_inputs)
+
+    def detect(self, encoded: Frames, *args: Any, **options: Any) -> list[dict]:
+        """Objects in images of :meth:`encode`; arguments and answer are those of
+        :meth:`d2ext.modeling.detection.inference.Detection.detect`."""
+        return self.detection.detect(self._step, encoded, *args, **options)
+
+    def _step(self, encoded: Frames, *given: Tensor) -> tuple[Tensor, ObjectBoxes]:
+        geometry = {name: getattr(encoded, name) for name in GEOMETRY}
+        noisy = dict(zip(NOISY, given, strict=False))
+        found = self._graphs["step"](encoded.features | geometry | noisy)
+        return found.pop("boxes"), ObjectBoxes(**found)
