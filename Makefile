@@ -5,13 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export VENV PYTHON DETECTRON2
 
-.PHONY: help setup demo test test-slow fuzz lint bench
+.PHONY: help setup demo test test-slow test-lowest fuzz lint bench
 
 help:
 	@echo "make setup      create $(VENV) and install everything"
 	@echo "make demo       evaluate the shipped checkpoint, draw a picture, train for two minutes"
 	@echo "make test       fast tests; ARGS are pytest's: make test ARGS=\"-k resume -x\""
 	@echo "make test-slow  training runs and other slow tests; ARGS as well"
+	@echo "make test-lowest  the fast tests with the lowest versions that pyproject.toml allows; ARGS as well"
 	@echo "make fuzz       20,000 wrong files for each reader"
 	@echo "make lint       ruff (rules and format) and mypy"
 	@echo "make bench      time the model and its parts"
@@ -35,6 +36,15 @@ test-slow:
 	@echo "make test-slow: trainings and full-size models, much longer than make test; ARGS=\"-k name\" chooses"
 	@bash scripts/setup.sh
 	$(BIN)/python -m pytest -q -m slow $(ARGS)
+
+# In an environment of its own, and with the oldest Python where that is at hand.
+test-lowest: export VENV = .venv-lowest
+test-lowest: export VERSIONS = lowest
+test-lowest: export PYTHON := $(or $(PYTHON),$(shell python3.10 -c 'print("python3.10")' 2>/dev/null),python3)
+test-lowest:
+	@echo "make test-lowest: all fast tests at the lower bounds of pyproject.toml, in .venv-lowest"
+	@bash scripts/setup.sh
+	.venv-lowest/bin/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile $(ARGS)
 
 fuzz: setup
 	D2EXT_FUZZ_EXAMPLES=20000 $(BIN)/python -m pytest -q -n auto tests/fuzz $(ARGS)

@@ -1,6 +1,8 @@
 """Build script: what pyproject.toml cannot say, the packages of the projects.
 
-``projects/<Name>/<package>/`` is installed as ``d2ext.projects.<package>``. A new project needs no line here.
+``projects/<Name>/<package>/`` is installed as ``d2ext.projects.<package>``, and its weights and configs below
+``d2ext/resources`` by the names that they have in the tree (see ``d2ext/shipped.py``). A new project needs no
+line here.
 """
 
 from __future__ import annotations
@@ -16,5 +18,10 @@ for init in sorted(Path("projects").glob("*/*/__init__.py")):
     name = f"d2ext.projects.{init.parent.name}"
     package_dir[name] = source
     packages += [name, *(f"{name}.{sub}" for sub in find_packages(source))]
+
+for data in sorted([*Path("configs").iterdir(), *Path("projects").glob("*/weights")]):
+    name = ".".join(("d2ext", "resources", *data.parts))
+    package_dir[name] = data.as_posix()
+    packages.append(name)
 
 setup(packages=packages, package_dir=package_dir)

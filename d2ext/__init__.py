@@ -3,12 +3,18 @@
 Importing the package registers its datasets in ``DatasetCatalog`` and its models in Detectron2's registries.
 """
 
+import importlib.util
 import sys
 
 if sys.argv[:1] == ["-m"]:  # so it is while Python looks for the module of `python -m d2ext.data.synthroad`
     from d2ext_cli import answer_module
 
     answer_module()  # --help and wrong arguments, before the imports below, which take seconds
+
+if importlib.util.find_spec("detectron2") is None:
+    from d2ext_cli import how_to_install
+
+    raise ImportError(f"d2ext needs detectron2: {how_to_install()}")
 
 # isort: split
 from d2ext import quiet  # noqa: F401  (first: silences import-time warnings of the libraries below)

@@ -1,7 +1,7 @@
 """Weights and encoders by name: ``d2ext://u2enet/tiny`` is the same file for every project, wherever it lies.
 
 The names, files and digests are in ``resources/weights.json``. A file is looked for in the checkout of this
-collection, in the installed package, and in the cache folder (``$D2EXT_CACHE``, else ``~/.cache/d2ext``), and
+collection or the installed package, and in the cache folder (``$D2EXT_CACHE``, else ``~/.cache/d2ext``), and
 used only if its digest is right.
 """
 
@@ -13,10 +13,9 @@ import os
 from pathlib import Path
 
 from d2ext.reading import open_file, read_json
+from d2ext.shipped import RESOURCES, SHIPPED
 
 PREFIX = "d2ext://"
-PACKAGE = Path(__file__).resolve().parent
-RESOURCES = PACKAGE / "resources"
 REGISTRY = RESOURCES / "weights.json"
 
 
@@ -35,7 +34,7 @@ def resolve(name: str) -> str:
     if not name.startswith(PREFIX):
         return name
     rest = name[len(PREFIX) :]
-    if rest and ".." not in rest.split("/") and (RESOURCES / rest).is_dir():
+    if ".." not in rest.split("/") and (RESOURCES / rest / "tokenizer.json").is_file():
         return str(RESOURCES / rest)  # an encoder
     known = registry()
     if rest not in known:
@@ -43,7 +42,7 @@ def resolve(name: str) -> str:
         raise ValueError(f"{name[:80]}: no such weights, expected one of {names}"[:299])
     file, digest = known[rest]["file"], known[rest]["sha256"]
     cached = cache_folder() / f"{rest}{Path(file).suffix}"
-    for path in (PACKAGE.parent / file, RESOURCES / file, cached):
+    for path in (SHIPPED / file, cached):
         if path.is_file():
             if sha256(str(path), path.stat().st_mtime_ns) != digest:
                 raise ValueError(f"{path}: expected the weights {name}, but the content (SHA-256) is another")

@@ -12,6 +12,7 @@ from detectron2.config import CfgNode
 
 from d2ext.moved_keys import move_keys
 from d2ext.reading import clear_errors, one_line, open_file, read_text, twice
+from d2ext.shipped import CONFIGS, SHIPPED
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -29,8 +30,6 @@ MAX_VALUES = 100_000
 MAX_BASE = 255  # characters of a path
 
 BASE_KEY = "_BASE_"
-TREE_NAME = "configs"  # of the folder at the top of a tree of configs
-SHIPPED = Path(__file__).resolve().parent.parent / TREE_NAME
 
 
 @clear_errors
@@ -83,7 +82,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
 
 def _tree(path: Path) -> Path:
     folder = _real(path).parent
-    return next((above for above in (folder, *folder.parents) if above.name == TREE_NAME), folder)
+    return next((above for above in (folder, *folder.parents) if above.name == CONFIGS), folder)
 
 
 def _real(path: Path) -> Path:
@@ -102,7 +101,7 @@ def _read(path: Path, tree: Path, readers: tuple[Path, ...]) -> dict[str, Any]:
         if not isinstance(base, str) or "://" in base or len(base) > MAX_BASE or not base.isprintable():
             raise ValueError(f"{where}: expected a file beside this one, got {one_line(repr(base), 80)}")
         file = path.parent / base
-        if not any(map(_real(file).is_relative_to, (tree, SHIPPED))):
+        if not any(map(_real(file).is_relative_to, (tree, SHIPPED / CONFIGS))):
             raise ValueError(f"{where}: expected a file below {tree}, got {one_line(base, 80)}")
         _merge(_read(file, tree, (*readers, _real(path))), merged, str(file))
     _merge(content, merged, str(path))

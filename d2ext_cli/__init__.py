@@ -191,11 +191,15 @@ def require_libraries() -> None:
     """End with status 1 and one line where this Python has not what the commands run on."""
     missing = [name for name in ("torch", "detectron2") if importlib.util.find_spec(name) is None]
     if missing:
-        root = Path(__file__).parents[1]
-        sys.exit(
-            f"error: {sys.executable} has no {missing[0]}: run `make setup` in {root}, "
-            f"then this command with {root}/.venv/bin/python"
-        )
+        sys.exit(f"error: {sys.executable} has no {missing[0]}: {how_to_install()}")
+
+
+def how_to_install() -> str:
+    """What gives a checkout its libraries, and an installed package the one that it cannot depend on."""
+    root = Path(__file__).parents[1]
+    if (root / "Makefile").is_file():
+        return f"run `make setup` in {root}, then this command with {root}/.venv/bin/python"
+    return "pip install --no-build-isolation git+https://github.com/facebookresearch/detectron2"
 
 
 def run_command(

@@ -5,12 +5,14 @@
 #   VENV=.venv          folder of the environment
 #   DETECTRON2=wheel    wheel: the PyPI build of Detectron2 (seconds); git: the official repository (needs a
 #                       compiler and takes minutes)
+#   VERSIONS=pinned     pinned: those of constraints.txt; lowest: the lower bounds of pyproject.toml
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 PYTHON=${PYTHON:-python3}
 VENV=${VENV:-.venv}
 DETECTRON2=${DETECTRON2:-wheel}
+VERSIONS=${VERSIONS:-pinned}
 DETECTRON2_GIT="git+https://github.com/facebookresearch/detectron2@02b5c4e2"
 DETECTRON2_WHEEL="sal-detectron2==0.7.2"
 NEEDED_GB=8
@@ -38,10 +40,18 @@ step() {
 fingerprint() {
     {
         "$PYTHON" -c 'import sys; print(sys.version)'
-        echo "$DETECTRON2 $PWD"
+        echo "$DETECTRON2 $VERSIONS $PWD"
         cat pyproject.toml setup.py constraints.txt scripts/setup.sh
         ls projects/*/*/__init__.py 2>/dev/null || true
     } | "$PYTHON" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
+}
+
+install_dependencies() {
+    if [ "$VERSIONS" = pinned ]; then
+        "$BIN/pip" install -c constraints.txt -e '.[dev]'
+    else
+        "$BIN/uv" pip install --python "$BIN/python" --resolution lowest-direct -e '.[dev]'
+    fi
 }
 
 install_detectron2() {
@@ -59,6 +69,7 @@ install_detectron2() {
 }
 
 case $DETECTRON2 in wheel | git) ;; *) fail "DETECTRON2 must be 'wheel' or 'git', got '$DETECTRON2'" ;; esac
+case $VERSIONS in pinned | lowest) ;; *) fail "VERSIONS must be 'pinned' or 'lowest', got '$VERSIONS'" ;; esac
 command -v "$PYTHON" >/dev/null || fail "no interpreter '$PYTHON'; set PYTHON to Python 3.10 or newer"
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
     || fail "$("$PYTHON" --version 2>&1) is too old; set PYTHON to Python 3.10 or newer"
@@ -81,7 +92,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 BIN="$VENV/bin"
 step "virtual environment ($("$PYTHON" --version))" "$PYTHON" -m venv "$VENV"
 step "build tools" "$BIN/pip" install -c constraints.txt setuptools wheel
-step "dependencies (about 6 GB, minutes)" "$BIN/pip" install -c constraints.txt -e '.[dev]'
+[ "$VERSIONS" = pinned ] || step "resolver of lower bounds" "$BIN/pip" install uv
+step "dependencies (about 6 GB, minutes)" install_dependencies
 step "Detectron2 ($DETECTRON2)" install_detectron2
 for init in projects/*/*/__init__.py; do # mypy and editors find the projects' packages here
     ln -sfn "../../../${init%/*}" "typings/d2ext/projects/$(basename "${init%/*}")"

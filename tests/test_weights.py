@@ -9,19 +9,20 @@ from torch import ones
 
 from d2ext import weights
 from d2ext.engine import read_checkpoint
-from d2ext.weights import PACKAGE, registry, resolve
+from d2ext.shipped import SHIPPED
+from d2ext.weights import registry, resolve
 
 
 def test_every_name_has_its_file_in_a_checkout_with_the_digest_that_hashlib_gives():
     for name, entry in registry().items():
-        path = PACKAGE.parent / entry["file"]
+        path = SHIPPED / entry["file"]
         assert hashlib.sha256(path.read_bytes()).hexdigest() == entry["sha256"]
         assert resolve(f"d2ext://{name}") == str(path)
 
 
 def test_a_named_checkpoint_is_read_like_its_file():
     named = read_checkpoint("d2ext://trajad/teacher_small_quarter")["model"]
-    plain = load_file(PACKAGE.parent / "projects/TrajAD/weights/teacher_small_quarter.safetensors")
+    plain = load_file(SHIPPED / "projects/TrajAD/weights/teacher_small_quarter.safetensors")
     assert named.keys() == plain.keys() and all(named[k].equal(v) for k, v in plain.items())
 
 
@@ -37,7 +38,7 @@ def test_other_names_stay_as_they_are_and_unknown_ones_are_one_line():
 def test_weights_without_a_checkout_lie_in_the_cache_folder_and_their_content_counts(tmp_path, monkeypatch):
     file = tmp_path / "cache/u2enet/tiny.safetensors"
     known = tmp_path / "weights.json"
-    monkeypatch.setattr(weights, "PACKAGE", tmp_path / "site-packages/d2ext")
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path / "site-packages/d2ext/resources")
     monkeypatch.setattr(weights, "REGISTRY", known)
     monkeypatch.setenv("D2EXT_CACHE", str(tmp_path / "cache"))
     file.parent.mkdir(parents=True)

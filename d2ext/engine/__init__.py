@@ -17,6 +17,7 @@ from d2ext.engine.state_dicts import (
     write_safetensors,
 )
 from d2ext.engine.trainer import BaseTrainer, create_ddp_model
+from d2ext.shipped import get_config_file
 
 __all__ = [
     "BaseTrainer",
@@ -31,6 +32,7 @@ __all__ = [
     "create_ddp_model",
     "default_main",
     "default_setup",
+    "get_config_file",
     "inference_autocast",
     "inference_dtype",
     "load_backbone",

@@ -15,10 +15,9 @@ from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY
 
 from d2ext.checks import Expected, check_values, declare, every, number, one_of, registered, whole
 from d2ext.moved_keys import move_keys
+from d2ext.shipped import SHIPPED
 from d2ext.weights import PREFIX, resolve
 from d2ext.yaml_config import merge_config
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def add_engine_config(cfg: CfgNode) -> None:
@@ -147,7 +146,7 @@ declare(
 )
 
 #: Keys that name files or folders of weights: by their name (:mod:`d2ext.weights`), or by a path, which is
-#: looked for in the working folder and then in this checkout.
+#: looked for in the working folder and then among those that come with the code.
 WEIGHTS_KEYS = (
     "MODEL.WEIGHTS",
     "MODEL.BACKBONE.WEIGHTS",
@@ -241,7 +240,7 @@ def _find_weights(cfg: CfgNode, key: str) -> None:
         with suppress(FileNotFoundError):  # who reads them says so: a checkpoint may hold all that is needed
             node[last] = resolve(node[last])
         return
-    for folder in (Path.cwd(), REPOSITORY):
+    for folder in (Path.cwd(), SHIPPED):
         if node.get(last) and (folder / node[last]).exists():
             node[last] = str((folder / node[last]).absolute())
             return
