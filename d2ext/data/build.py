@@ -125,6 +125,10 @@ class ShardedBatches(Sampler):
         share = batch_size // world_size
         self.samples = range(rank * share, (rank + 1) * share)
 
+    def start_at(self, batch: int) -> None:
+        """Begin with a global batch: a training that goes on at an iteration."""
+        self.start = batch
+
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         batch = self.start
         while True:
