@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from detectron2.config import CfgNode
 
+from d2ext.data.box_plane import box_plane
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.formats.rows import sentence_text
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size
@@ -185,6 +186,7 @@ class ShardPredictor:
 
     def __init__(self, cfg: CfgNode, list_file: Path, output: Path, single_target: bool | None) -> None:
         self.predictor = U2ENetPredictor(cfg)
+        self.cfg = cfg
         self.max_pixels = cfg.INPUT.MAX_PIXELS
         self.list_file = list_file
         self.output = output
@@ -233,5 +235,5 @@ class ShardPredictor:
             answers = self.predictor(image, row["sentences"], camera, plane, self.single_target)
         except Exception as e:  # such as a sentence that is too long
             return {"image": row["image"], "error": why(e)}
-        sentences = answer_rows(row["sentences"], answers, plane, self.class_names)
+        sentences = answer_rows(row["sentences"], answers, box_plane(self.cfg, plane), self.class_names)
         return {"image": row["image"], "sentences": sentences}
