@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 from .anomaly_mapper import AnomalyMapper, normal_records
+from .image_io import one_thread
 from .mapper import DetectionMapper, GroundingMapper
 from .recordings import column_map, graph_records, graph_spec
 from .skipping import SkippingLoader, SkippingMapper, skip_broken
@@ -318,6 +319,7 @@ def _loader(dataset: Dataset, cfg: CfgNode, **kwargs: Any) -> DataLoader:
         dataset,
         num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=trivial_batch_collator,
+        worker_init_fn=one_thread,
         generator=torch.Generator(),  # leaves the global random state to the model
         pin_memory=on_gpu,  # images are then copied while the GPU computes
         **kwargs,

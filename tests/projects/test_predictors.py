@@ -145,9 +145,7 @@ def test_a_predictor_gives_the_boxes_of_evaluation(
             for key, value in theirs.items():
                 assert mine[key] == pytest.approx(value, abs=1e-4), key
         up = torch.tensor([0.0, -1.0, 0.0] if plane is None else plane[:3].tolist())
-        corners = (
-            instances.pred_boxes3d.corners()
-        )  # whichever they are, edges are along the plane or its normal
+        corners = instances.pred_boxes3d.corners()  # as high as the first, or on the other side
         offsets = (corners - corners[:, :1]) @ up
         height = instances.pred_boxes3d.size[:, :1]
         assert torch.isclose(offsets.abs(), height, atol=1e-3).sum(1).eq(4).all()

@@ -16,6 +16,7 @@ from d2ext.checks import (
     some_of,
     whole,
 )
+from d2ext.identity import machine_keys
 from d2ext.modeling.backbone import add_backbone_config, backbone_maps, takes_group_norm
 from d2ext.modeling.box3d.config import add_classes_config
 from d2ext.modeling.box3d.head import DEPTH_ESTIMATES
@@ -171,6 +172,7 @@ def _check_maps(c: CfgNode, maps: dict[str, int]) -> None:
 
 
 declare_together({"MODEL.GROUNDING": _check_together})
+machine_keys("MODEL.GROUNDING.SENTENCE_CHUNK")
 moved(
     {
         f"MODEL.U2ENET.{name}": f"MODEL.GROUNDING.{name}"

@@ -26,6 +26,7 @@ from d2ext.engine.batch import read_ahead, why
 from d2ext.engine.launch import USER_ERRORS, user_message
 from d2ext.evaluation.writers import write_json
 from d2ext.files import atomic_write, write_bytes
+from d2ext.identity import config_digest
 from d2ext.projects.u2enet.evaluator import answer_rows
 from d2ext.projects.u2enet.predictor import U2ENetPredictor
 from d2ext.reading import clear_errors, one_line, parse_json, read_json, require
@@ -152,15 +153,12 @@ def check_manifest(
     """
     if not Path(cfg.MODEL.WEIGHTS).is_file():
         raise FileNotFoundError(f"MODEL.WEIGHTS {cfg.MODEL.WEIGHTS!r}: expected a checkpoint file")
-    config = cfg.clone()
-    config.defrost()
-    config.merge_from_list(["MODEL.WEIGHTS", "", "MODEL.DEVICE", "", "OUTPUT_DIR", ""])
     manifest = {
         "list": sha256(list_file),
         "shard_size": shard_size,
         "single_target": single_target,
         "weights": sha256(Path(cfg.MODEL.WEIGHTS)),
-        "config": hashlib.sha256(config.dump().encode()).hexdigest(),
+        "config": config_digest(cfg, without=["MODEL.WEIGHTS"]),
     }
     path = output / "manifest.json"
     if not path.is_file():
