@@ -89,7 +89,7 @@ def test_a_command_is_quiet_and_no_worker_waits_for_opencv_s_threads():
         import numpy as np
         from d2ext.engine import one_line_errors
         from detectron2.config import get_cfg
-        from d2ext.data.build import _loader
+        from d2ext.data.stream import _loader
         from d2ext.data.synthesis import _run_jobs
 
         cv2.setNumThreads(4)

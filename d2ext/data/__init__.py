@@ -22,17 +22,22 @@ from .build import (
     build_grounding_train_loader,
 )
 from .builtin import register_dataset  # registers the datasets
+from .grounding_mapper import GroundingMapper
 from .image_record import image_record
-from .mapper import DetectionMapper, GroundingMapper
+from .mapper import DetectionMapper
 from .sentences import flip_sentence
+from .stream import TrainingStream, build_test_loader, build_train_loader
 
 __all__ = [
     "DetectionMapper",
     "GroundingMapper",
+    "TrainingStream",
     "build_detection_test_loader",
     "build_detection_train_loader",
     "build_grounding_test_loader",
     "build_grounding_train_loader",
+    "build_test_loader",
+    "build_train_loader",
     "flip_sentence",
     "image_record",
     "register_dataset",

@@ -15,6 +15,7 @@ from d2ext.data.trajectories import ColumnMap, GraphSpec, SpaceTimeGraph
 
 from .augmentation import color_jitter, to_tensor
 from .image_io import MAX_PIXELS, list_images, read_image, read_mask, resize, resize_mask
+from .mapper import own_generator
 from .recordings import column_map, graph_labels, graph_spec, recording_renderer
 from .recordings import graph_records as graph_records
 
@@ -126,7 +127,7 @@ class AnomalyMapper:
         """
         Args:
             dataset_dict: a record of :func:`graph_records`.
-            rng: source of randomness; needed in training.
+            rng: source of randomness in training; None: one that NumPy's own generator seeds.
 
         Raises:
             FileNotFoundError, ValueError: a file is missing or cannot be read.
@@ -164,8 +165,7 @@ class AnomalyMapper:
         return self._image_labels(record)
 
     def _augmented(self, image: np.ndarray, rng: np.random.Generator | None) -> dict[str, torch.Tensor]:
-        if rng is None:
-            raise ValueError("AnomalyMapper: expected a random generator in training")
+        rng = own_generator() if rng is None else rng
         output = {}
         if any(self.jitter[key] for key in _JITTERS):
             jitter = CfgNode(dict.fromkeys(self.jitter, 0.0))

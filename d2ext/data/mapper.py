@@ -1,8 +1,7 @@
-"""Turns a dataset dict into the input of a model: of a detector, or of a grounding model."""
+"""Turns a dataset dict into the input of a detector."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, wrap_angle
 
 from .augmentation import ImageTransform, color_jitter, random_scale_crop, to_tensor
 from .image_io import MAX_PIXELS, read_image
-from .sentences import flip_sentence
 
 
 class DetectionMapper:
@@ -84,7 +82,8 @@ class DetectionMapper:
         """
         Args:
             dataset_dict: a record of a registered dataset.
-            rng: source of randomness; needed in training.
+            rng: source of randomness in training; None: one that NumPy's own generator seeds, as in
+                Detectron2's loaders.
 
         Returns:
             The model input; in training None when cropping has left nothing of what the record is about.
@@ -106,8 +105,7 @@ class DetectionMapper:
             "box_plane": None if dataset_dict.get("level_boxes") else plane,
         }
         if self.is_train:
-            if rng is None:
-                raise ValueError(f"{type(self).__name__}: expected a random generator in training")
+            rng = own_generator() if rng is None else rng
             transform = self._augment(dataset_dict, output, rng)
             if transform is None:
                 return None
@@ -176,83 +174,9 @@ class DetectionMapper:
         ]
 
 
-class GroundingMapper(DetectionMapper):
-    """One image with its sentences: read, augmented and fitted once for all of them.
-
-    The result has beside that of :class:`DetectionMapper`
-
-    * ``sentences``, a list of texts, and their ``sentence_ids``: all of them, or in training a sample;
-    * ``single_target`` (every sentence refers to exactly one object);
-    * in training ``sentence_targets``, per sentence the indices (long) into ``instances``.
-
-    In training it is None when cropping has left none of the record's sentences.
-    """
-
-    subject_key, subject = "sentences", "a sentence"
-
-    @configurable
-    def __init__(self, is_train: bool, *, max_sentences: int, **options: Any) -> None:
-        """
-        Args:
-            is_train: augment, sample sentences and give the ground truth.
-            max_sentences: ``INPUT.MAX_SENTENCES``, explained in ``d2ext.data.config``.
-            options: of :class:`DetectionMapper`.
-        """
-        super().__init__(is_train, **options)
-        self.max_sentences = max_sentences
-
-    @classmethod
-    def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
-        return super().from_config(cfg, is_train) | {"max_sentences": cfg.INPUT.MAX_SENTENCES}
-
-    def __call__(
-        self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
-    ) -> dict[str, Any] | None:
-        output = super().__call__(dataset_dict, rng)
-        if output is None:
-            return None
-        output["single_target"] = dataset_dict.get("single_target", False)
-        if not self.is_train:
-            output["sentences"] = [sentence["text"] for sentence in dataset_dict["sentences"]]
-            output["sentence_ids"] = [sentence["id"] for sentence in dataset_dict["sentences"]]
-        return output
-
-    def _choose(
-        self,
-        dataset_dict: dict[str, Any],
-        annotations: list[dict[str, Any]],
-        output: dict[str, Any],
-        flip: bool,
-        rng: np.random.Generator,
-    ) -> bool | None:
-        """Sample sentences about visible objects; mirror only if all of them can be."""
-        index = {annotation["id"]: i for i, annotation in enumerate(annotations)}
-        sentences = [
-            s for s in dataset_dict["sentences"] if all(t in index for t in _targets(s, dataset_dict))
-        ]
-        if dataset_dict["sentences"] and not sentences:
-            return None
-        sentences = sample_sentences(sentences, self.max_sentences, rng)
-        texts: list[str | None] = [sentence["text"] for sentence in sentences]
-        if flip:
-            flipped = [flip_sentence(sentence["text"]) for sentence in sentences]
-            flip = None not in flipped
-            texts = flipped if flip else texts
-        output["sentences"] = texts
-        output["sentence_ids"] = [sentence["id"] for sentence in sentences]
-        output["sentence_targets"] = [
-            torch.tensor([index[t] for t in sentence["target_ids"]], dtype=torch.long)
-            for sentence in sentences
-        ]
-        return flip
-
-
-def _targets(sentence: dict[str, Any], dataset_dict: dict[str, Any]) -> list[int]:
-    if sentence["target_ids"] is None:
-        raise ValueError(
-            f"{dataset_dict['file_name']}: expected the targets of every sentence, this split has none"
-        )
-    return sentence["target_ids"]
+def own_generator() -> np.random.Generator:
+    """A generator seeded by NumPy's global one, which Detectron2 seeds in each worker."""
+    return np.random.default_rng(np.random.randint(1 << 31))
 
 
 def _area(boxes: np.ndarray) -> np.ndarray:
@@ -282,21 +206,3 @@ def _instances(
     instances.gt_ids = torch.tensor([a["id"] for a in annotations], dtype=torch.long)
     instances.gt_yaw = wrap_angle(np.pi - yaw if transform.flip else yaw)
     return instances
-
-
-def sample_sentences(
-    sentences: list[dict[str, Any]], count: int, rng: np.random.Generator
-) -> list[dict[str, Any]]:
-    """At most ``count`` sentences, drawn without replacement and spread over distinct sets of targets.
-
-    The sets take turns in random order, so a second sentence about the same objects comes only after every
-    other set has had its first.
-    """
-    if len(sentences) <= count:
-        return sentences
-    groups: dict[frozenset[int], list[int]] = defaultdict(list)
-    for position in rng.permutation(len(sentences)):
-        groups[frozenset(sentences[position]["target_ids"])].append(position)
-    turns = [(turn, position) for group in groups.values() for turn, position in enumerate(group)]
-    turns.sort(key=lambda item: item[0])  # stable: the random order of the groups stays within a turn
-    return [sentences[position] for position in sorted(position for _, position in turns[:count])]

@@ -26,21 +26,21 @@ class SkippingMapper:
     """A mapper that gives None, and logs why once a file, where another one fails in whatever way.
 
     Args:
-        mapper: called with a record and a random generator.
+        mapper: called with what this is called with.
     """
 
     def __init__(self, mapper: Any) -> None:
         self.mapper = mapper
-        self.subject = mapper.subject
+        self.subject = getattr(mapper, "subject", "anything")
         self.skipped: set[str] = set()
 
     def __call__(
         self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
     ) -> dict[str, Any] | None:
         try:
-            return self.mapper(dataset_dict, rng)
+            return self.mapper(dataset_dict) if rng is None else self.mapper(dataset_dict, rng)
         except Exception as error:
-            name = dataset_dict["file_name"]
+            name = str(dataset_dict.get("file_name", "a record"))
             if name not in self.skipped:
                 self.skipped.add(name)
                 logger.warning("skipped %s: %s", name, one_line(str(error) or repr(error)))

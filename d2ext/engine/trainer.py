@@ -92,7 +92,7 @@ def start_loader(loader: Any, iteration: int) -> None:
     """Have a training loader begin with the batch of an iteration.
 
     The loader, or its ``batch_sampler``, is told by its method ``start_at(iteration)``, before it is iterated
-    over: :class:`~d2ext.data.build.ShardedBatches` has one. A loader without it is used as it is, from its
+    over: :class:`~d2ext.data.stream.ShardedBatches` has one. A loader without it is used as it is, from its
     own beginning, with a warning: such a training does not resume exactly.
     """
     for part in (loader, getattr(loader, "batch_sampler", None)):

@@ -11,16 +11,22 @@ from torch.fx.proxy import TraceError
 
 from d2ext.modeling.backbone.timm_ida import ConvNormAct, TimmBackbone
 
-#: Children of a model that ``torch.compile`` may take: tensors in, tensors out.
-COMPILED = ("backbone", "semantic_filter", "fusion", "head", "teacher", "student", "branch")
-
 
 def compile_parts(model: nn.Module, backend: str = "inductor") -> None:
     """Have the tensor functions of a model compiled by ``torch.compile``'s ``backend`` when they are first
-    called, in place. What the model is saved as does not change."""
-    for name, child in model.named_children():
-        if name in COMPILED:
-            child.compile(backend=backend)
+    called, in place. What the model is saved as does not change.
+
+    Args:
+        model: its attribute ``compilable`` names the children that take tensors and give tensors.
+
+    Raises:
+        ValueError: it names none.
+    """
+    names = getattr(model, "compilable", ())
+    if not names:
+        raise ValueError(f"{type(model).__name__} has no attribute compilable: expected COMPILE False")
+    for name in names:
+        model.get_submodule(name).compile(backend=backend)
 
 
 def check_compiler(device: torch.device) -> None:

@@ -19,7 +19,8 @@ from d2ext.data.augmentation import ImageTransform, to_tensor
 from d2ext.data.image_io import read_image
 from d2ext.engine import inference_autocast, inference_dtype
 from d2ext.modeling import U2ENet, optimize_for_inference
-from d2ext.modeling.grounding.inference import EncodedImages, EncodedSentences
+from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.grounding.inference import EncodedSentences
 
 from .models import full_size_config, record, roberta_folder
 from .report import Clock, dtype_name, machine, milliseconds, new_plot, write_table
@@ -71,7 +72,7 @@ def _stages(
     chunks = [(images.image(i), words) for i, r in enumerate(records) for words in model.chunks(r)]
 
     def fuse(image: EncodedImages, words: EncodedSentences) -> torch.Tensor:
-        return model.fusion(image.maps, words.levels, words.mask, owners(words))
+        return model.fusion(image.features.maps, words.levels, words.mask, owners(words))
 
     def owners(words: EncodedSentences) -> torch.Tensor:
         return words.mask.new_zeros(len(words.mask), dtype=torch.long)

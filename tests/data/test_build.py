@@ -10,15 +10,13 @@ import torch
 from detectron2.data import DatasetCatalog, DatasetFromList, MetadataCatalog
 
 from d2ext.data.build import (
-    ShardedBatches,
-    TrainingStream,
     build_detection_test_loader,
     build_detection_train_loader,
     build_grounding_test_loader,
     build_grounding_train_loader,
-    interleave,
 )
 from d2ext.data.builtin import register_dataset
+from d2ext.data.stream import ShardedBatches, TrainingStream, interleave
 from d2ext.structures.vocabulary import ROAD
 
 
@@ -77,8 +75,8 @@ def test_ranks_share_one_global_batch(loader_cfg, monkeypatch):
     whole = stream(loader_cfg, 4)
     parts = []
     for rank in range(2):
-        monkeypatch.setattr("d2ext.data.build.comm.get_rank", lambda rank=rank: rank)
-        monkeypatch.setattr("d2ext.data.build.comm.get_world_size", lambda: 2)
+        monkeypatch.setattr("d2ext.data.stream.comm.get_rank", lambda rank=rank: rank)
+        monkeypatch.setattr("d2ext.data.stream.comm.get_world_size", lambda: 2)
         parts.append(stream(loader_cfg, 4))
     assert [one + two for one, two in zip(*parts, strict=True)] == whole
 

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 from detectron2.config import get_cfg
-from detectron2.data import DatasetFromList
 
-from d2ext.data.build import _test_loader, _train_loader
 from d2ext.data.config import add_grounding_data_config
 from d2ext.data.formats.rows import BrokenRows
+from d2ext.data.stream import build_test_loader, build_train_loader
 
 
 class Mapper:
@@ -40,10 +39,10 @@ RECORDS = [{"number": i, "file_name": f"{i}.png"} for i in range(9)]
 @pytest.mark.parametrize("size", [1, 3])
 def test_evaluation_goes_on_without_the_broken_items(cfg, monkeypatch, caplog, size):
     with pytest.raises(ValueError, match="broken"):
-        list(_test_loader(cfg, RECORDS, Mapper(), size))
+        list(build_test_loader(cfg, RECORDS, Mapper(), size))
     monkeypatch.setenv("D2EXT_SKIP_BROKEN", "1")
     with caplog.at_level(logging.WARNING, "d2ext"):
-        batches = list(_test_loader(cfg, RECORDS, Mapper(), size))
+        batches = list(build_test_loader(cfg, RECORDS, Mapper(), size))
     assert [r["number"] for batch in batches for r in batch] == [0, 2, 3, 5, 6, 8] and all(batches)
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("d2ext")]
     assert [line.split(":")[0] for line in lines] == [f"skipped {i}.png" for i in (1, 4, 7)]
@@ -52,7 +51,7 @@ def test_evaluation_goes_on_without_the_broken_items(cfg, monkeypatch, caplog, s
 
 def test_training_takes_the_next_item(cfg, monkeypatch):
     monkeypatch.setenv("D2EXT_SKIP_BROKEN", "1")
-    loader = iter(_train_loader(cfg, 0, Mapper(), [DatasetFromList(RECORDS, copy=False)]))
+    loader = iter(build_train_loader(cfg, [RECORDS], Mapper()))
     numbers = [r["number"] for _ in range(20) for r in next(loader)]
     assert len(numbers) == 40 and set(numbers) == {0, 2, 3, 5, 6, 8}
 

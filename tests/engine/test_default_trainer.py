@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import logging
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from detectron2.evaluation import DatasetEvaluator, DatasetEvaluators
 from tiny import FEATURES, TinyModel, TinyTrainer, tiny_config
 from torch import nn
 
-from d2ext.data.build import ShardedBatches
+import d2ext.engine
+from d2ext.data.stream import ShardedBatches
 from d2ext.engine import BaseTrainer
 from d2ext.tables import Printed
 
@@ -30,6 +32,16 @@ def dataset() -> Iterator[None]:
     DatasetCatalog.register(NAME, lambda: [{"id": i} for i in range(5)])
     yield
     DatasetCatalog.remove(NAME)
+
+
+def test_the_engine_imports_nothing_of_a_task() -> None:
+    """Loaders, evaluators and drawings are handed to it."""
+    tasks = ("d2ext.evaluation", "d2ext.gallery", "d2ext.projects", "d2ext.data.build", "d2ext.predictor")
+    for file in Path(d2ext.engine.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            assert not [name for name in names if name.startswith(tasks)], file
 
 
 class Count(DatasetEvaluator):

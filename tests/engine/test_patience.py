@@ -10,7 +10,7 @@ from pretend_device import listed, move, pretend_device
 from tiny import FEATURES, TinyLoader, TinyModel, TinyTrainer, tiny_config
 from torch import nn
 
-from d2ext.data.build import _loader
+from d2ext.data.stream import _loader
 from d2ext.engine import WeightAverage, build_optimizer, set_tf32
 from d2ext.engine.steps import PatientTrainer
 

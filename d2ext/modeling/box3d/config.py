@@ -1,4 +1,4 @@
-"""Which classes a model tells apart."""
+"""Keys of boxes: which classes a model tells apart, and its box head."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from d2ext.checks import Expected, declare, every, number
+from d2ext.checks import Expected, declare, every, number, some_of, whole
+from d2ext.modeling.box3d.head import DEPTH_ESTIMATES, Box3DHead, size_priors
 from d2ext.structures.vocabulary import ROAD, Size, Vocabulary
 
 #: Height, width and length where no object says better.
@@ -25,6 +26,40 @@ def add_classes_config(cfg: CfgNode) -> None:
     # Mean (height, width, length) in metres of each class, from which sizes are predicted. Empty: those of
     # the datasets, and where they know none, measured on the labels of DATASETS.TRAIN.
     cfg.MODEL.CLASS_SIZES = []
+
+
+def add_box_head_config(node: CfgNode, depth_estimates: Sequence[str]) -> None:
+    """Add the keys of :func:`build_box_head` to a section of a config.
+
+    Args:
+        depth_estimates: the default of ``DEPTH_ESTIMATES``.
+    """
+    # Hidden width of the box head, and bins of the observation angle.
+    node.HEAD_DIM = 256
+    node.ANGLE_BINS = 12
+    # Ways to the depth that are fused: some of direct, height, ground, told.
+    node.DEPTH_ESTIMATES = list(depth_estimates)
+
+
+def box_head_keys(section: str) -> dict[str, Expected]:
+    """What the keys of :func:`add_box_head_config` can be, in a section such as "MODEL.GROUNDING"."""
+    return {
+        f"{section}.HEAD_DIM": whole(1),
+        f"{section}.ANGLE_BINS": whole(1),
+        f"{section}.DEPTH_ESTIMATES": some_of(*DEPTH_ESTIMATES),
+    }
+
+
+def build_box_head(cfg: CfgNode, node: CfgNode, in_dim: int, class_bias: float = 0.0) -> Box3DHead:
+    """The box head that the keys of a section describe, for the classes of the model.
+
+    Args:
+        node: section with the keys of :func:`add_box_head_config`.
+        in_dim: features per object.
+        class_bias: class logits start from here.
+    """
+    sizes = size_priors(vocabulary_of(cfg))
+    return Box3DHead(in_dim, node.HEAD_DIM, sizes, node.ANGLE_BINS, node.DEPTH_ESTIMATES, class_bias)
 
 
 declare(

@@ -124,7 +124,8 @@ class Box3DHead(nn.Module):
     Args:
         in_dim: features per object.
         hidden_dim: width of the two hidden layers.
-        mean_sizes: (num_classes, 3) mean h, w, l in metres.
+        mean_sizes: (num_classes, 3) mean h, w, l in metres; one row holds for all classes, however many
+            another layer tells apart.
         num_bins: bins of the observation angle over the full turn.
         depth_estimates: which of ``DEPTH_ESTIMATES`` are fused. An object for which none of them is possible
             (``ground`` alone, and no plane) takes ``direct``.
@@ -180,8 +181,12 @@ class Box3DHead(nn.Module):
             raw = self.out(self.mlp(features.float()))
         return dict(zip(self.parts, raw.split(list(self.parts.values()), dim=1), strict=True))
 
+    def _prior(self, classes: Tensor) -> Tensor:
+        """Mean sizes (N, 3) of classes (N,)."""
+        return self.mean_sizes[classes if len(self.mean_sizes) > 1 else torch.zeros_like(classes)]
+
     def _sizes(self, raw: dict[str, Tensor], classes: Tensor) -> Tensor:
-        return self.mean_sizes[classes] * raw["size"].clamp(-2, 2).exp()
+        return self._prior(classes) * raw["size"].clamp(-2, 2).exp()
 
     def _log_depths(
         self, raw: dict[str, Tensor], views: ObjectViews, box2d: Tensor, hwl: Tensor
@@ -279,7 +284,7 @@ class Box3DHead(nn.Module):
         base = F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.1).sum(1)
         center = center + torch.where(seen, base, 0.0)
 
-        log_size = (targets.hwl.clamp(min=1e-2) / self.mean_sizes[targets.classes]).log()
+        log_size = (targets.hwl.clamp(min=1e-2) / self._prior(targets.classes)).log()
         size = (raw["size"] - log_size).abs().mean(1)
 
         bins, residual = encode_angle(targets.alpha, self.num_bins)

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import sigmoid_focal_loss
 
 from d2ext.modeling.box3d.head import Box3DHead, ObjectTargets, ObjectViews
-from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.records import object_targets, projections
 from d2ext.modeling.detection.decoder import HeadOutput
 from d2ext.modeling.detection.matching import SetMatcher
@@ -33,7 +33,11 @@ class SetCriterion:
         self.loss_weights = dict(loss_weights)
 
     def __call__(
-        self, box_head: Box3DHead, outputs: Sequence[HeadOutput], frames: Frames, instances: list[Instances]
+        self,
+        box_head: Box3DHead,
+        outputs: Sequence[HeadOutput],
+        frames: EncodedImages,
+        instances: list[Instances],
     ) -> dict[str, Tensor]:
         """Losses by name, means over the matched boxes of all heads and processes.
 
@@ -74,7 +78,7 @@ class SetCriterion:
         predicted: tuple[Tensor, Tensor, Tensor],
         objects: ObjectTargets,
         counts: list[int],
-        frames: Frames,
+        frames: EncodedImages,
         num_heads: int,
     ) -> tuple[Tensor, Tensor]:
         """Rows of the predictions and for each the row of the objects, ``counts`` of them in each image, that

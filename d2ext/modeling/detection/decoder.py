@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2ext.modeling.box3d.head import Box3DHead, ObjectBoxes, ObjectViews
-from d2ext.modeling.box3d.images import VIEW_DIM, Frames, view_features
+from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages, view_features
 
 
 def sine_embedding(values: Tensor, dim: int, shortest: float, longest: float) -> Tensor:
@@ -50,7 +50,7 @@ class DynamicInteraction(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(dynamic_dim), nn.LayerNorm(dim)
         self.out = nn.Sequential(nn.Linear(dim * pool_size**2, dim), nn.LayerNorm(dim), nn.ReLU())
 
-    def forward(self, frames: Frames, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
+    def forward(self, frames: EncodedImages, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
         """boxes (B, N, 4), objects (B, N, dim) -> what the objects read (B, N, dim)."""
         dim, inner = self.shape
         cells = frames.features.read(boxes, self.pool_size)
@@ -60,29 +60,43 @@ class DynamicInteraction(nn.Module):
         return self.out(cells.flatten(1)).view_as(objects)
 
 
-class MemoryAttention(nn.Module):
-    """Objects look at all cells of a memory: (tokens, position, padding) as :class:`MemoryEncoder` makes."""
+class PromptClassifier(nn.Module):
+    """Class logits by words: how alike an object and the embedding of a prompt are (GLIP, Li et al., CVPR
+    2022, Eq. 3, with the scaled cosine of CLIP, Radford et al., ICML 2021).
 
-    def __init__(self, dim: int, num_heads: int) -> None:
+    Args:
+        dim: width of objects.
+        prompt_dim: width of the prompts' embeddings.
+        bias: logits start from here.
+    """
+
+    def __init__(self, dim: int, prompt_dim: int, bias: float = 0.0) -> None:
         super().__init__()
-        self.attention = nn.MultiheadAttention(dim, num_heads, batch_first=True)
+        self.project = nn.Linear(dim, prompt_dim)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+        self.bias = nn.Parameter(torch.tensor(bias))
 
-    def forward(self, frames: Frames, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
-        tokens, cells, padding = frames.features
-        query, key = objects + position, tokens + cells
-        return self.attention(query, key, tokens, key_padding_mask=padding, need_weights=False)[0]
+    def forward(self, objects: Tensor, prompts: Tensor) -> Tensor:
+        """objects (B, N, dim), prompts (B, K, prompt_dim) -> (B, N, K), float32."""
+        with torch.autocast(objects.device.type, enabled=False):
+            a = F.normalize(self.project(objects.float()), dim=-1)
+            b = F.normalize(prompts.float(), dim=-1)
+            return torch.bmm(a, b.transpose(1, 2)) * self.log_scale.exp() + self.bias
 
 
 class DecoderHead(nn.Module):
     """One refinement of N boxes.
 
     Args:
-        interaction: reads the image for each object: :class:`DynamicInteraction` or :class:`MemoryAttention`.
+        interaction: reads the image for each object: :class:`DynamicInteraction`, or
+            :class:`~d2ext.modeling.detection.memory.MemoryAttention`.
         box_head: built for ``dim + VIEW_DIM`` features.
         dim: width of objects, a multiple of 8.
         num_heads: of the attention among boxes.
         ffn_dim: width of the feed-forward layer.
         time_dim: width of the time embedding that scales and shifts the objects; 0 for none.
+        classifier: gives the class logits in the place of the box head's, one for each prompt; None: the
+            classes are the box head's.
     """
 
     def __init__(
@@ -93,8 +107,10 @@ class DecoderHead(nn.Module):
         num_heads: int,
         ffn_dim: int,
         time_dim: int = 0,
+        classifier: PromptClassifier | None = None,
     ) -> None:
         super().__init__()
+        self.classifier = classifier
         self.position = nn.Linear(2 * dim + VIEW_DIM, dim)
         self.attention = nn.MultiheadAttention(dim, num_heads, batch_first=True)
         self.interaction = interaction
@@ -104,10 +120,15 @@ class DecoderHead(nn.Module):
         self.box_head = box_head
 
     def forward(
-        self, frames: Frames, boxes: Tensor, objects: Tensor, time: Tensor | None
+        self,
+        frames: EncodedImages,
+        boxes: Tensor,
+        objects: Tensor,
+        time: Tensor | None = None,
+        prompts: Tensor | None = None,
     ) -> tuple[Tensor, HeadOutput]:
-        """boxes (B, N, 4) inside their images, objects (B, N, dim), time (B, time_dim) -> the objects for the
-        next head and the predictions."""
+        """boxes (B, N, 4) inside their images, objects (B, N, dim), time (B, time_dim), prompts
+        (B, K, prompt_dim) -> the objects for the next head and the predictions."""
         views = frames.views(boxes)
         seen = view_features(views).unflatten(0, boxes.shape[:2])
         place = sine_embedding(frames.to_relative(boxes), objects.shape[-1] // 2, 0.02, 4.0).flatten(2)
@@ -120,6 +141,8 @@ class DecoderHead(nn.Module):
             scale, shift = self.modulation(time)[:, None].chunk(2, -1)
             x = x * (1 + scale) + shift
         raw = self.box_head(torch.cat([x, seen], -1).flatten(0, 1))
+        if self.classifier is not None:
+            raw["classes"] = self.classifier(x, prompts).flatten(0, 1)
         return objects, HeadOutput(raw, views)
 
 
@@ -136,12 +159,18 @@ class BoxDecoder(nn.Module):
         return self.heads[-1].box_head  # type: ignore[return-value]
 
     def forward(
-        self, frames: Frames, boxes: Tensor, objects: Tensor, time: Tensor | None = None
+        self,
+        frames: EncodedImages,
+        boxes: Tensor,
+        objects: Tensor,
+        time: Tensor | None = None,
+        prompts: Tensor | None = None,
     ) -> list[HeadOutput]:
-        """boxes (B, N, 4), objects (B, N, dim), time (B, time_dim) if heads want it -> an output a head."""
+        """boxes (B, N, 4), objects (B, N, dim), and where heads want them time (B, time_dim) and prompts
+        (B, K, prompt_dim) -> an output a head."""
         outputs = []
         for head in self.heads:
-            objects, output = head(frames, frames.clip(boxes), objects, time)
+            objects, output = head(frames, frames.clip(boxes), objects, time, prompts)
             outputs.append(output)
             boxes = self.box_head.box2d(*output).detach().view_as(boxes)
         return outputs
@@ -149,24 +178,3 @@ class BoxDecoder(nn.Module):
     def decode(self, output: HeadOutput) -> ObjectBoxes:
         """The B * N boxes of a head, each with its most probable class."""
         return self.box_head.decode(*output, output.raw["classes"].sigmoid())
-
-
-class LearnedBoxes(nn.Module):
-    """N boxes and their features that do not depend on the image: first spread over it, small.
-
-    Args:
-        count: boxes.
-        dim: width of a feature.
-    """
-
-    def __init__(self, count: int, dim: int) -> None:
-        super().__init__()
-        middle = torch.rand(count, 2) * 0.9 + 0.05
-        self.logits = nn.Parameter(torch.logit(torch.cat([middle, torch.full((count, 2), 0.15)], 1)))
-        self.features = nn.Parameter(torch.randn(count, dim))
-
-    def forward(self, frames: Frames) -> tuple[Tensor, Tensor]:
-        """boxes (B, N, 4) and objects (B, N, dim) for B images."""
-        count = frames.sizes.shape[0]  # len() would be fixed in a traced graph
-        boxes = frames.to_pixels(self.logits.sigmoid().expand(count, -1, -1))
-        return boxes, self.features.expand(count, -1, -1)

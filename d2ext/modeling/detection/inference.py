@@ -15,7 +15,7 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 
 from d2ext.modeling.box3d.head import ObjectBoxes
-from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.records import original_boxes, predicted_instances
 from d2ext.modeling.detection.diffusion import BoxDiffusion
 from d2ext.structures import transfer
@@ -44,14 +44,19 @@ class Detection(ABC):
 
     @abstractmethod
     def run(
-        self, step: Step, encoded: Frames, num_boxes: int | None, steps: int | None, noise: Tensor | None
+        self,
+        step: Step,
+        encoded: EncodedImages,
+        num_boxes: int | None,
+        steps: int | None,
+        noise: Tensor | None,
     ) -> list[tuple[Tensor, ObjectBoxes]]:
         """What each step gives."""
 
     def detect(
         self,
         step: Step,
-        encoded: Frames,
+        encoded: EncodedImages,
         num_boxes: int | None = None,
         steps: int | None = None,
         noise: Tensor | None = None,
@@ -89,7 +94,7 @@ class Detection(ABC):
                 output["steps"] = [x[i] for x in each]
         return outputs
 
-    def select(self, found: Sequence[ObjectBoxes], frames: Frames) -> list[Instances]:
+    def select(self, found: Sequence[ObjectBoxes], frames: EncodedImages) -> list[Instances]:
         """The B * N boxes of one step or several, on the host -> the detections in each image, best first."""
         count = len(found[0].classes) // len(frames.records)
         out = []
@@ -112,7 +117,12 @@ class LearnedDetection(Detection):
         return cls(c.NUM_BOXES, c.SCORE_THRESHOLD, ensemble=False, nms_threshold=None)
 
     def run(
-        self, step: Step, encoded: Frames, num_boxes: int | None, steps: int | None, noise: Tensor | None
+        self,
+        step: Step,
+        encoded: EncodedImages,
+        num_boxes: int | None,
+        steps: int | None,
+        noise: Tensor | None,
     ) -> list[tuple[Tensor, ObjectBoxes]]:
         if num_boxes not in (None, self.num_boxes) or steps not in (None, 1) or noise is not None:
             raise ValueError(
@@ -162,7 +172,12 @@ class DiffusionDetection(Detection):
         )
 
     def run(
-        self, step: Step, encoded: Frames, num_boxes: int | None, steps: int | None, noise: Tensor | None
+        self,
+        step: Step,
+        encoded: EncodedImages,
+        num_boxes: int | None,
+        steps: int | None,
+        noise: Tensor | None,
     ) -> list[tuple[Tensor, ObjectBoxes]]:
         count = self.num_boxes if num_boxes is None else num_boxes
         steps = self.steps if steps is None else steps

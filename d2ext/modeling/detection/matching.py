@@ -14,8 +14,8 @@ from d2ext.registry import VariantRegistry
 from d2ext.structures import transfer
 
 #: Who pairs boxes and objects: a class without arguments, called with the cost (..., R, G) of every pair,
-#: infinite in columns that are no object, and the IoU (..., R, G) of their 2D boxes -> (..., R, G) bool on the
-#: host, the pairs. Its ``extra`` (boxes (..., R, 4), objects (..., G, 4)) is added to the cost of a pair.
+#: infinite in columns that are no object, and the IoU (..., R, G) of their 2D boxes -> (..., R, G) bool on
+#: the host, the pairs. Its ``extra`` (boxes (..., R, 4), objects (..., G, 4)) is added to the cost of a pair.
 MATCHER_REGISTRY = VariantRegistry("MODEL.DETECTION3D.MATCHER")
 #: Added to the cost of a box whose centre lies outside of the object; more than all the other costs together.
 OUTSIDE = 100.0

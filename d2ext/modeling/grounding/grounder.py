@@ -11,15 +11,15 @@ from detectron2.modeling import Backbone, build_backbone
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.config import vocabulary_of
-from d2ext.modeling.box3d.head import Box3DHead, size_priors
+from d2ext.modeling.box3d.config import build_box_head
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.records import object_targets
 from d2ext.modeling.box3d.refinement import BoxRefinement
 from d2ext.modeling.grounding.fusion import HierarchicalFusion, SemanticFilter
 from d2ext.modeling.grounding.head import GroundingHead, GroundingTargets, SentenceViews
 from d2ext.modeling.grounding.inference import (
-    EncodedImages,
     EncodedSentences,
+    GroundingFeatures,
     GroundingInference,
     GroundingSettings,
 )
@@ -47,7 +47,12 @@ class Grounder(GroundingInference, nn.Module):
         pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
         settings: what is an answer.
         freeze_norm_stats: BatchNorm normalises with its running statistics in training too.
+
+    Attributes:
+        compilable: children that ``torch.compile`` may take.
     """
+
+    compilable = ("backbone", "semantic_filter", "fusion", "head")
 
     def __init__(
         self,
@@ -97,17 +102,15 @@ class Grounder(GroundingInference, nn.Module):
         dims = list(c.FUSION_DIMS)
         pooling = POOLING_REGISTRY.get(c.POOLING)(c.TEXT_DIM)
         word_dim, vector_dim = (c.TEXT_DIM, pooling.dim) if words_in_detector else (0, 0)
-        sizes = size_priors(vocabulary_of(cfg))
-        box = (c.HEAD_DIM, sizes, c.ANGLE_BINS, c.DEPTH_ESTIMATES)
         detail = detail_channels(cfg, backbone)
-        box_head = Box3DHead(dims[-1] + detail + vector_dim, *box)
+        box_head = build_box_head(cfg, c, dims[-1] + detail + vector_dim)
         refinement = None
         if c.DETAIL_FEATURE and c.REFINE_POINTS:
             shapes = backbone.output_shape()
             fine = shapes[c.DETAIL_FEATURE]
             width = BoxRefinement.in_dim(box_head, c.REFINE_POINTS, fine.channels)
             cells = shapes[c.IN_FEATURES[-1]].stride // fine.stride
-            refinement = BoxRefinement(Box3DHead(width, *box), c.REFINE_POINTS, cells)
+            refinement = BoxRefinement(build_box_head(cfg, c, width), c.REFINE_POINTS, cells)
         channels = [backbone.output_shape()[f].channels for f in c.IN_FEATURES]
         filter_dims = (len(dims), c.TEXT_STATE_DIM, c.TEXT_HEAD_DIM)
         return {
@@ -146,7 +149,7 @@ class Grounder(GroundingInference, nn.Module):
         return self
 
     def forward(self, batched_inputs: list[dict]):
-        """Mapper dicts (see :class:`d2ext.data.mapper.GroundingMapper`) -> losses in training, else answers.
+        """Mapper dicts (:class:`d2ext.data.GroundingMapper`) -> losses in training, else answers.
 
         Returns:
             Training: dict of scalar losses. Inference: see :meth:`inference`.
@@ -157,7 +160,7 @@ class Grounder(GroundingInference, nn.Module):
         """Scalar losses of a batch by name."""
         raise NotImplementedError
 
-    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> GroundingFeatures:
         # Channels last is the faster layout on every device, and what the fusion's products read.
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         maps: list[Tensor] = []
@@ -176,7 +179,7 @@ class Grounder(GroundingInference, nn.Module):
         if self.detail_feature:
             cells = self.stride // self.backbone.output_shape()[self.detail_feature].stride
             detail = F.pixel_unshuffle(features[self.detail_feature], cells)
-        return EncodedImages(maps, rows[:, :, None] & columns[:, None, :], detail, P, plane)
+        return GroundingFeatures(maps, rows[:, :, None] & columns[:, None, :], detail)
 
     def text_branch(self, tokens: Tokens) -> EncodedSentences:
         """Tokens of S sentences -> the encoded sentences."""
@@ -191,8 +194,8 @@ class Grounder(GroundingInference, nn.Module):
 
     def views(self, images: EncodedImages, owner: Tensor) -> SentenceViews:
         """What sentences look at, by the index (S,) of each one's image."""
-        P, plane, valid = images.P[owner], images.plane[owner], images.valid[owner]
-        return SentenceViews(P, plane, valid, self.stride, owner, images.detail)
+        P, plane, valid = images.P[owner], images.plane[owner], images.features.valid[owner]
+        return SentenceViews(P, plane, valid, self.stride, owner, images.features.detail)
 
 
 def sentence_owners(texts: Sequence[Sequence[Any]]) -> Tensor:

@@ -10,7 +10,7 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.images import Frames, relative_boxes
+from d2ext.modeling.box3d.images import EncodedImages, relative_boxes
 from d2ext.modeling.detection.decoder import sine_embedding
 from d2ext.modeling.detection.detector import Detector3D, region_parts
 from d2ext.modeling.detection.inference import DiffusionDetection
@@ -46,7 +46,7 @@ class DiffusionDet3D(Detector3D):
         detection = cls.detection_class.from_config(cfg)
         return region_parts(cfg, time_dim=4 * dim) | {"detection": detection, "dim": dim}
 
-    def training_boxes(self, frames: Frames, instances: list[Instances]) -> tuple[Tensor, ...]:
+    def training_boxes(self, frames: EncodedImages, instances: list[Instances]) -> tuple[Tensor, ...]:
         labelled = []
         for labels, record in zip(instances, frames.records, strict=True):
             extent = torch.tensor([*record["image"].shape[:-3:-1]] * 2)
@@ -55,7 +55,7 @@ class DiffusionDet3D(Detector3D):
         time = torch.randint(self.diffusion.timesteps, (len(signal),), device=self.device)
         return self.start(frames, self.diffusion.add_noise(signal, torch.randn_like(signal), time), time)
 
-    def start(self, encoded: Frames, *given: Tensor) -> tuple[Tensor, ...]:
+    def start(self, encoded: EncodedImages, *given: Tensor) -> tuple[Tensor, ...]:
         """For signals (B, N, 4) at time (B,): an object begins as the mean of what the image shows in its
         box."""
         signal, time = given

@@ -7,33 +7,28 @@ Source: Batzner et al., "EfficientAD: Accurate Visual Anomaly Detection at Milli
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.utils import comm
 from torch import Tensor, nn
 
 from d2ext.modeling.anomaly.branch import BRANCH_REGISTRY
-from d2ext.modeling.anomaly.pdn import FEATURES, PDN, RECEPTIVE_FIELD, STRIDE
-
-#: What the two quantiles of a map are mapped to.
-NORMALIZED = (0.0, 0.1)
-#: What a graph's scale holds, as messages call it.
-GRAPH_SCALE = (
-    "lanes", "pixels of a lane", "SEPARATOR", "WIDTH", "SECONDS_PER_PIXEL", "METRES_PER_PIXEL",
-    "VEHICLE_LENGTH",
-)  # fmt: skip
-#: Threshold of weights that have none of their own. Of SynthTraffic's normal graphs one in twenty has a
-#: greater score.
-THRESHOLD = 0.2
-#: What is measured is at least this, so that pictures have a scale; trained networks are far above it.
-LEAST_THRESHOLD = 1e-3
+from d2ext.modeling.anomaly.graph_scale import GRAPH_SCALE, check_scale
+from d2ext.modeling.anomaly.maps import enlarge, hard_feature_loss
+from d2ext.modeling.anomaly.normalizer import (
+    NORMALIZED,
+    THRESHOLD,
+    channel_statistics,
+    map_quantiles,
+    normalise,
+    threshold_above,
+)
+from d2ext.modeling.anomaly.pdn import FEATURES, PDN, RECEPTIVE_FIELD
 
 
 @META_ARCH_REGISTRY.register()
@@ -68,6 +63,8 @@ class EfficientAD(nn.Module):
     graph_scale: Tensor
     measured_threshold: Tensor
 
+    #: Children that ``torch.compile`` may take.
+    compilable = ("teacher", "student", "branch")
     #: Weights of before there were these lack them.
     optional_state = ("graph_scale", "measured_threshold")
 
@@ -144,25 +141,10 @@ class EfficientAD(nn.Module):
         return self.with_numbers([self.maps(self.images([x])) for x in batched_inputs])
 
     def check_graph_scale(self, scale: tuple[float, ...]) -> None:
-        """Check that graphs look as those that the weights were trained on, where that is known.
-
-        Args:
-            scale: :meth:`d2ext.data.trajectories.GraphSpec.scale` of the graphs.
-
-        Raises:
-            ValueError: names what differs.
-        """
-        if scale == self._checked_scale:
-            return
-        trained = self.graph_scale.tolist()
-        # Half-precision files round.
-        wrong = [i for i, (a, b) in enumerate(zip(trained, scale, strict=True)) if abs(a - b) > 1e-3 * b]
-        if any(trained) and wrong:
-            parts = [f"{GRAPH_SCALE[i]} {scale[i]:g} (trained: {trained[i]:.4g})" for i in wrong]
-            raise ValueError(
-                f"INPUT.GRAPH: other graphs than these weights were trained for: {', '.join(parts)}"
-            )
-        self._checked_scale = scale
+        """:func:`~d2ext.modeling.anomaly.graph_scale.check_scale` of graphs, the same ones once."""
+        if scale != self._checked_scale:
+            check_scale(self.graph_scale.tolist(), scale)
+            self._checked_scale = scale
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         images = self.images(batched_inputs)
@@ -204,7 +186,7 @@ class EfficientAD(nn.Module):
 
     def maps(self, images: Tensor, patches: Tensor | None = None) -> dict[str, Tensor]:
         """The same, the score as a tensor ()."""
-        local, whole, combined = self.normalise(*self.raw_maps(images, patches))
+        local, whole, combined = self.normalised(*self.raw_maps(images, patches))
         return {
             "anomaly_map": combined,
             "score": combined.max(),
@@ -212,12 +194,9 @@ class EfficientAD(nn.Module):
             "global_map": whole,
         }
 
-    def normalise(self, local: Tensor, whole: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def normalised(self, local: Tensor, whole: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Both raw maps by their quantiles, and the mean of both."""
-        local, whole = (
-            NORMALIZED[1] * ((x - q[0]) / (q[1] - q[0]))
-            for x, q in ((local, self.local_quantiles), (whole, self.global_quantiles))
-        )
+        local, whole = normalise(local, self.local_quantiles), normalise(whole, self.global_quantiles)
         return local, whole, (local + whole) / 2
 
     def describe(self, images: Tensor) -> Tensor:
@@ -246,17 +225,10 @@ class EfficientAD(nn.Module):
     @torch.no_grad()
     def measure_teacher(self, records: Iterable[list[dict]]) -> None:
         """Take the teacher's channel statistics from normal images, each process from its own share."""
-        total = torch.zeros(3, len(self.teacher_mean), dtype=torch.float64)
-        for batch in records:
-            x = self.teacher(self.images(batch)).double()
-            count = torch.full((x.shape[1],), x.numel() / x.shape[1], dtype=torch.float64)
-            total += torch.stack([count, x.sum((0, 2, 3)).cpu(), x.square().sum((0, 2, 3)).cpu()])
-        count, first, second = torch.stack(comm.all_gather(total)).sum(0)
-        mean = first / count
-        deviation = (second / count - mean.square()).clamp_min(0).sqrt()
+        descriptions = (self.teacher(self.images(batch)) for batch in records)
+        mean, deviation = channel_statistics(descriptions, len(self.teacher_mean))
         self.teacher_mean.copy_(mean.view(-1, 1, 1))
-        # A channel that is constant on normal images tells nothing by its scale.
-        self.teacher_std.copy_(torch.where(deviation > 1e-6, deviation, 1.0).view(-1, 1, 1))
+        self.teacher_std.copy_(deviation.view(-1, 1, 1))
 
     @torch.no_grad()
     def measure_maps(self, records: Iterable[list[dict]]) -> None:
@@ -272,17 +244,10 @@ class EfficientAD(nn.Module):
             for x in batch
         ]
         parts = comm.all_gather(np.concatenate(maps, 1) if maps else np.zeros((2, 0), np.float32))
-        for values, buffer in zip(
-            np.concatenate(parts, 1), (self.local_quantiles, self.global_quantiles), strict=True
-        ):
-            low, high = np.quantile(values.astype(np.float64), self.quantiles)
-            if not np.float32(low) < np.float32(high):
-                raise ValueError(
-                    f"quantiles {self.quantiles} of a map are {low} and {high} on the held-out images, "
-                    "expected different ones: hold out more images, or train longer"
-                )
-            buffer.copy_(torch.tensor([low, high]))
-        scores = [self.normalise(*torch.from_numpy(m).to(self.device))[2].max().item() for m in maps]
+        local, whole = np.concatenate(parts, 1)
+        self.local_quantiles.copy_(map_quantiles(local, self.quantiles))
+        self.global_quantiles.copy_(map_quantiles(whole, self.quantiles))
+        scores = [self.normalised(*torch.from_numpy(m).to(self.device))[2].max().item() for m in maps]
         scores = [score for part in comm.all_gather(scores) for score in part]
         self.measured_threshold.fill_(threshold_above(scores, self.false_alarms))
 
@@ -301,55 +266,3 @@ class EfficientAD(nn.Module):
         images = (images - self.pixel_mean) / self.pixel_std
         # Convolutions on the CPU and in half precision are faster so.
         return images.contiguous(memory_format=torch.channels_last)
-
-
-def threshold_above(scores: Sequence[float], false_alarms: float) -> float:
-    """The least float32 above as many scores of normal images as make another one rarely greater.
-
-    That is the one at place ``ceil((n + 1) (1 - false_alarms))`` of n by size: another image of the same kind
-    has a greater score with a probability of at most ``false_alarms`` (split conformal prediction, e.g. Bates
-    et al., "Testing for outliers with conformal p-values", Annals of Statistics 2023). Where n is too small
-    for that, with a twentieth below 19, the greatest; the probability is then 1 / (n + 1).
-
-    Args:
-        scores: n > 0.
-
-    Returns:
-        at least ``LEAST_THRESHOLD``.
-    """
-    place = math.ceil(round((len(scores) + 1) * (1 - false_alarms), 6))
-    score = np.float32(sorted(scores)[min(max(place, 1), len(scores)) - 1])
-    return max(float(np.nextafter(score, np.float32(np.inf))), LEAST_THRESHOLD)
-
-
-def enlarge(maps: Tensor, first: int, size: Sequence[int]) -> Tensor:
-    """Values of patches on the image, bilinear between their middles; where there are none, the border's.
-
-    The published code lays the map over the image, whatever its patches see, 1.5 pixels off.
-
-    Args:
-        maps: (B, C, h, w), a value for each patch, ``STRIDE`` pixels apart.
-        first: row and column of the pixel in the middle of the first patch.
-        size: height H and width W of the image.
-
-    Returns:
-        (B, C, H, W).
-    """
-    before, height, width = -(-first // STRIDE), *maps.shape[-2:]
-    needed = [-(-(n - 1 - first) // STRIDE) + 1 for n in size]
-    behind = [max(0, n - m) for n, m in zip(needed, (height, width), strict=True)]
-    maps = F.pad(maps, (before, behind[1], before, behind[0]), mode="replicate")
-    steps = [STRIDE * (n - 1) + 1 for n in maps.shape[-2:]]
-    large = F.interpolate(maps, steps, mode="bilinear", align_corners=True)
-    skipped = before * STRIDE - first
-    return large[..., skipped : skipped + size[0], skipped : skipped + size[1]]
-
-
-def hard_feature_loss(difference: Tensor, quantile: float) -> Tensor:
-    """Mean of the values that are at least their ``quantile`` (which lies between two of them).
-
-    As ``d[d >= torch.quantile(d, quantile)].mean()``, for any number of values.
-    """
-    values = difference.flatten()
-    count = values.numel() - math.ceil(quantile * (values.numel() - 1))
-    return values.topk(count, sorted=False).values.mean()

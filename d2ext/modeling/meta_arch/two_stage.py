@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from d2ext.modeling.box3d.config import vocabulary_of
 from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.overlap import pairwise_overlaps
 from d2ext.modeling.box3d.records import projections
 from d2ext.modeling.grounding.fusion import CELL_CHANNELS
@@ -24,7 +25,7 @@ from d2ext.modeling.grounding.head import (
     HeadReading,
     SentenceViews,
 )
-from d2ext.modeling.grounding.inference import EncodedImages, EncodedSentences
+from d2ext.modeling.grounding.inference import EncodedSentences
 from d2ext.modeling.grounding.matcher import BoxTextMatcher
 from d2ext.modeling.losses import loss_normalizer
 from d2ext.structures import transfer
@@ -107,12 +108,16 @@ class TwoStageGrounder(Grounder):
         """What the detector reads in B images, the B vectors of no words that its head wants, and views."""
         views = self.views(images, torch.arange(len(images.P), device=self.device))
         nothing = views.P.new_zeros(len(views.P), 0)
-        return self.head(self.fusion(self.fusion.project(images.maps)), nothing, views.valid), nothing, views
+        return (
+            self.head(self.fusion(self.fusion.project(images.features.maps)), nothing, views.valid),
+            nothing,
+            views,
+        )
 
     def _encode_boxes(self, images: EncodedImages, found: Grounded) -> tuple[Tensor, Tensor]:
         """The boxes found in B images, (B, N, dim), and (B, N) whether there is one."""
         scores = found.scores.view(len(images.P), -1)
-        visual = torch.cat([images.maps[-1], images.detail], 1)
+        visual = torch.cat([images.features.maps[-1], images.features.detail], 1)
         return self.matcher.encode_boxes(visual, self.stride, found.boxes, scores), scores > 0
 
     def _match(self, boxes: Tensor, valid: Tensor, sentences: EncodedSentences) -> Tensor:

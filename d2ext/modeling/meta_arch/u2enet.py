@@ -9,10 +9,11 @@ from detectron2.config import configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.records import projections
 from d2ext.modeling.grounding.grounder import Grounder, grounding_targets, sentence_owners
 from d2ext.modeling.grounding.head import Grounded, HeadReading
-from d2ext.modeling.grounding.inference import EncodedImages, EncodedSentences
+from d2ext.modeling.grounding.inference import EncodedSentences, GroundingFeatures
 from d2ext.structures import transfer
 
 
@@ -57,17 +58,17 @@ class U2ENet(Grounder):
         images = self.encode_images(group)
         levels, vectors, mask = sentences
         views = self.views(images, owner)
-        maps = self.head(self.fusion(images.maps, levels, mask, owner), vectors, views.valid)
+        maps = self.head(self.fusion(images.features.maps, levels, mask, owner), vectors, views.valid)
         targets = grounding_targets(projections(group)[of_image], [x["instances"] for x in group], meant)
         return HeadReading(maps, vectors, views, targets)
 
-    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
-        images = super().image_branch(pixels, P, plane, sizes)
-        return images._replace(maps=self.fusion.project(images.maps))
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> GroundingFeatures:
+        features = super().image_branch(pixels, P, plane, sizes)
+        return features._replace(maps=self.fusion.project(features.maps))
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
         levels, vectors, mask = sentences
         owner = mask.new_zeros(mask.shape[0], dtype=torch.long)
         views = self.views(image, owner)
-        read = self.head(self.fusion(image.maps, levels, mask, owner), vectors, views.valid)
+        read = self.head(self.fusion(image.features.maps, levels, mask, owner), vectors, views.valid)
         return self.head.decode(read, vectors, views, self.settings.topk)

@@ -31,7 +31,8 @@ from d2ext.engine.onnx_graphs import (
     write_graph,
 )
 from d2ext.files import write_bytes
-from d2ext.modeling.meta_arch.efficient_ad import THRESHOLD, EfficientAD
+from d2ext.modeling.anomaly.normalizer import THRESHOLD
+from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
 from d2ext.projects.trajad.config import add_trajad_config
 
 FORMAT = 1  # of the folder; raised when an older OnnxTrajAD could not read it

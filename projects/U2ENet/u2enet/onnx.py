@@ -4,8 +4,8 @@ image.onnx  pixels, P, plane, sizes -> maps_i, valid, detail     (B images)
 text.onnx   ids, mask, numbers -> levels_i, vectors              (S sentences)
 head.onnx   all of these, of one image and S sentences -> owner, scores and the boxes of each sentence's peaks
 
-Names and shapes are the fields of EncodedImages, Tokens, EncodedSentences, Grounded and ObjectBoxes. The
-number of images, their size, and the number and length of sentences are free.
+Names and shapes are the fields of EncodedImages, GroundingFeatures, Tokens, EncodedSentences, Grounded and
+ObjectBoxes. The number of images, their size, and the number and length of sentences are free.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ from d2ext.files import write_bytes
 from d2ext.layers import SSDBlock
 from d2ext.modeling.box3d.config import vocabulary_of
 from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.grounding.head import Grounded
 from d2ext.modeling.grounding.inference import (
-    EncodedImages,
     EncodedSentences,
+    GroundingFeatures,
     GroundingInference,
     GroundingSettings,
 )
@@ -52,10 +53,11 @@ from d2ext.projects.u2enet.config import add_u2enet_config
 
 FORMAT = 1  # of the folder; raised when an older OnnxU2ENet could not read it
 GRAPHS = ("image", "text", "head")
-Encoded = TypeVar("Encoded", EncodedImages, EncodedSentences)
+GEOMETRY = ("P", "plane")  # what the head is given of an image beside its features
+Encoded = TypeVar("Encoded", GroundingFeatures, EncodedSentences)
 
 
-def flatten(parts: EncodedImages | EncodedSentences) -> dict[str, Tensor]:
+def flatten(parts: GroundingFeatures | EncodedSentences) -> dict[str, Tensor]:
     """Tensors by the name of their field; those of a list are numbered: maps_0, maps_1, ..."""
     out: dict[str, Tensor] = {}
     for name, value in parts._asdict().items():
@@ -81,7 +83,10 @@ def text_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
 
 
 def head_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
-    grounded = model.ground(unflatten(EncodedImages, tensors), unflatten(EncodedSentences, tensors))
+    P, plane = tensors["P"], tensors["plane"]
+    sizes = P.new_zeros(1, 2)  # nothing looks at them
+    image = EncodedImages(unflatten(GroundingFeatures, tensors), P, plane, sizes, [])
+    grounded = model.ground(image, unflatten(EncodedSentences, tensors))
     boxes = {f.name: getattr(grounded.boxes, f.name) for f in fields(ObjectBoxes)}
     return {"owner": grounded.owner, "scores": grounded.scores} | boxes
 
@@ -147,6 +152,7 @@ def _export_graphs(model: U2ENet) -> Iterator[bytes]:
 
     with torch.no_grad():
         image = flatten(model.image_branch(**pixels).image(0))
+        image |= {name: pixels[name][:1] for name in GEOMETRY}
         words = flatten(model.text_branch(Tokens(**tokens)))
     shapes = {
         name: {}
@@ -189,14 +195,15 @@ class OnnxU2ENet(GroundingInference):
     def __call__(self, batched_inputs: list[dict]) -> list[dict]:
         return self.inference(batched_inputs)
 
-    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> GroundingFeatures:
         inputs = {"pixels": pixels, "P": P, "plane": plane, "sizes": sizes}
-        return unflatten(EncodedImages, inputs | self._graphs["image"](inputs))
+        return unflatten(GroundingFeatures, inputs | self._graphs["image"](inputs))
 
     def encode_sentences(self, sentences: list[str]) -> EncodedSentences:
         tokens = self.tokenizer.pad(*self.tokenizer.tokenize(sentences))._asdict()
         return unflatten(EncodedSentences, tokens | self._graphs["text"](tokens))
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
-        boxes = self._graphs["head"](flatten(image) | flatten(sentences))
+        geometry = {name: getattr(image, name) for name in GEOMETRY}
+        boxes = self._graphs["head"](flatten(image.features) | geometry | flatten(sentences))
         return Grounded(boxes.pop("owner"), boxes.pop("scores"), ObjectBoxes(**boxes))

@@ -11,8 +11,10 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import build_model
 
 from d2ext.modeling.anomaly.branch import ATTENTIONS
+from d2ext.modeling.anomaly.maps import enlarge, hard_feature_loss
+from d2ext.modeling.anomaly.normalizer import threshold_above
 from d2ext.modeling.anomaly.pdn import STRIDE
-from d2ext.modeling.meta_arch.efficient_ad import EfficientAD, enlarge, hard_feature_loss, threshold_above
+from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
 from d2ext.projects.trajad import add_trajad_config
 
 CONFIG = Path(__file__).resolve().parents[3] / "configs/TrajAD/Base-TrajAD.yaml"

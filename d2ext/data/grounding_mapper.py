@@ -1,0 +1,127 @@
+"""Turns a dataset dict with sentences into the input of a grounding model."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode, configurable
+
+from .mapper import DetectionMapper
+from .sentences import flip_sentence
+
+
+class GroundingMapper(DetectionMapper):
+    """One image with its sentences: read, augmented and fitted once for all of them.
+
+    The result has beside that of :class:`DetectionMapper`
+
+    * ``sentences``, a list of texts, and their ``sentence_ids``: all of them, or in training a sample;
+    * ``single_target`` (every sentence refers to exactly one object);
+    * in training ``sentence_targets``, per sentence the indices (long) into ``instances``.
+
+    In training it is None when cropping has left none of the record's sentences.
+    """
+
+    subject_key, subject = "sentences", "a sentence"
+
+    @configurable
+    def __init__(self, is_train: bool, *, max_sentences: int, **options: Any) -> None:
+        """
+        Args:
+            is_train: augment, sample sentences and give the ground truth.
+            max_sentences: ``INPUT.MAX_SENTENCES``, explained in ``d2ext.data.config``.
+            options: of :class:`DetectionMapper`.
+        """
+        super().__init__(is_train, **options)
+        self.max_sentences = max_sentences
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
+        return super().from_config(cfg, is_train) | {"max_sentences": cfg.INPUT.MAX_SENTENCES}
+
+    def __call__(
+        self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
+    ) -> dict[str, Any] | None:
+        output = super().__call__(dataset_dict, rng)
+        if output is None:
+            return None
+        output["single_target"] = dataset_dict.get("single_target", False)
+        if not self.is_train:
+            output["sentences"] = [sentence["text"] for sentence in dataset_dict["sentences"]]
+            output["sentence_ids"] = [sentence["id"] for sentence in dataset_dict["sentences"]]
+        return output
+
+    def _choose(
+        self,
+        dataset_dict: dict[str, Any],
+        annotations: list[dict[str, Any]],
+        output: dict[str, Any],
+        flip: bool,
+        rng: np.random.Generator,
+    ) -> bool | None:
+        """Sample sentences about visible objects; mirror only if all of them can be."""
+        index = {annotation["id"]: i for i, annotation in enumerate(annotations)}
+        sentences = [
+            s for s in dataset_dict["sentences"] if all(t in index for t in _targets(s, dataset_dict))
+        ]
+        if dataset_dict["sentences"] and not sentences:
+            return None
+        sentences = sample_sentences(sentences, self.max_sentences, rng)
+        texts: list[str | None] = [sentence["text"] for sentence in sentences]
+        if flip:
+            flipped = [flip_sentence(sentence["text"]) for sentence in sentences]
+            flip = None not in flipped
+            texts = flipped if flip else texts
+        output["sentences"] = texts
+        output["sentence_ids"] = [sentence["id"] for sentence in sentences]
+        output["sentence_targets"] = [
+            torch.tensor([index[t] for t in sentence["target_ids"]], dtype=torch.long)
+            for sentence in sentences
+        ]
+        return flip
+
+
+def _targets(sentence: dict[str, Any], dataset_dict: dict[str, Any]) -> list[int]:
+    if sentence["target_ids"] is None:
+        raise ValueError(
+            f"{dataset_dict['file_name']}: expected the targets of every sentence, this split has none"
+        )
+    return sentence["target_ids"]
+
+
+def sample_sentences(
+    sentences: list[dict[str, Any]], count: int, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """At most ``count`` sentences, drawn without replacement and spread over distinct sets of targets.
+
+    The sets take turns in random order, so a second sentence about the same objects comes only after every
+    other set has had its first.
+    """
+    if len(sentences) <= count:
+        return sentences
+    groups: dict[frozenset[int], list[int]] = defaultdict(list)
+    for position in rng.permutation(len(sentences)):
+        groups[frozenset(sentences[position]["target_ids"])].append(position)
+    turns = [(turn, position) for group in groups.values() for turn, position in enumerate(group)]
+    turns.sort(key=lambda item: item[0])  # stable: the random order of the groups stays within a turn
+    return [sentences[position] for position in sorted(position for _, position in turns[:count])]
+
+
+def shuffle_sentences(record: dict[str, Any]) -> dict[str, Any]:
+    """The control that shows whether words are used: every sentence's text becomes one about other objects.
+
+    Sentences are put in order of their targets and the texts move on by the largest number of sentences that
+    share their targets, so that no text stays with its own targets unless most of the image's sentences share
+    theirs. Ids, targets and order stay.
+    """
+    sentences = record["sentences"]
+    groups = Counter(tuple(sentence["target_ids"]) for sentence in sentences)
+    order = sorted(range(len(sentences)), key=lambda i: tuple(sentences[i]["target_ids"]))
+    step = max(groups.values(), default=0)
+    moved = list(sentences)
+    for position, i in enumerate(order):
+        moved[i] = {**sentences[i], "text": sentences[order[(position + step) % len(order)]]["text"]}
+    return {**record, "sentences": moved}
