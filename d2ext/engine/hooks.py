@@ -45,7 +45,7 @@ class WeightAverage(HookBase):
     Floating-point buffers are averaged like weights, others are copied. The trainer's checkpointer saves and
     loads :attr:`model`, the average; the state of this hook is the model that is trained.
 
-    Not torch's ``AveragedModel``, which counts its steps on the device and so makes the host wait at each, and
+    Not torch's ``AveragedModel``, which counts its steps on the device, so that the host waits at each, and
     averages either all buffers, counters among them, or none.
 
     Attributes:

@@ -86,7 +86,8 @@ def default_main(main: Main, args: argparse.Namespace) -> None:
 
     Each begins with :func:`settle_process`. Under torchrun (its environment variables are set) this process
     is one of the workers; otherwise ``args.num_gpus`` processes are started (without a GPU: CPU processes
-    that talk through gloo). ``args`` has the flags of ``detectron2.engine.default_argument_parser``; ``d2ext_cli`` has such a parser.
+    that talk through gloo). ``args`` has the flags of ``detectron2.engine.default_argument_parser``;
+    ``d2ext_cli`` has such a parser.
 
     An error that a user can act on (:func:`user_message`) ends the program with status 1 and one line
     ``error: ...`` on stderr, without a traceback unless the environment variable ``D2EXT_DEBUG`` is 1. Other
