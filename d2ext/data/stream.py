@@ -21,6 +21,7 @@ from detectron2.data.samplers import InferenceSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from .image_io import one_thread
 from .skipping import SkippingLoader, SkippingMapper, skip_broken
 
 #: Turns a dataset dict into model input; None where nothing is left of what it is about.
@@ -159,6 +160,10 @@ class ShardedBatches(Sampler):
         share = batch_size // world_size
         self.samples = range(rank * share, (rank + 1) * share)
 
+    def start_at(self, batch: int) -> None:
+        """Begin with a global batch: a training that goes on at an iteration."""
+        self.start = batch
+
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         batch = self.start
         while True:
@@ -234,6 +239,7 @@ def _loader(dataset: Dataset, cfg: CfgNode, **kwargs: Any) -> DataLoader:
         dataset,
         num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=trivial_batch_collator,
+        worker_init_fn=one_thread,
         generator=torch.Generator(),  # leaves the global random state to the model
         pin_memory=on_gpu,  # images are then copied while the GPU computes
         **kwargs,

@@ -7,7 +7,8 @@ from d2ext.engine.hooks import StepSeed, Validation, WeightAverage
 from d2ext.engine.launch import default_main, default_setup, one_line_errors, set_tf32
 from d2ext.engine.optimizer import build_optimizer
 from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
-from d2ext.engine.project import ImagePredictor, train_or_evaluate
+from d2ext.engine.predictor import ImagePredictor
+from d2ext.engine.project import train_or_evaluate
 from d2ext.engine.report import write_report
 from d2ext.engine.state_dicts import (
     load_backbone,

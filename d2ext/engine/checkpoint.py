@@ -20,7 +20,8 @@ from d2ext.reading import open_file, read_text
 
 
 class D2Checkpointer(DetectionCheckpointer):
-    """Detectron2's checkpointer with atomic writes, safe and strict reads, and recovery at resume.
+    """Detectron2's checkpointer with atomic writes, safe and strict reads, and recovery at resume: fvcore's,
+    which does the rest, writes in place, runs what a file has pickled, and skips parameters of other shapes.
 
     - A process killed while it saves leaves the previous checkpoints and ``last_checkpoint`` as they were.
     - Files are read without running code in them (:func:`read_checkpoint`) and must fit the model

@@ -14,6 +14,7 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY
 
 from d2ext.checks import Expected, check_values, declare, every, number, one_of, registered, whole
+from d2ext.identity import machine_keys
 from d2ext.moved_keys import move_keys
 from d2ext.shipped import SHIPPED
 from d2ext.weights import PREFIX, resolve
@@ -21,7 +22,8 @@ from d2ext.yaml_config import merge_config
 
 
 def add_engine_config(cfg: CfgNode) -> None:
-    """Add the keys of :mod:`d2ext.engine` to ``cfg``, in place. Keys of Detectron2 keep their meaning."""
+    """Add the keys of :mod:`d2ext.engine` to ``cfg``, in place. Keys of Detectron2 keep their meaning, and
+    those that nothing reads cannot be set (:mod:`d2ext.unread_keys`)."""
     # Non-negative: model initialisation, data order and every random draw of a training step follow from it,
     # so that a resumed run equals an uninterrupted one. Negative: a new draw each run.
     cfg.SEED = 0
@@ -41,7 +43,8 @@ def add_engine_config(cfg: CfgNode) -> None:
     cfg.SOLVER.BACKBONE_MULTIPLIER = 1.0
     cfg.SOLVER.TEXT_MULTIPLIER = 1.0
     # SOLVER.WEIGHT_DECAY applies to matrices and convolutions; SOLVER.WEIGHT_DECAY_NORM to everything with
-    # fewer dimensions (norms, biases, scalars) and to the state parameters of SSM layers (A_log, D, dt_bias).
+    # fewer dimensions (norms, scalars, and biases where SOLVER.WEIGHT_DECAY_BIAS is None) and to the state
+    # parameters of SSM layers (A_log, D, dt_bias).
     # Beside Detectron2's "value" and "norm" (each parameter on its own) there is "full_model": the norm over
     # all parameters is clipped to SOLVER.CLIP_GRADIENTS.CLIP_VALUE.
     cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE = "full_model"
@@ -126,6 +129,9 @@ declare(
         "SOLVER.CLIP_GRADIENTS.CLIP_TYPE": one_of("full_model", "value", "norm"),
         "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": number(above=0),
         "SOLVER.IMS_PER_BATCH": whole(1),
+        "SOLVER.REFERENCE_WORLD_SIZE": whole(0),
+        "SOLVER.BIAS_LR_FACTOR": number(0),
+        "SOLVER.WEIGHT_DECAY_BIAS": number(0),
         "SOLVER.CLIP_GRADIENTS.NORM_TYPE": number(above=0),
         "SOLVER.MOMENTUM": number(0, 1),
         "SOLVER.WEIGHT_DECAY": number(0),
@@ -144,6 +150,8 @@ declare(
         "TEST.PICTURES": whole(0),
     }
 )
+
+machine_keys("MODEL.DEVICE", "OUTPUT_DIR", "DATALOADER.NUM_WORKERS")
 
 #: Keys that name files or folders of weights: by their name (:mod:`d2ext.weights`), or by a path, which is
 #: looked for in the working folder and then among those that come with the code.

@@ -46,6 +46,9 @@ class WeightAverage(HookBase):
     Floating-point buffers are averaged like weights, others are copied. The trainer's checkpointer saves and
     loads :attr:`model`, the average; the state of this hook is the model that is trained.
 
+    Not torch's ``AveragedModel``, which counts its steps on the device, so that the host waits at each, and
+    averages either all buffers, counters among them, or none.
+
     Attributes:
         model: the average, always in evaluation mode.
     """
@@ -64,7 +67,7 @@ class WeightAverage(HookBase):
 
         self._trained = trained
         self._decay = decay
-        self._count = 0  # on the host: torch's AveragedModel asks the device for it at every step
+        self._count = 0  # on the host
         self.model = copy.deepcopy(trained).requires_grad_(False).eval()
 
     def before_train(self) -> None:

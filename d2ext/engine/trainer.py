@@ -11,7 +11,12 @@ from typing import Any
 import torch
 from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer, HookBase, TrainerBase, hooks
-from detectron2.evaluation import DatasetEvaluator, inference_on_dataset, verify_results
+from detectron2.evaluation import (
+    DatasetEvaluator,
+    inference_on_dataset,
+    print_csv_format,
+    verify_results,
+)
 from detectron2.modeling import build_model
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
@@ -19,8 +24,8 @@ from fvcore.nn.precise_bn import get_bn_modules
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from d2ext.data.build import build_grounding_test_loader, build_grounding_train_loader
 from d2ext.engine.checkpoint import D2Checkpointer
+from d2ext.engine.gallery import open_gallery
 from d2ext.engine.hooks import Checkpoint, LossLook, StepSeed, Validation, WeightAverage
 from d2ext.engine.optimizer import build_optimizer
 from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
@@ -28,8 +33,8 @@ from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimeLimit
 from d2ext.engine.report import write_report
 from d2ext.engine.state_dicts import load_backbone
 from d2ext.engine.steps import AutocastTrainer, PatientTrainer
-from d2ext.gallery import open_gallery
 from d2ext.modeling.fold import check_compiler, compile_parts
+from d2ext.tables import Printed
 
 
 def create_ddp_model(model: nn.Module, *, find_unused_parameters: bool = False) -> nn.Module:
@@ -66,6 +71,12 @@ def check_config(cfg: CfgNode) -> None:
         )
     if cfg.SOLVER.PATIENCE > 0 and not metric:
         raise ValueError("SOLVER.PATIENCE is set, expected a SOLVER.BEST_METRIC to watch")
+    reference = cfg.SOLVER.REFERENCE_WORLD_SIZE
+    if reference and cfg.SOLVER.IMS_PER_BATCH % reference:
+        raise ValueError(
+            f"SOLVER.REFERENCE_WORLD_SIZE is {reference}, expected a divisor of SOLVER.IMS_PER_BATCH, "
+            f"{cfg.SOLVER.IMS_PER_BATCH}"
+        )
     if cfg.TEST.PRECISE_BN.ENABLED and cfg.SOLVER.EMA.ENABLED:
         raise ValueError("TEST.PRECISE_BN and SOLVER.EMA are both enabled: expected one of them at most")
 
@@ -78,15 +89,37 @@ def _report(trainer: TrainerBase) -> None:
             logging.getLogger(__name__).error(f"no report: {e}")
 
 
+def start_loader(loader: Any, iteration: int) -> None:
+    """Have a training loader begin with the batch of an iteration.
+
+    The loader, or its ``batch_sampler``, is told by its method ``start_at(iteration)``, before it is iterated
+    over: :class:`~d2ext.data.stream.ShardedBatches` has one. A loader without it is used as it is, from its
+    own beginning, with a warning: such a training does not resume exactly.
+    """
+    for part in (loader, getattr(loader, "batch_sampler", None)):
+        start_at = getattr(part, "start_at", None)
+        if start_at is not None:
+            start_at(iteration)
+            return
+    if iteration:
+        logging.getLogger(__name__).warning(
+            f"{type(loader).__name__} has no start_at: training goes on from iteration {iteration} with the "
+            "data it began with"
+        )
+
+
 class BaseTrainer(DefaultTrainer):
     """``DefaultTrainer`` that resumes exactly and also trains on several CPU processes.
 
-    Differences: :class:`~d2ext.engine.checkpoint.D2Checkpointer`; the generators are seeded at each step; the
-    training loader is built when training starts, at the iteration it starts from; AdamW by module; autocast
-    as :mod:`~d2ext.engine.precision` decides; an average of the weights; validation sets apart from the test
-    sets, the best checkpoint and early stopping; a limit of the time and progress from the first iteration
-    on; ``report.html``. A subclass gives ``build_evaluator``, what ``prepare_data`` has to do, and other
-    loaders where its data are of another kind.
+    A subclass written for ``DefaultTrainer`` runs: what it overrides has Detectron2's signatures, and what it
+    does not is Detectron2's, its loaders among them, but for these differences:
+    :class:`~d2ext.engine.checkpoint.D2Checkpointer`; the generators are seeded at each step; the training
+    loader is built when training starts, and begins at the iteration it starts from (:func:`start_loader`);
+    AdamW by module; autocast as :mod:`~d2ext.engine.precision` decides; an average of the weights; validation
+    sets apart from the test sets, the best checkpoint and early stopping; a limit of the time and progress
+    from the first iteration on; ``report.html``. A project gives loaders, ``build_evaluator``, and what
+    ``prepare_data`` has to do; pictures come from the gallery of its kind of data
+    (:mod:`d2ext.engine.gallery`).
 
     Attributes:
         model_class: what ``MODEL.META_ARCHITECTURE`` must name.
@@ -224,7 +257,9 @@ class BaseTrainer(DefaultTrainer):
             the last results if ``TEST.EXPECTED_RESULTS`` asks for their verification, else None.
         """
         self.prepare_data()
-        self._trainer.reset_data_loader(lambda: self.build_train_loader(self.cfg, self.start_iter))
+        loader = self.build_train_loader(self.cfg)
+        start_loader(loader, self.start_iter)
+        self._trainer.reset_data_loader(lambda: loader)
         logging.getLogger(__name__).info(f"Starting training from iteration {self.start_iter}")
         self.iter = self.start_iter
         with EventStorage(self.start_iter) as self.storage:
@@ -271,28 +306,46 @@ class BaseTrainer(DefaultTrainer):
         return build_optimizer(cfg, model)
 
     @classmethod
-    def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
-        return build_grounding_train_loader(cfg, start_iter)
-
-    @classmethod
-    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
-        return build_grounding_test_loader(cfg, dataset_name)
-
-    @classmethod
     def test(
-        cls, cfg: CfgNode, model: nn.Module, evaluators: Sequence[DatasetEvaluator] | None = None
+        cls,
+        cfg: CfgNode,
+        model: nn.Module,
+        evaluators: DatasetEvaluator | Sequence[DatasetEvaluator] | None = None,
     ) -> dict[str, Any]:
-        """Evaluate on ``DATASETS.TEST``; evaluators print their own tables.
+        """Evaluate on ``DATASETS.TEST``, as Detectron2's method but for the type of ``TEST.DTYPE``.
 
         Args:
-            evaluators: one for each dataset; by default those of ``build_evaluator``.
+            evaluators: one for each dataset, or the only one; by default those of ``build_evaluator``. Where
+                that gives none (it raises NotImplementedError) there is a warning.
 
         Returns:
-            results by dataset, or those of the only dataset; empty except in the main process.
+            results by dataset ({} of one without evaluator), or those of the only dataset; empty except in
+            the main process.
+
+        Raises:
+            ValueError: another number of evaluators than datasets.
         """
-        results = {}
-        for i, name in enumerate(cfg.DATASETS.TEST):
-            evaluator = cls.build_evaluator(cfg, name) if evaluators is None else evaluators[i]
+        if isinstance(evaluators, DatasetEvaluator):
+            evaluators = [evaluators]
+        names = cfg.DATASETS.TEST
+        if evaluators is not None and len(evaluators) != len(names):
+            raise ValueError(
+                f"DATASETS.TEST has {len(names)} datasets, expected as many evaluators, got {len(evaluators)}"
+            )
+        results: dict[str, Any] = {}
+        for i, name in enumerate(names):
+            try:
+                evaluator = cls.build_evaluator(cfg, name) if evaluators is None else evaluators[i]
+            except NotImplementedError:
+                logging.getLogger(__name__).warning(
+                    f"no evaluator: give `{cls.__name__}.test` one for {name}, or have "
+                    f"`{cls.__name__}.build_evaluator` build it"
+                )
+                results[name] = {}
+                continue
             with inference_autocast(cfg):
-                results[name] = inference_on_dataset(model, cls.build_test_loader(cfg, name), evaluator)
+                found = inference_on_dataset(model, cls.build_test_loader(cfg, name), evaluator)
+            if comm.is_main_process():
+                print_csv_format({k: v for k, v in found.items() if not isinstance(v, Printed)})
+            results[name] = found
         return next(iter(results.values())) if len(results) == 1 else results

@@ -9,11 +9,10 @@ from typing import Any
 from d2ext.data.anomaly_mapper import AnomalyMapper
 from d2ext.data.build import evaluated_records
 from d2ext.data.trajectories import SpaceTimeGraph
+from d2ext.engine.gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 from d2ext.evaluation import check_number, read_map, read_predictions
 from d2ext.structures import find_regions
 from d2ext.visualization import draw_anomalies
-
-from .gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 
 
 @draws("trajectories", "mvtec_ad")

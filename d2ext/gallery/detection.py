@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from d2ext.engine.gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 from d2ext.evaluation import (
     FIELDS,
     FIELDS_2D,
@@ -19,7 +20,6 @@ from d2ext.evaluation import (
 from d2ext.visualization import draw_judged
 
 from .boxes import instances_of, read_scene
-from .gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 
 
 @draws("kitti", "rope3d")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from d2ext.engine.gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 from d2ext.evaluation import Answer, boxes_of, read_answers, worst_answers
 from d2ext.visualization import draw_grounding
 
 from .boxes import instances_of, read_scene
-from .gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 
 SENTENCES = 4  # of an image that are drawn into one picture
 

@@ -196,6 +196,7 @@ def test_a_run_with_anything_changed_is_refused(cfg, folder, tmp_path):
     check_manifest(tmp_path, cfg, path, 5, None)
     moved = cfg.clone()
     moved.merge_from_list(["MODEL.DEVICE", "cuda", "OUTPUT_DIR", "elsewhere"])
+    moved.merge_from_list(["MODEL.GROUNDING.SENTENCE_CHUNK", 7, "DATALOADER.NUM_WORKERS", 3])
     check_manifest(tmp_path, moved, path, 5, None)
     other = cfg.clone()
     other.merge_from_list(["MODEL.GROUNDING.SCORE_THRESHOLD", 0.7])

@@ -73,6 +73,15 @@ declare(
 )
 
 
+def class_names(cfg: CfgNode) -> list[str]:
+    """Names of a model's classes, in the order of their numbers.
+
+    Raises:
+        ValueError: datasets of different classes.
+    """
+    return list(cfg.MODEL.CLASSES or (_of_datasets(cfg.DATASETS.TRAIN) or ROAD).names)
+
+
 def vocabulary_of(cfg: CfgNode) -> Vocabulary:
     """The classes of a model, each with its size.
 

@@ -15,6 +15,7 @@ from d2ext.checks import (
     registered,
     whole,
 )
+from d2ext.identity import machine_keys
 from d2ext.modeling.backbone import add_backbone_config, backbone_maps, takes_group_norm
 from d2ext.modeling.box3d.config import add_box_head_config, add_classes_config, box_head_keys
 from d2ext.modeling.box3d.head import DEPTH_ESTIMATES
@@ -166,6 +167,7 @@ def _check_maps(c: CfgNode, maps: dict[str, int]) -> None:
 
 
 declare_together({"MODEL.GROUNDING": _check_together})
+machine_keys("MODEL.GROUNDING.SENTENCE_CHUNK")
 moved(
     {
         f"MODEL.U2ENET.{name}": f"MODEL.GROUNDING.{name}"

@@ -24,6 +24,7 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 from torch.export import Dim
 
+from d2ext.data.box_plane import settle_box_plane
 from d2ext.engine.onnx_graphs import (
     CONFIG,
     META,
@@ -83,6 +84,7 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
     for name in GRAPHS:
         write_graph(folder / f"{name}.onnx", partial(next, graphs), report)
     cfg.MODEL.WEIGHTS = cfg.MODEL.BACKBONE.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = cfg.MODEL.RESNETS.WEIGHTS = ""
+    settle_box_plane(cfg)
     write_bytes(folder / CONFIG, cfg.dump().encode())
     meta = {"format": FORMAT, "size_divisibility": max(model.backbone.size_divisibility, 1)}
     write_bytes(folder / META, json.dumps(meta, indent=1).encode())

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from detectron2.config import CfgNode
+from detectron2.evaluation import DatasetEvaluator
 from torch import nn
 
+import d2ext.gallery.detection  # noqa: F401  (draws what this trainer's evaluations leave)
 from d2ext.data import build_detection_test_loader, build_detection_train_loader
 from d2ext.engine import BaseTrainer
-from d2ext.evaluation import Detection3DEvaluator
 from d2ext.modeling.detection.detector import Detector3D
+from d2ext.projects.diffusion_det3d.evaluator import DiffusionDet3DEvaluator
 from d2ext.projects.diffusion_det3d.pretrained import load_imagenet
 
 
@@ -37,9 +38,9 @@ class Detection3DTrainer(BaseTrainer):
         return model
 
     @classmethod
-    def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
-        """Batches of Detectron2's records, with boxes in 3D, from iteration ``start_iter`` on."""
-        return build_detection_train_loader(cfg, start_iter)
+    def build_train_loader(cls, cfg: CfgNode) -> Any:
+        """Batches of Detectron2's records, with boxes in 3D."""
+        return build_detection_train_loader(cfg)
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
@@ -47,7 +48,6 @@ class Detection3DTrainer(BaseTrainer):
         return build_detection_test_loader(cfg, dataset_name)
 
     @classmethod
-    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> Detection3DEvaluator:
-        """That of the dataset's protocol; files go to OUTPUT_DIR/inference."""
-        folder = os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name)
-        return Detection3DEvaluator(dataset_name, folder, cfg.TEST.REGION_MASKS or None)
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
+        """That of the dataset's protocol."""
+        return DiffusionDet3DEvaluator(cfg, dataset_name)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from detectron2.config import CfgNode, configurable
 from detectron2.structures import Instances
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from d2ext.evaluation import (
     Table,
     compare_image,
     grounding_metrics,
+    inference_folder,
     instance_rows,
     named_rows,
     submission_flags,
@@ -45,9 +47,11 @@ class GroundingEvaluator(Evaluator3D):
 
     On single-target data (mono3drefer) the best prediction of a sentence is its answer, and no prediction is
     a miss. On multi-target data every prediction counts: the model has already applied its score threshold.
-    Results are in per cent, {"published": {...}, "exact": {...}}.
+    Results are in per cent, {"published": {...}, "exact": {...}}. ``GroundingEvaluator(cfg, dataset_name)``
+    writes into the run's folder.
     """
 
+    @configurable
     def __init__(self, dataset_name: str, output_dir: str | Path | None = None) -> None:
         """
         Args:
@@ -60,6 +64,11 @@ class GroundingEvaluator(Evaluator3D):
         """
         super().__init__(dataset_name, ("mono3drefer", "monomulti3d"), output_dir)
         self._single = self._kind == "mono3drefer"
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, dataset_name: str) -> dict[str, Any]:
+        """The other arguments, for a dataset."""
+        return {"dataset_name": dataset_name, "output_dir": inference_folder(cfg, dataset_name)}
 
     def process(self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> None:
         """Collect predictions.

@@ -23,6 +23,7 @@ from detectron2.config import CfgNode
 from torch import Tensor
 from torch.export import Dim
 
+from d2ext.data.box_plane import settle_box_plane
 from d2ext.engine.onnx_graphs import (
     CONFIG,
     META,
@@ -115,6 +116,7 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
     tokenizer.backend.save_pretrained(folder / "tokenizer")
     tokenizer.config.save_pretrained(folder / "tokenizer")
     cfg.MODEL.TEXT.NAME = cfg.MODEL.WEIGHTS = cfg.MODEL.BACKBONE.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = ""
+    settle_box_plane(cfg)
     write_bytes(folder / CONFIG, cfg.dump().encode())
     meta = {
         "format": FORMAT,

@@ -14,8 +14,8 @@ from detectron2.structures import Boxes, Instances
 
 from d2ext.engine import load_config
 from d2ext.engine.benchmark import noise_record
-from d2ext.engine.config import REPOSITORY
 from d2ext.projects.u2enet import add_u2enet_config
+from d2ext.shipped import SHIPPED
 from d2ext.structures import Boxes3D
 from d2ext.weights import resolve
 
@@ -47,7 +47,7 @@ ROBERTA_BASE = {
 def full_size_config(name: str, text: str, options: Sequence[str] = ()) -> CfgNode:
     """One of ``CONFIGS`` with random weights and the text encoder in the folder ``text``."""
     random = ["MODEL.TIMM.PRETRAINED", "False", "MODEL.TEXT.PRETRAINED", "False", "MODEL.TEXT.NAME", text]
-    return load_config(add_u2enet_config, str(REPOSITORY / CONFIGS[name]), [*random, *options])
+    return load_config(add_u2enet_config, str(SHIPPED / CONFIGS[name]), [*random, *options])
 
 
 def roberta_folder(folder: Path, layers: int = 12) -> str:
