@@ -7,6 +7,7 @@ nothing in it.
 from __future__ import annotations
 
 import inspect
+import logging
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -244,3 +245,22 @@ def _loader(dataset: Dataset, cfg: CfgNode, **kwargs: Any) -> DataLoader:
         pin_memory=on_gpu,  # images are then copied while the GPU computes
         **kwargs,
     )
+
+
+def start_loader(loader: Any, iteration: int) -> None:
+    """Have a training loader begin with the batch of an iteration.
+
+    The loader, or its ``batch_sampler``, is told by its method ``start_at(iteration)``, before it is iterated
+    over: :class:`ShardedBatches` has one. A loader without it is used as it is, from its
+    own beginning, with a warning: such a training does not resume exactly.
+    """
+    for part in (loader, getattr(loader, "batch_sampler", None)):
+        start_at = getattr(part, "start_at", None)
+        if start_at is not None:
+            start_at(iteration)
+            return
+    if iteration:
+        logging.getLogger(__name__).warning(
+            f"{type(loader).__name__} has no start_at: training goes on from iteration {iteration} with the "
+            "data it began with"
+        )

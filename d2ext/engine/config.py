@@ -165,6 +165,30 @@ WEIGHTS_KEYS = (
 )
 
 
+def check_engine_config(cfg: CfgNode) -> None:
+    """Find keys of the engine that contradict each other.
+
+    Raises:
+        ValueError: in one line the key and what was expected.
+    """
+    metric, names = cfg.SOLVER.BEST_METRIC, cfg.DATASETS.VAL
+    if metric and not metric.startswith(tuple(f"{name}/" for name in names)):
+        raise ValueError(
+            f"SOLVER.BEST_METRIC is {metric!r}, expected 'DATASET/...' with a dataset of DATASETS.VAL, "
+            f"which is {tuple(names)}"
+        )
+    if cfg.SOLVER.PATIENCE > 0 and not metric:
+        raise ValueError("SOLVER.PATIENCE is set, expected a SOLVER.BEST_METRIC to watch")
+    reference = cfg.SOLVER.REFERENCE_WORLD_SIZE
+    if reference and cfg.SOLVER.IMS_PER_BATCH % reference:
+        raise ValueError(
+            f"SOLVER.REFERENCE_WORLD_SIZE is {reference}, expected a divisor of SOLVER.IMS_PER_BATCH, "
+            f"{cfg.SOLVER.IMS_PER_BATCH}"
+        )
+    if cfg.TEST.PRECISE_BN.ENABLED and cfg.SOLVER.EMA.ENABLED:
+        raise ValueError("TEST.PRECISE_BN and SOLVER.EMA are both enabled: expected one of them at most")
+
+
 def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequence[str] = ()) -> CfgNode:
     """The frozen config of a project.
 

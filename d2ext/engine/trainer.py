@@ -21,13 +21,15 @@ from detectron2.modeling import build_model
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
 from fvcore.nn.precise_bn import get_bn_modules
-from torch import distributed, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import nn
 
+from d2ext.data.stream import start_loader
 from d2ext.engine.checkpoint import D2Checkpointer
+from d2ext.engine.config import check_engine_config
 from d2ext.engine.gallery import open_gallery
 from d2ext.engine.hooks import Checkpoint, LossLook, StepSeed, Validation, WeightAverage
 from d2ext.engine.optimizer import build_optimizer
+from d2ext.engine.parallel import create_ddp_model, share_buffers
 from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
 from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimeLimit
 from d2ext.engine.report import write_report
@@ -35,50 +37,6 @@ from d2ext.engine.state_dicts import load_backbone
 from d2ext.engine.steps import AutocastTrainer, PatientTrainer
 from d2ext.modeling.fold import check_compiler, compile_parts
 from d2ext.tables import Printed
-
-
-def create_ddp_model(model: nn.Module, *, find_unused_parameters: bool = False) -> nn.Module:
-    """Wrap ``model`` for training on several processes, on GPUs or on the CPU; one process: as it is."""
-    if comm.get_world_size() == 1:
-        return model
-    on_gpu = next(model.parameters()).is_cuda
-    return DistributedDataParallel(
-        model,
-        device_ids=[comm.get_local_rank()] if on_gpu else None,
-        broadcast_buffers=False,
-        find_unused_parameters=find_unused_parameters,
-    )
-
-
-def share_buffers(model: nn.Module) -> None:
-    """Give every process the buffers of the main one: BatchNorm's statistics are each one's own."""
-    if comm.get_world_size() > 1:
-        for buffer in model.buffers():
-            distributed.broadcast(buffer, 0)
-
-
-def check_config(cfg: CfgNode) -> None:
-    """Find keys of the engine that contradict each other.
-
-    Raises:
-        ValueError: in one line the key and what was expected.
-    """
-    metric, names = cfg.SOLVER.BEST_METRIC, cfg.DATASETS.VAL
-    if metric and not metric.startswith(tuple(f"{name}/" for name in names)):
-        raise ValueError(
-            f"SOLVER.BEST_METRIC is {metric!r}, expected 'DATASET/...' with a dataset of DATASETS.VAL, "
-            f"which is {tuple(names)}"
-        )
-    if cfg.SOLVER.PATIENCE > 0 and not metric:
-        raise ValueError("SOLVER.PATIENCE is set, expected a SOLVER.BEST_METRIC to watch")
-    reference = cfg.SOLVER.REFERENCE_WORLD_SIZE
-    if reference and cfg.SOLVER.IMS_PER_BATCH % reference:
-        raise ValueError(
-            f"SOLVER.REFERENCE_WORLD_SIZE is {reference}, expected a divisor of SOLVER.IMS_PER_BATCH, "
-            f"{cfg.SOLVER.IMS_PER_BATCH}"
-        )
-    if cfg.TEST.PRECISE_BN.ENABLED and cfg.SOLVER.EMA.ENABLED:
-        raise ValueError("TEST.PRECISE_BN and SOLVER.EMA are both enabled: expected one of them at most")
 
 
 def _report(trainer: TrainerBase) -> None:
@@ -89,37 +47,18 @@ def _report(trainer: TrainerBase) -> None:
             logging.getLogger(__name__).error(f"no report: {e}")
 
 
-def start_loader(loader: Any, iteration: int) -> None:
-    """Have a training loader begin with the batch of an iteration.
-
-    The loader, or its ``batch_sampler``, is told by its method ``start_at(iteration)``, before it is iterated
-    over: :class:`~d2ext.data.stream.ShardedBatches` has one. A loader without it is used as it is, from its
-    own beginning, with a warning: such a training does not resume exactly.
-    """
-    for part in (loader, getattr(loader, "batch_sampler", None)):
-        start_at = getattr(part, "start_at", None)
-        if start_at is not None:
-            start_at(iteration)
-            return
-    if iteration:
-        logging.getLogger(__name__).warning(
-            f"{type(loader).__name__} has no start_at: training goes on from iteration {iteration} with the "
-            "data it began with"
-        )
-
-
 class BaseTrainer(DefaultTrainer):
     """``DefaultTrainer`` that resumes exactly and also trains on several CPU processes.
 
     A subclass written for ``DefaultTrainer`` runs: what it overrides has Detectron2's signatures, and what it
     does not is Detectron2's, its loaders among them, but for these differences:
     :class:`~d2ext.engine.checkpoint.D2Checkpointer`; the generators are seeded at each step; the training
-    loader is built when training starts, and begins at the iteration it starts from (:func:`start_loader`);
-    AdamW by module; autocast as :mod:`~d2ext.engine.precision` decides; an average of the weights; validation
-    sets apart from the test sets, the best checkpoint and early stopping; a limit of the time and progress
-    from the first iteration on; ``report.html``. A project gives loaders, ``build_evaluator``, and what
-    ``prepare_data`` has to do; pictures come from the gallery of its kind of data
-    (:mod:`d2ext.engine.gallery`).
+    loader is built when training starts, and begins at the iteration it starts from
+    (:func:`~d2ext.data.stream.start_loader`); AdamW by module; autocast as :mod:`~d2ext.engine.precision`
+    decides; an average of the weights; validation sets apart from the test sets, the best checkpoint and
+    early stopping; a limit of the time and progress from the first iteration on; ``report.html``. A project
+    gives loaders, ``build_evaluator``, and what ``prepare_data`` has to do; pictures come from the gallery of
+    its kind of data (:mod:`d2ext.engine.gallery`).
 
     Attributes:
         model_class: what ``MODEL.META_ARCHITECTURE`` must name.
@@ -133,7 +72,7 @@ class BaseTrainer(DefaultTrainer):
     train_kinds: tuple[str, ...] = ()
 
     def __init__(self, cfg: CfgNode) -> None:
-        check_config(cfg)
+        check_engine_config(cfg)
         # Not DefaultTrainer.__init__: it builds the loader before a checkpoint is read; its DDP needs GPUs.
         TrainerBase.__init__(self)
         cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
@@ -200,6 +139,7 @@ class BaseTrainer(DefaultTrainer):
         return [hook for hook in every if hook is not None]
 
     def build_writers(self) -> list[EventWriter]:
+        """As Detectron2's, with a line that says what is left also under a limit of the time."""
         folder = self.cfg.OUTPUT_DIR
         os.makedirs(folder, exist_ok=True)
         printer = ProgressPrinter(weakref.proxy(self), self.time_limit)
@@ -245,8 +185,9 @@ class BaseTrainer(DefaultTrainer):
         here what is wrong with them, and measures what it needs."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As Detectron2's; training goes on after the iteration that the checkpoint was saved after."""
         super().load_state_dict(state_dict)
-        self.start_iter = self.iter + 1  # the checkpoint holds the number of the iteration it was saved after
+        self.start_iter = self.iter + 1
 
     def train(self) -> Any:
         """Train from ``start_iter`` to ``max_iter``, on the data those iterations always get.
@@ -279,6 +220,11 @@ class BaseTrainer(DefaultTrainer):
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
+        """The model; without MODEL.WEIGHTS its backbone starts from MODEL.BACKBONE.WEIGHTS.
+
+        Raises:
+            FileNotFoundError, ValueError: weights of a backbone that are missing or do not fit.
+        """
         model = build_model(cfg)
         if cfg.MODEL.BACKBONE.WEIGHTS and not cfg.MODEL.WEIGHTS:
             if not hasattr(model, "backbone"):
@@ -295,6 +241,7 @@ class BaseTrainer(DefaultTrainer):
 
     @classmethod
     def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
+        """Detectron2's, at SOLVER.STEP_SHARES of SOLVER.MAX_ITER where they are given."""
         if cfg.SOLVER.STEP_SHARES:
             cfg = cfg.clone()
             cfg.defrost()
@@ -303,6 +250,7 @@ class BaseTrainer(DefaultTrainer):
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        """See :func:`d2ext.engine.optimizer.build_optimizer`."""
         return build_optimizer(cfg, model)
 
     @classmethod
