@@ -11,7 +11,7 @@ import d2ext
 
 PACKAGE = Path(d2ext.__file__).resolve().parent
 ORDER = (
-    "", "structures", "layers", "modeling", "data", "evaluation", "visualization", "engine", "gallery",
+    "", "structures", "layers", "modeling", "data", "evaluation", "visualization", "engine", "gallery", "predictor",
 )  # fmt: skip
 MODELING = ("losses", "backbone", "text", "box3d", "detection", "grounding", "anomaly", "meta_arch", "fold")
 #: Puts the collection together.
@@ -46,7 +46,8 @@ def test_a_layer_imports_those_before_it_only(layer):
     wrong = []
     for path in FILES:
         parts = path.relative_to(PACKAGE).parts
-        own = parts[0] if len(parts) > 1 and parts[0] in ORDER else ""
+        own = parts[0].removesuffix(".py")
+        own = own if own in ORDER else ""
         if own != layer or path == PACKAGE / "__init__.py":
             continue
         later = {name for name in imported(path) if ORDER.index(part_of(name)) > ORDER.index(own)}
