@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.utils.env import seed_all_rng
 
 from tests.own_method import words
 
@@ -22,7 +22,7 @@ def cfg(tmp_path):
 
 def test_it_trains_and_is_evaluated_by_detectron2s_own_trainer(cfg, tmp_path):
     (tmp_path / "out").mkdir()
-    torch.manual_seed(0)
+    seed_all_rng(0)
     trainer = words.WordTrainer(cfg)
     before = words.WordTrainer.test(cfg, trainer.model)["pointing"]["accuracy"]
     trainer.train()
