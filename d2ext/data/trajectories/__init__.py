@@ -6,8 +6,9 @@ from .extent import Extent, Suspect, region_extent, suspects
 from .graph import GraphSpec, SpaceTimeGraph, join_graphs
 from .labels import Interval, LabelledAnomaly, anomaly_mask, check_labels, labels_to_json, read_labels
 from .live import LiveGraph
+from .maps import read_road
 from .read import read_tracks, tracks_to_csv
-from .road import Road, read_road
+from .road import Road
 from .spacetime import SpaceTimeRenderer
 from .tracks import Tracks, merge_tracks
 

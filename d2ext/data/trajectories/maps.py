@@ -1,4 +1,5 @@
-"""Roads out of maps: SUMO's nets (by sumolib) and OpenDRIVE (by pyxodr), the optional extra ``maps``."""
+"""Roads out of files: JSON, and maps: SUMO's nets (by sumolib) and OpenDRIVE (by pyxodr), the optional extra
+``maps``."""
 
 from __future__ import annotations
 
@@ -8,8 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from d2ext.reading import clear_errors, read_json, require
+
+from .fields import finite
 from .road import Road
 from .rows import xml_root
+from .table import name_fault
 
 #: Lanes of OpenDRIVE on which vehicles drive.
 _DRIVING = frozenset(
@@ -69,3 +74,53 @@ def _opendrive_lanes(path: Path) -> dict[str, np.ndarray]:
 
 def _without_repeats(line: np.ndarray) -> np.ndarray:
     return line[np.append(True, (np.diff(line, axis=0) != 0).any(1))]
+
+
+@clear_errors
+def read_road(path: str | Path) -> Road:
+    """Read a road from JSON: ``{"lanes": {"1": [[x, y], ...], ...}, "half_width": 2.5, "backward_lanes":
+    ["1"], "origin": [latitude, longitude]}``; every key is optional, lanes may have any name. Files named
+    ``.xml`` and ``.xodr`` are maps (:func:`read_map`).
+
+    Raises:
+        FileNotFoundError, ValueError: names the file and the field.
+    """
+    if Path(path).suffix.lower() in (".xml", ".xodr"):
+        return read_map(path)
+    data = read_json(path)
+    if not isinstance(data, dict):
+        raise ValueError(f"{path}: expected an object, got {type(data).__name__}")
+    keys = ("lanes", "half_width", "backward_lanes", "origin")
+    unknown = sorted(set(data) - set(keys))
+    if unknown:
+        raise ValueError(f"{path}: unknown field {unknown[0][:40]!r}, expected {', '.join(keys)}")
+    half_width = finite({"half_width": Road.half_width, **data}, "half_width", str(path))
+    backward = require({"backward_lanes": [], **data}, "backward_lanes", list, str(path))
+    if not all(type(name) in (int, str) and not name_fault(str(name)) for name in backward):
+        raise ValueError(f"{path}: field 'backward_lanes': expected names of lanes, got {str(backward)[:60]}")
+    origin = data.get("origin")
+    if origin is not None and not (isinstance(origin, list) and len(origin) == 2):
+        raise ValueError(f"{path}: field 'origin': expected [latitude, longitude], got {str(origin)[:60]}")
+    lanes = {}
+    for key, line in require({"lanes": {}, **data}, "lanes", dict, str(path)).items():
+        if name_fault(key):
+            raise ValueError(f"{path}: field 'lanes': expected {name_fault(key)}")
+        lanes[key] = _points(line, f"{path}: lane {key[:40]}")
+    degrees = None
+    if origin is not None:
+        latitude, longitude = (finite({"origin": value}, "origin", str(path)) for value in origin)
+        degrees = (latitude, longitude)
+    try:
+        return Road(lanes, half_width, tuple(backward), degrees)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _points(points: Any, where: str) -> np.ndarray:
+    """(P, 2) of a list of points."""
+    try:
+        if all(type(value) in (int, float) for point in points for value in point):
+            return np.array(points, dtype=float)
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise ValueError(f"{where}: expected a list of points [x, y]")

@@ -5,16 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-
-from d2ext.reading import clear_errors, read_json, require
-
-from .fields import finite
-from .table import name_fault
 
 #: Points x segments projected at once: bounds the memory.
 _BLOCK = 1 << 21
@@ -121,53 +113,3 @@ def _project(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarr
     before = (best == 0) & (raw[:, 0] < 0)
     behind = (best == len(length) - 1) & (raw[:, -1] > length[-1])
     return start[best] + cut[rows, best], np.where(before | behind, np.inf, distance[rows, best])
-
-
-@clear_errors
-def read_road(path: str | Path) -> Road:
-    """Read a road from JSON: ``{"lanes": {"1": [[x, y], ...], ...}, "half_width": 2.5, "backward_lanes":
-    ["1"], "origin": [latitude, longitude]}``; every key is optional, lanes may have any name. Files named
-    ``.xml`` and ``.xodr`` are maps (:func:`d2ext.data.trajectories.maps.read_map`).
-
-    Raises:
-        FileNotFoundError, ValueError: names the file and the field.
-    """
-    if Path(path).suffix.lower() in (".xml", ".xodr"):
-        return import_module(".maps", __package__).read_map(path)
-    data = read_json(path)
-    if not isinstance(data, dict):
-        raise ValueError(f"{path}: expected an object, got {type(data).__name__}")
-    keys = ("lanes", "half_width", "backward_lanes", "origin")
-    unknown = sorted(set(data) - set(keys))
-    if unknown:
-        raise ValueError(f"{path}: unknown field {unknown[0][:40]!r}, expected {', '.join(keys)}")
-    half_width = finite({"half_width": Road.half_width, **data}, "half_width", str(path))
-    backward = require({"backward_lanes": [], **data}, "backward_lanes", list, str(path))
-    if not all(type(name) in (int, str) and not name_fault(str(name)) for name in backward):
-        raise ValueError(f"{path}: field 'backward_lanes': expected names of lanes, got {str(backward)[:60]}")
-    origin = data.get("origin")
-    if origin is not None and not (isinstance(origin, list) and len(origin) == 2):
-        raise ValueError(f"{path}: field 'origin': expected [latitude, longitude], got {str(origin)[:60]}")
-    lanes = {}
-    for key, line in require({"lanes": {}, **data}, "lanes", dict, str(path)).items():
-        if name_fault(key):
-            raise ValueError(f"{path}: field 'lanes': expected {name_fault(key)}")
-        lanes[key] = _line(line, f"{path}: lane {key[:40]}")
-    degrees = None
-    if origin is not None:
-        latitude, longitude = (finite({"origin": value}, "origin", str(path)) for value in origin)
-        degrees = (latitude, longitude)
-    try:
-        return Road(lanes, half_width, tuple(backward), degrees)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def _line(points: Any, where: str) -> np.ndarray:
-    """(P, 2) of a list of points."""
-    try:
-        if all(type(value) in (int, float) for point in points for value in point):
-            return np.array(points, dtype=float)
-    except (ValueError, TypeError, OverflowError):
-        pass
-    raise ValueError(f"{where}: expected a list of points [x, y]")
