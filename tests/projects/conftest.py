@@ -1,5 +1,6 @@
 """Commands of the projects, run in this process, and U2ENet's toy configuration file."""
 
+import logging
 from functools import partial
 from pathlib import Path
 
@@ -66,3 +67,14 @@ def train_net(toy_config):
 def demo():
     """Calls demo.py as a command; returns its exit status."""
     return partial(call_script, load_script("demo"))
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_before():
+    """What a command sets up writes to a stream that a later test has not."""
+    loggers = [logging.getLogger(name) for name in ("detectron2", "d2ext", "d2ext.run")]
+    before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)
