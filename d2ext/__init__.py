@@ -23,4 +23,8 @@ from d2ext.quiet import quiet_imports
 with quiet_imports():
     from d2ext import data, modeling  # noqa: F401
 
+from d2ext.moved_modules import keep_former_names
+
+keep_former_names()
+
 __version__ = "0.1.0"
