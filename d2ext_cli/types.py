@@ -37,12 +37,11 @@ def existing_path(text: str) -> Path:
 
 
 def output_file(text: str) -> Path:
-    """A file to write, in a folder that is there."""
+    """A file to write, in a folder that is there or can be made."""
     path = Path(text)
     if path.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: a folder, expected the name of a file to write")
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text}: no folder {path.parent} to write to")
+    output_folder(str(path.parent))
     return path
 
 

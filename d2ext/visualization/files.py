@@ -14,11 +14,12 @@ def check_picture_path(path: str | Path) -> None:
     """Find out before the work whether a picture can be written there.
 
     Raises:
-        FileNotFoundError, ValueError: no such folder, or a name whose ending is no format of pictures.
+        ValueError: a file in the place of its folder, or a name whose ending is no format of pictures.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path}: no folder {path.parent} to write to")
+    for folder in path.parents:
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{path}: {folder} is a file, expected a folder to write into")
     if not cv2.haveImageWriter(str(path)):
         raise ValueError(f"{path}: expected a picture name such as out.png")
 

@@ -108,7 +108,7 @@ def test_choices_that_are_repeated_without_the_imports_are_those_of_the_package(
         (d2ext_cli.existing_file, "no.txt", "no.txt: no such file"),
         (d2ext_cli.existing_file, ".", ".: a folder, no file"),
         (d2ext_cli.existing_folder, "file", "file: a file, no folder"),
-        (d2ext_cli.output_file, "no/out.png", "no/out.png: no folder no to write to"),
+        (d2ext_cli.output_file, "file/out.png", "file: file is a file, expected a folder"),
         (d2ext_cli.output_file, ".", ".: a folder, expected the name of a file to write"),
         (d2ext_cli.output_folder, "file/a/b", "file/a/b: file is a file, expected a folder"),
     ],

@@ -210,7 +210,7 @@ def test_demo_writes_pictures_and_boxes(demo, demo_arguments, cfg, tmp_path, cap
         ({"--input": "nowhere.png"}, (), 2, "argument --input: nowhere.png: no such file"),
         ({"--calib": "nowhere.txt"}, (), 2, "argument --calib: nowhere.txt: no such file"),
         ({"--calib": "bad_calib.txt"}, (), 1, "bad_calib.txt: "),
-        ({"--strip": "nowhere/strip.png"}, (), 2, "no folder nowhere to write to"),
+        ({"--strip": "bad_calib.txt/strip.png"}, (), 2, "bad_calib.txt is a file, expected a folder"),
         ({"--output": "out.docx"}, (), 1, "out.docx: expected a picture name"),
         ({"--min-score": 30}, (), 2, "--min-score: expected a number at least 0 and at most 1, got '30'"),
         ({}, ("MODEL.DIFFUSION.STEPS",), 2, "in turn, MODEL.DIFFUSION.STEPS has no value"),

@@ -108,7 +108,7 @@ def test_a_normal_recording_has_no_regions(demo, capsys):
         (("--input", "no.csv", "--output", "out.png"), 2, "argument --input: no.csv: no such file"),
         (("--input", "other.csv", "--output", "out.png"), 1, "other.csv: has the lanes 7, none of"),
         (("--input", "no.png", "--output", "out.png"), 1, "no.png: expected an image file"),
-        (("--input", "far.csv", "--output", "nowhere/out.png"), 2, "nowhere/out.png: no folder nowhere"),
+        (("--input", "far.csv", "--output", "no.png/out.png"), 2, "no.png is a file, expected a folder"),
         (("--input", "far.csv", "--output", "out.txt"), 1, "out.txt: expected a picture name"),
         (("--input", "late.csv", "--output", "out.png"), 1, "late.csv:4: the time goes backwards"),
         (("--input", "far.csv", "--output", "out.png"), 1, "far.csv: no vehicle on lanes 1, 2 from 0 to 381"),

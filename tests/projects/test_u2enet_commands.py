@@ -167,7 +167,11 @@ def test_demo_writes_a_picture_and_boxes(demo, demo_arguments, cfg, tmp_path, ca
         ({"--calib": "bad_calib.txt"}, 1, "bad_calib.txt: "),
         ({"--text": ""}, 1, "sentence 1 of 1 is empty: expected words"),
         ({"--text": "car " * 300}, 1, "tokens, expected at most 160"),
-        ({"--output": "nowhere/out.png"}, 2, "no folder nowhere to write to"),
+        (
+            {"--output": "bad_calib.txt/out.png"},
+            2,
+            "bad_calib.txt is a file, expected a folder",
+        ),
         ({"--output": "out.docx"}, 1, "out.docx: expected a picture name"),
         ({"--config-file": "nowhere.yaml"}, 2, "argument --config-file: nowhere.yaml: no such file"),
     ],
