@@ -6,6 +6,9 @@ The filters are as narrow as the messages are; every other warning still shows.
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import logging
 import os
 import re
@@ -38,6 +41,8 @@ def quiet_warnings() -> None:
         os.environ["PYTHONWARNINGS"] = f"{options},{given}".rstrip(",")  # the user's come last and count more
     # Reports a CUDA toolkit on a machine without a GPU.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    with contextlib.redirect_stderr(io.StringIO()):  # torch 2.6 and 2.7 print it, once
+        importlib.import_module("torch.utils.cpp_extension")  # as detectron2 does
     # Speaks of a call that detectron2.modeling.poolers makes.
     logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)
     # Speaks of constants that it leaves in an exported graph.
