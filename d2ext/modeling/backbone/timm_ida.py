@@ -72,8 +72,9 @@ class TimmBackbone(Backbone):
             if switch is None:
                 raise ValueError(f"MODEL.TIMM.CHECKPOINT True: timm cannot do that for {name}")
             switch()
-            for module in self.body.modules():  # timm < 1.0.31 has some first in what is computed again
-                if getattr(module, "inplace", False):
+            module: Any
+            for module in self.body.modules():  # timm < 1.0.31 begins what is computed again with some
+                if hasattr(module, "inplace"):
                     module.inplace = False
         info: Any = self.body.feature_info
         self._channels = dict(zip(info.reduction(), info.channels(), strict=True))
