@@ -14,7 +14,7 @@ help:
 	@echo "make test-slow  training runs and other slow tests; ARGS as well"
 	@echo "make test-lowest  the fast tests with the lowest versions that pyproject.toml allows; ARGS as well"
 	@echo "make fuzz       20,000 wrong files for each reader"
-	@echo "make lint       ruff and mypy"
+	@echo "make lint       ruff (rules and format) and mypy"
 	@echo "make bench      time the model and its parts"
 
 setup:
@@ -51,7 +51,11 @@ fuzz: setup
 
 lint: setup
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 bench: setup
-	for name in parts fusion training u2enet diffusion trajad; do $(BIN)/python scripts/benchmark.py $$name || exit 1; done
+	$(BIN)/python scripts/benchmark.py
+	for name in fusion training inference; do $(BIN)/python projects/U2ENet/benchmark.py $$name || exit 1; done
+	$(BIN)/python projects/DiffusionDet3D/benchmark.py
+	$(BIN)/python projects/TrajAD/benchmark.py

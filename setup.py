@@ -1,4 +1,4 @@
-"""Build script: what pyproject.toml cannot say, the packages of the projects; and the commands' module.
+"""Build script: what pyproject.toml cannot say, the packages of the projects.
 
 ``projects/<Name>/<package>/`` is installed as ``d2ext.projects.<package>``, and its weights and configs below
 ``d2ext/resources`` by the names that they have in the tree (see ``d2ext/shipped.py``). A new project needs no
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-packages = find_packages(include=["d2ext", "d2ext.*"])
+packages = find_packages(include=["d2ext", "d2ext.*", "d2ext_cli"])
 package_dir = {}
 for init in sorted(Path("projects").glob("*/*/__init__.py")):
     source = init.parent.as_posix()
@@ -24,4 +24,4 @@ for data in sorted([*Path("configs").iterdir(), *Path("projects").glob("*/weight
     package_dir[name] = data.as_posix()
     packages.append(name)
 
-setup(packages=packages, package_dir=package_dir, py_modules=["d2ext_cli"])
+setup(packages=packages, package_dir=package_dir)

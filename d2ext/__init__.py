@@ -1,6 +1,7 @@
 """Detectron2 extensions for language-guided and roadside perception from one RGB camera.
 
-Importing the package registers its datasets in ``DatasetCatalog`` and its models in Detectron2's registries.
+Importing the package registers its datasets in ``DatasetCatalog`` and its models in Detectron2's registries,
+and changes nothing else: warnings, environment and threads are set by commands (:mod:`d2ext.quiet`).
 """
 
 import importlib.util
@@ -17,14 +18,9 @@ if importlib.util.find_spec("detectron2") is None:
     raise ImportError(f"d2ext needs detectron2: {how_to_install()}")
 
 # isort: split
-from d2ext import quiet  # noqa: F401  (first: silences import-time warnings of the libraries below)
+from d2ext.quiet import quiet_imports
 
-# isort: split
-import cv2
-
-from d2ext import data, modeling  # noqa: F401
-
-# OpenCV's threads do not survive a fork: workers that load or render images would hang.
-cv2.setNumThreads(0)
+with quiet_imports():
+    from d2ext import data, modeling  # noqa: F401
 
 __version__ = "0.1.0"

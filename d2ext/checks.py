@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 from detectron2.config import CfgNode
 from fvcore.common.registry import Registry
 
+from d2ext.unread_keys import check_unread
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -43,11 +45,13 @@ def declare_together(checks: Mapping[str, Callable[[CfgNode], object]]) -> None:
 
 
 def check_values(cfg: CfgNode) -> None:
-    """Check every declared key that the config has.
+    """Check every declared key that the config has, and those of Detectron2 that nothing reads here
+    (:mod:`d2ext.unread_keys`).
 
     Raises:
         ValueError: in one line the first key whose value it cannot have, and what was expected.
     """
+    check_unread(cfg)
     for key, expected in _EXPECTED.items():
         value = _value(cfg, key)
         if value is None:

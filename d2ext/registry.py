@@ -11,7 +11,8 @@ T = TypeVar("T", bound=Callable[..., Any])
 
 
 class VariantRegistry(Registry):
-    """fvcore's registry, called as the config key that chooses.
+    """fvcore's registry, called as the config key that chooses: with errors of one line and names that no
+    Python object has, which that one does without.
 
     A variant of one's own is registered with ``@REGISTRY.register()`` by its name in the code; :meth:`named`
     gives it another, such as one that is no Python name.

@@ -23,6 +23,7 @@ def build_parser() -> CommandParser:
 
 
 def main(args: argparse.Namespace) -> None:
+    import d2ext.gallery  # noqa: F401  (draws every kind of data)
     from d2ext.engine import write_report
 
     print(f"reading {args.folder} and drawing its worst mistakes")

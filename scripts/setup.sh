@@ -95,6 +95,9 @@ step "build tools" "$BIN/pip" install -c constraints.txt setuptools wheel
 [ "$VERSIONS" = pinned ] || step "resolver of lower bounds" "$BIN/pip" install uv
 step "dependencies (about 6 GB, minutes)" install_dependencies
 step "Detectron2 ($DETECTRON2)" install_detectron2
+for init in projects/*/*/__init__.py; do # mypy and editors find the projects' packages here
+    ln -sfn "../../../${init%/*}" "typings/d2ext/projects/$(basename "${init%/*}")"
+done
 step "import check" "$BIN/python" -W ignore -c 'import detectron2.engine, d2ext'
 echo "$FINGERPRINT" >"$STAMP"
 echo "setup: done in $SECONDS s"

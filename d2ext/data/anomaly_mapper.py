@@ -109,6 +109,7 @@ class AnomalyMapper:
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
+        """The arguments out of the keys of INPUT."""
         return {
             "is_train": is_train,
             "size": tuple(cfg.INPUT.SIZE),

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import torch
 from detectron2.config import CfgNode
+from detectron2.data.transforms import Augmentation, Transform
 from torch import Tensor
 
 from d2ext.structures import Boxes3D, Camera, flip_plane
@@ -24,8 +25,9 @@ def fit_size(size: tuple[int, int], bounds: tuple[int, int]) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class ImageTransform:
-    """Resize, then crop (or pad), then optionally mirror.
+class ImageTransform(Transform):
+    """Resize, then crop (or pad), then optionally mirror: Detectron2's ``Transform``, of cameras and 3D boxes
+    too. Coordinates are those of pixel centres, as in KITTI; Detectron2's own are greater by 0.5.
 
     Attributes:
         source: (height, width) of the image it applies to.
@@ -76,16 +78,18 @@ class ImageTransform:
             camera = camera.crop(*self.offset, self.size[1], self.size[0])
         return camera.flip() if self.flip else camera
 
+    def apply_coords(self, coords: np.ndarray) -> np.ndarray:
+        """Points (N, 2) x, y in pixels of the warped image."""
+        scale = np.array([self.resized[1] / self.source[1], self.resized[0] / self.source[0]])
+        coords = (coords + 0.5) * scale - 0.5 - np.array(self.offset)
+        if self.flip:
+            coords[:, 0] = self.size[1] - 1 - coords[:, 0]
+        return coords
+
     def apply_boxes(self, boxes: np.ndarray) -> np.ndarray:
         """2D boxes (N, 4) x1, y1, x2, y2 in pixels of the warped image, not clipped."""
-        scale = np.array([self.resized[1] / self.source[1], self.resized[0] / self.source[0]] * 2)
-        boxes = (boxes + 0.5) * scale - 0.5 - np.array([*self.offset, *self.offset])
-        if self.flip:
-            boxes = np.stack(
-                [self.size[1] - 1 - boxes[:, 2], boxes[:, 1], self.size[1] - 1 - boxes[:, 0], boxes[:, 3]],
-                axis=1,
-            )
-        return boxes
+        boxes = self.apply_coords(boxes.reshape(-1, 2)).reshape(-1, 4)
+        return boxes[:, [2, 1, 0, 3]] if self.flip else boxes
 
     def clip_boxes(self, boxes: np.ndarray) -> np.ndarray:
         """Clip transformed boxes (N, 4) to the part of the result that shows the image (not the padding)."""
@@ -96,15 +100,34 @@ class ImageTransform:
         return np.clip(boxes, low, np.maximum(high, low))
 
     def apply_boxes3d(self, boxes: Boxes3D) -> Boxes3D:
+        """Boxes in the camera's frame; only mirroring changes them."""
         return boxes.flip() if self.flip else boxes
 
     def apply_plane(self, plane: Tensor) -> Tensor:
+        """A ground plane (4,) in the camera's frame; only mirroring changes it."""
         return flip_plane(plane) if self.flip else plane
 
     def _window(self) -> tuple[int, int, int, int]:
         """Left, top, right, bottom (exclusive) of the image inside the unmirrored result."""
         (x0, y0), (height, width) = self.offset, self.size
         return max(0, -x0), max(0, -y0), min(width, self.resized[1] - x0), min(height, self.resized[0] - y0)
+
+
+class FitImage(Augmentation):
+    """Fits images into ``size`` (height, width), keeping their aspect ratio, or with ``stretch`` gives them
+    that size: what inference does to an image."""
+
+    def __init__(self, size: tuple[int, int], stretch: bool = False) -> None:
+        super().__init__()
+        self.size = size
+        self.stretch = stretch
+
+    def get_transform(self, image: np.ndarray) -> ImageTransform:
+        """The transform of an image (H, W, 3)."""
+        source = (image.shape[0], image.shape[1])
+        if self.stretch:
+            return ImageTransform(source, self.size, (0, 0), self.size)
+        return ImageTransform.fit(source, self.size)
 
 
 def random_scale_crop(

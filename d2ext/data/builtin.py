@@ -46,6 +46,8 @@ _LOADERS: dict[str, Loader] = {
 }
 #: Evaluator of the kinds that have none of their own name.
 _EVALUATORS = {"dair_v2x_i": "rope3d", "visa": "mvtec_ad"}
+#: Kinds whose boxes stand on the camera's x-z plane, whatever the ground.
+_LEVEL_KINDS = ("mono3drefer", "kitti")
 _ANOMALY_KINDS = ("trajectories", "mvtec_ad", "visa")
 #: Splits by folder below the root. In the names a generator's folder is a prefix: synthroad_rope3d_train.
 _SPLITS = {
@@ -87,7 +89,8 @@ def register_dataset(
             are not given are those of :data:`~d2ext.structures.vocabulary.ROAD` for the same name, or are
             measured on the training data. None: the classes of ``ROAD``.
         metadata: more of it, such as ``evaluator_type`` ("kitti", "rope3d", "mono3drefer", "monomulti3d",
-            ...), by which evaluations and pictures are chosen; a layout has its own.
+            ...), by which evaluations and pictures are chosen, and ``level_boxes``: True where all of its
+            dicts say so, for images that are of no dataset (``INPUT.BOX_PLANE``); a layout has its own.
 
     Raises:
         ValueError: an unknown layout, or classes that are no different names.
@@ -109,6 +112,8 @@ def register_dataset(
             "evaluator_type": _EVALUATORS.get(kind, kind),
             "split": split,
         }
+        if kind in _LEVEL_KINDS:
+            known["level_boxes"] = True
         if kind == "mono3drefer":
             known["json_file"] = str(folder / JSON_FILE)
             known["split_file"] = str(folder / split_file(split))

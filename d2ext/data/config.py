@@ -7,6 +7,8 @@ from detectron2.config import CfgNode as CN
 from d2ext.checks import Expected, declare, every, number, one_of, rising, whole
 from d2ext.moved_keys import moved
 
+from .box_plane import CHOICES
+
 NAME = Expected("a name", lambda x: isinstance(x, str) and bool(x))
 
 
@@ -42,6 +44,11 @@ def add_detection_data_config(cfg: CN) -> None:
     cfg.INPUT.CROP_SHIFT = 0.0
     # An object is dropped when less than this fraction of its 2D box is left after cropping.
     cfg.INPUT.MIN_VISIBLE = 0.3
+    # What boxes stand on in an image that is of no dataset and whose ground is given: "level": the camera's
+    # x-z plane, as KITTI's; "ground": the ground; "auto": level if they are in all of DATASETS.TEST (of
+    # DATASETS.TRAIN where that is empty) that are registered, else the ground. Those of datasets stand as
+    # their labels do.
+    cfg.INPUT.BOX_PLANE = "auto"
     # Names of the classes that a detector is to learn; objects of the others are background. Empty: all.
     cfg.INPUT.CLASSES = ()
 
@@ -62,6 +69,7 @@ declare(
         "INPUT.MAX_PIXELS": whole(1),
         "INPUT.MAX_SENTENCES": whole(1),
         "INPUT.CLASSES": every(NAME),
+        "INPUT.BOX_PLANE": one_of(*CHOICES),
         "INPUT.FLIP_PROB": number(0, 1),
         "INPUT.SCALE_RANGE": rising(number(above=0)),
         "INPUT.CROP_SHIFT": number(0, 1),
@@ -101,7 +109,11 @@ def add_anomaly_data_config(cfg: CN) -> None:
     # Folder of images of anything but the normal ones (published: ImageNet), on which the student is kept
     # away from the teacher. Empty: no such images.
     cfg.INPUT.PENALTY_FOLDER = ""
+    _add_graph_keys(cfg)
+    _add_recording_keys(cfg)
 
+
+def _add_graph_keys(cfg: CN) -> None:
     # Space-time graphs of recordings; the size of a graph follows from its scale, not from INPUT.SIZE.
     cfg.INPUT.GRAPH = CN()
     # Names or numbers of the lanes, one panel each, from top to bottom, as the recordings have them: 1 is
@@ -128,6 +140,8 @@ def add_anomaly_data_config(cfg: CN) -> None:
     # wrong time, and refused.
     cfg.INPUT.GRAPH.MAX_COLUMNS = 200_000
 
+
+def _add_recording_keys(cfg: CN) -> None:
     # Files of recordings.
     cfg.INPUT.RECORDING = CN()
     # Names and units of their columns: "plain" (track_id, time, lane, position or x and y, speed; s, m, m/s),

@@ -40,11 +40,13 @@ class GroundingMapper(DetectionMapper):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
+        """The arguments out of the keys of INPUT."""
         return super().from_config(cfg, is_train) | {"max_sentences": cfg.INPUT.MAX_SENTENCES}
 
     def __call__(
         self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
     ) -> dict[str, Any] | None:
+        """As :class:`DetectionMapper`, with sentences; None for a sample in which none has a target left."""
         output = super().__call__(dataset_dict, rng)
         if output is None:
             return None

@@ -38,6 +38,11 @@ _JPEG_START = b"\xff\xd8"
 _HARMLESS = "bad ICC marker"
 
 
+def one_thread(*_: object) -> None:
+    """Begin a process that was forked: OpenCV's threads have not come with it, and it would wait for them."""
+    cv2.setNumThreads(0)
+
+
 def list_images(folder: str | Path) -> list[Path]:
     """The image files of a folder and all below it, by name.
 

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from d2ext.structures import Camera, check_ground, check_projection, check_view, normalize_plane
 
-from .augmentation import ImageTransform, to_tensor
+from .augmentation import FitImage, to_tensor
+from .box_plane import box_plane
 
 
 def check_image(image: Any) -> np.ndarray:
@@ -79,12 +80,14 @@ def image_record(
     camera: Camera,
     ground_plane: Sequence[float] | Tensor | None,
     depth_estimates: Sequence[str] = (),
+    aug: FitImage | None = None,
 ) -> dict:
     """What a model takes of one image, at the size of the config; arguments as in the predictor.
 
     Args:
         depth_estimates: that the model makes; without the plane that one of them needs there is a warning,
             once.
+        aug: fits the image; None: into ``INPUT.SIZE``.
 
     Raises:
         ValueError: an image, camera or plane that is none, or one that does not go with the others.
@@ -95,12 +98,12 @@ def image_record(
     if plane is None and "ground" in depth_estimates:
         warning = "no ground plane given (--ground): this model reads depth from it, expect worse answers"
         log_first_n(logging.WARNING, warning, name=__name__)
-    transform = ImageTransform.fit((height, width), tuple(cfg.INPUT.SIZE))
+    transform = (aug or FitImage(tuple(cfg.INPUT.SIZE))).get_transform(image_bgr)
     return {
         "image": to_tensor(transform.apply_image(image_bgr), cfg.INPUT.FORMAT),
         "camera": transform.apply_camera(camera),
         "ground_plane": plane,
-        "box_plane": plane,
+        "box_plane": box_plane(cfg, plane),
         "height": height,
         "width": width,
     }

@@ -63,6 +63,11 @@ class DetectionMapper:
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
+        """The arguments out of the keys of INPUT.
+
+        Raises:
+            ValueError: a value that cannot be.
+        """
         check_values(cfg)
         return {
             "is_train": is_train,

@@ -71,9 +71,11 @@ def column_map(cfg: CfgNode) -> ColumnMap:
             f"INPUT.RECORDING.LAYOUT: expected one of {', '.join(COLUMN_MAPS)}, got {r.LAYOUT[:40]!r}"
         )
     changes = {key.lower(): value for key, value in r.items() if key != "LAYOUT"}
-    given: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items() if v}
+    overrides: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in changes.items() if v
+    }
     try:
-        return replace(COLUMN_MAPS[r.LAYOUT], **given)
+        return replace(COLUMN_MAPS[r.LAYOUT], **overrides)
     except ValueError as error:
         raise ValueError(f"INPUT.RECORDING: {error}") from error
 
@@ -122,7 +124,7 @@ def graph_records(
             section, or lacks a labelled vehicle.
     """
     out: list[dict] = []
-    broken, seen = BrokenRows(skip_broken), set[str]()
+    broken, lanes_drawn = BrokenRows(skip_broken), set[str]()
     for record in records:
         if "anomalies" not in record:
             out.append(record)
@@ -131,14 +133,14 @@ def graph_records(
             drawn = recording_renderer(record["file_name"], record["road_file"], spec, columns)
             check_labels(record["anomalies"], drawn.tracks, Path(record["file_name"]).with_suffix(".json"))
             _warn_of_unseen(record, drawn)
-            seen.update(drawn.tracks.lane.tolist())
+            lanes_drawn.update(drawn.tracks.lane.tolist())
             starts = drawn.tile_starts(width, overlap)
             for start in starts:
                 name = record["image_id"] if len(starts) == 1 else f"{record['image_id']}@{start}"
                 out.append(record | {"image_id": name, "first_column": start})
     broken.report("recordings", "files, each left out as a whole")
-    if seen and set(spec.lanes) - seen:
-        missing = ", ".join(sorted(set(spec.lanes) - seen))[:80]
+    if lanes_drawn and set(spec.lanes) - lanes_drawn:
+        missing = ", ".join(sorted(set(spec.lanes) - lanes_drawn))[:80]
         logger.warning("no recording has the lanes %s of INPUT.GRAPH.LANES", missing)
     if broken.count and not out:
         raise ValueError(f"no usable recording, the first: {broken.first}")
@@ -186,14 +188,14 @@ def check_shown(tracks: Tracks, spec: GraphSpec, path: str | Path) -> None:
         ValueError: none of the lanes, nothing in the section, or rows too far apart to be joined.
     """
     lanes = sorted(set(tracks.lane.tolist()))
-    wanted = ", ".join(spec.lanes)[:80]
+    expected = ", ".join(spec.lanes)[:80]
     if not set(lanes) & set(spec.lanes):
         raise ValueError(
-            f"{path}: has the lanes {', '.join(lanes)[:80]}, none of INPUT.GRAPH.LANES: {wanted}"
+            f"{path}: has the lanes {', '.join(lanes)[:80]}, none of INPUT.GRAPH.LANES: {expected}"
         )
     shown = in_section(tracks, spec)
     if not shown.any():
-        where = f"lanes {wanted} from {spec.start:g} to {spec.end:g} m"
+        where = f"lanes {expected} from {spec.start:g} to {spec.end:g} m"
         raise ValueError(f"{path}: no vehicle on {where} (INPUT.GRAPH)")
     step = np.diff(tracks.time)[(np.diff(tracks.track) == 0) & shown[1:]]
     if len(step) and np.median(step) > spec.max_gap:

@@ -37,6 +37,7 @@ class SkippingMapper:
     def __call__(
         self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
     ) -> dict[str, Any] | None:
+        """What the mapper gives, or None and a warning for a record that it cannot use."""
         try:
             return self.mapper(dataset_dict) if rng is None else self.mapper(dataset_dict, rng)
         except Exception as error:

@@ -7,6 +7,7 @@ nothing in it.
 from __future__ import annotations
 
 import inspect
+import logging
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from detectron2.data.samplers import InferenceSampler
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from .image_io import one_thread
 from .skipping import SkippingLoader, SkippingMapper, skip_broken
 
 #: Turns a dataset dict into model input; None where nothing is left of what it is about.
@@ -50,6 +52,7 @@ class DrawingMapper:
             self._takes_it = False
 
     def __call__(self, dataset_dict: dict[str, Any], rng: np.random.Generator) -> dict[str, Any] | None:
+        """What the mapper gives, drawn from ``rng`` alone."""
         if self._takes_it:
             return self.mapper(dataset_dict, rng=rng)
         with _seeded(int(rng.integers(1 << 32))):
@@ -158,6 +161,10 @@ class ShardedBatches(Sampler):
         share = batch_size // world_size
         self.samples = range(rank * share, (rank + 1) * share)
 
+    def start_at(self, batch: int) -> None:
+        """Begin with a global batch: a training that goes on at an iteration."""
+        self.start = batch
+
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         batch = self.start
         while True:
@@ -233,7 +240,27 @@ def _loader(dataset: Dataset, cfg: CfgNode, **kwargs: Any) -> DataLoader:
         dataset,
         num_workers=cfg.DATALOADER.NUM_WORKERS,
         collate_fn=trivial_batch_collator,
+        worker_init_fn=one_thread,
         generator=torch.Generator(),  # leaves the global random state to the model
         pin_memory=on_gpu,  # images are then copied while the GPU computes
         **kwargs,
     )
+
+
+def start_loader(loader: Any, iteration: int) -> None:
+    """Have a training loader begin with the batch of an iteration.
+
+    The loader, or its ``batch_sampler``, is told by its method ``start_at(iteration)``, before it is iterated
+    over: :class:`ShardedBatches` has one. A loader without it is used as it is, from its
+    own beginning, with a warning: such a training does not resume exactly.
+    """
+    for part in (loader, getattr(loader, "batch_sampler", None)):
+        start_at = getattr(part, "start_at", None)
+        if start_at is not None:
+            start_at(iteration)
+            return
+    if iteration:
+        logging.getLogger(__name__).warning(
+            f"{type(loader).__name__} has no start_at: training goes on from iteration {iteration} with the "
+            "data it began with"
+        )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from d2ext.data.image_io import one_thread
 from d2ext.files import write_bytes
 from d2ext.reading import read_json
 
@@ -91,7 +92,7 @@ def _run_jobs(make: Callable[[Job], Result], jobs: Sequence[Job], workers: int) 
         yield from map(make, jobs)
         return
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
-    with multiprocessing.get_context(method).Pool(workers) as pool:
+    with multiprocessing.get_context(method).Pool(workers, one_thread) as pool:
         yield from pool.imap(make, jobs, chunksize=4)
 
 

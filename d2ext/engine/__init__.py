@@ -1,22 +1,24 @@
 """Training loop, checkpoints and launching."""
 
-from d2ext.engine.checkpoint import (
-    D2Checkpointer,
+from d2ext.engine.checkpoint import D2Checkpointer
+from d2ext.engine.comparison import Column, markdown_table, metrics_file, run_once, run_script
+from d2ext.engine.config import add_engine_config, load_config
+from d2ext.engine.hooks import StepSeed, Validation, WeightAverage
+from d2ext.engine.launch import default_main, default_setup, one_line_errors, set_tf32
+from d2ext.engine.optimizer import build_optimizer
+from d2ext.engine.parallel import create_ddp_model
+from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
+from d2ext.engine.predictor import ImagePredictor
+from d2ext.engine.project import train_or_evaluate
+from d2ext.engine.report import write_report
+from d2ext.engine.state_dicts import (
     load_backbone,
     load_weights,
     read_checkpoint,
     save_safetensors,
     write_safetensors,
 )
-from d2ext.engine.comparison import Column, markdown_table, metrics_file, run_once, run_script
-from d2ext.engine.config import add_engine_config, load_config
-from d2ext.engine.hooks import StepSeed, Validation, WeightAverage
-from d2ext.engine.launch import default_main, default_setup, one_line_errors, set_tf32
-from d2ext.engine.optimizer import build_optimizer
-from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
-from d2ext.engine.project import ImagePredictor, train_or_evaluate
-from d2ext.engine.report import write_report
-from d2ext.engine.trainer import BaseTrainer, create_ddp_model
+from d2ext.engine.trainer import BaseTrainer
 from d2ext.shipped import get_config_file
 
 __all__ = [

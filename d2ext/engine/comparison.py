@@ -22,6 +22,7 @@ class Column(NamedTuple):
     metric: str
 
     def read(self, folder: Path) -> float:
+        """The metric out of the files of a run."""
         file = folder / metrics_file(self.dataset)
         return json.loads(file.read_text())[self.section][self.metric]
 

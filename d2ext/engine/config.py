@@ -14,6 +14,7 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY
 
 from d2ext.checks import Expected, check_values, declare, every, number, one_of, registered, whole
+from d2ext.identity import machine_keys
 from d2ext.moved_keys import move_keys
 from d2ext.shipped import SHIPPED
 from d2ext.weights import PREFIX, resolve
@@ -21,7 +22,8 @@ from d2ext.yaml_config import merge_config
 
 
 def add_engine_config(cfg: CfgNode) -> None:
-    """Add the keys of :mod:`d2ext.engine` to ``cfg``, in place. Keys of Detectron2 keep their meaning."""
+    """Add the keys of :mod:`d2ext.engine` to ``cfg``, in place. Keys of Detectron2 keep their meaning, and
+    those that nothing reads cannot be set (:mod:`d2ext.unread_keys`)."""
     # Non-negative: model initialisation, data order and every random draw of a training step follow from it,
     # so that a resumed run equals an uninterrupted one. Negative: a new draw each run.
     cfg.SEED = 0
@@ -41,11 +43,17 @@ def add_engine_config(cfg: CfgNode) -> None:
     cfg.SOLVER.BACKBONE_MULTIPLIER = 1.0
     cfg.SOLVER.TEXT_MULTIPLIER = 1.0
     # SOLVER.WEIGHT_DECAY applies to matrices and convolutions; SOLVER.WEIGHT_DECAY_NORM to everything with
-    # fewer dimensions (norms, biases, scalars) and to the state parameters of SSM layers (A_log, D, dt_bias).
+    # fewer dimensions (norms, scalars, and biases where SOLVER.WEIGHT_DECAY_BIAS is None) and to the state
+    # parameters of SSM layers (A_log, D, dt_bias).
     # Beside Detectron2's "value" and "norm" (each parameter on its own) there is "full_model": the norm over
     # all parameters is clipped to SOLVER.CLIP_GRADIENTS.CLIP_VALUE.
     cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE = "full_model"
 
+    _add_computing_keys(cfg)
+    _add_evaluation_keys(cfg)
+
+
+def _add_computing_keys(cfg: CfgNode) -> None:
     # Training under autocast in SOLVER.AMP.DTYPE. None or auto: where the device has instructions for it,
     # else in float32. True or False whatever the device: emulated bfloat16 can be ten times slower.
     cfg.SOLVER.AMP.ENABLED = None
@@ -73,6 +81,8 @@ def add_engine_config(cfg: CfgNode) -> None:
     # Of little weight where SOLVER.AMP or TEST.DTYPE choose bfloat16 or float16.
     cfg.TF32 = False
 
+
+def _add_evaluation_keys(cfg: CfgNode) -> None:
     # Exponential moving average of the weights and of floating-point buffers (BatchNorm's statistics), with
     # the decay min(DECAY, (1 + n) / (10 + n)) after n steps. Evaluation uses the average, and it is the
     # "model" of every checkpoint, so MODEL.WEIGHTS, export and sharing get it too; the weights that the
@@ -119,6 +129,9 @@ declare(
         "SOLVER.CLIP_GRADIENTS.CLIP_TYPE": one_of("full_model", "value", "norm"),
         "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": number(above=0),
         "SOLVER.IMS_PER_BATCH": whole(1),
+        "SOLVER.REFERENCE_WORLD_SIZE": whole(0),
+        "SOLVER.BIAS_LR_FACTOR": number(0),
+        "SOLVER.WEIGHT_DECAY_BIAS": number(0),
         "SOLVER.CLIP_GRADIENTS.NORM_TYPE": number(above=0),
         "SOLVER.MOMENTUM": number(0, 1),
         "SOLVER.WEIGHT_DECAY": number(0),
@@ -138,6 +151,8 @@ declare(
     }
 )
 
+machine_keys("MODEL.DEVICE", "OUTPUT_DIR", "DATALOADER.NUM_WORKERS")
+
 #: Keys that name files or folders of weights: by their name (:mod:`d2ext.weights`), or by a path, which is
 #: looked for in the working folder and then among those that come with the code.
 WEIGHTS_KEYS = (
@@ -148,6 +163,30 @@ WEIGHTS_KEYS = (
     "MODEL.EFFICIENT_AD.TEACHER",
     "MODEL.TEXT.NAME",
 )
+
+
+def check_engine_config(cfg: CfgNode) -> None:
+    """Find keys of the engine that contradict each other.
+
+    Raises:
+        ValueError: in one line the key and what was expected.
+    """
+    metric, names = cfg.SOLVER.BEST_METRIC, cfg.DATASETS.VAL
+    if metric and not metric.startswith(tuple(f"{name}/" for name in names)):
+        raise ValueError(
+            f"SOLVER.BEST_METRIC is {metric!r}, expected 'DATASET/...' with a dataset of DATASETS.VAL, "
+            f"which is {tuple(names)}"
+        )
+    if cfg.SOLVER.PATIENCE > 0 and not metric:
+        raise ValueError("SOLVER.PATIENCE is set, expected a SOLVER.BEST_METRIC to watch")
+    reference = cfg.SOLVER.REFERENCE_WORLD_SIZE
+    if reference and cfg.SOLVER.IMS_PER_BATCH % reference:
+        raise ValueError(
+            f"SOLVER.REFERENCE_WORLD_SIZE is {reference}, expected a divisor of SOLVER.IMS_PER_BATCH, "
+            f"{cfg.SOLVER.IMS_PER_BATCH}"
+        )
+    if cfg.TEST.PRECISE_BN.ENABLED and cfg.SOLVER.EMA.ENABLED:
+        raise ValueError("TEST.PRECISE_BN and SOLVER.EMA are both enabled: expected one of them at most")
 
 
 def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequence[str] = ()) -> CfgNode:

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from d2ext.evaluation import OTHER_UNITS
 from d2ext.reading import read_text
+from d2ext.tables import OTHER_UNITS
 
 Points = Sequence[tuple[int, float]]  # (iteration, value)
 

@@ -33,6 +33,7 @@ class StepSeed(HookBase):
         self.seed = seed
 
     def before_step(self) -> None:
+        """Seed Python's, NumPy's and torch's generators by iteration and rank."""
         state = np.random.SeedSequence((self.seed, self.trainer.iter, comm.get_rank())).generate_state(3)
         torch.manual_seed(int(state[0]))
         np.random.seed(int(state[1]))
@@ -44,6 +45,9 @@ class WeightAverage(HookBase):
 
     Floating-point buffers are averaged like weights, others are copied. The trainer's checkpointer saves and
     loads :attr:`model`, the average; the state of this hook is the model that is trained.
+
+    Not torch's ``AveragedModel``, which counts its steps on the device, so that the host waits at each, and
+    averages either all buffers, counters among them, or none.
 
     Attributes:
         model: the average, always in evaluation mode.
@@ -63,15 +67,17 @@ class WeightAverage(HookBase):
 
         self._trained = trained
         self._decay = decay
-        self._count = 0  # on the host: torch's AveragedModel asks the device for it at every step
+        self._count = 0  # on the host
         self.model = copy.deepcopy(trained).requires_grad_(False).eval()
 
     def before_train(self) -> None:
+        """Of a new training: the average's weights, which were loaded, are those to train."""
         if self._count == 0:  # only the average has seen what was loaded
             self._trained.load_state_dict(self.model.state_dict())
 
     @torch.no_grad()
     def after_step(self) -> None:
+        """Move every averaged tensor towards the trained one; whole numbers are copied."""
         averages, values = (
             {kind: [t.detach() for t in tensors if t.is_floating_point() is kind] for kind in (True, False)}
             for tensors in ([*net.parameters(), *net.buffers()] for net in (self.model, self._trained))
@@ -84,9 +90,11 @@ class WeightAverage(HookBase):
         self._count += 1
 
     def state_dict(self) -> dict[str, Any]:
+        """``count`` of steps and the ``trained`` weights; the average is the checkpoint's model."""
         return {"count": self._count, "trained": self._trained.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As :meth:`state_dict` gives it."""
         self._count = state_dict["count"]
         self._trained.load_state_dict(state_dict["trained"])
 
@@ -105,6 +113,7 @@ class LossLook(HookBase):
         self._periods = periods
 
     def after_step(self) -> None:
+        """Look at the losses where something is written, and at the end."""
         done = self.trainer.iter + 1
         if done >= self.trainer.max_iter or any(p > 0 and done % p == 0 for p in self._periods):
             self.trainer._trainer.look()
@@ -149,10 +158,12 @@ class Validation(HookBase):
         self._since_best = 0
 
     def before_train(self) -> None:
+        """Train no further where an earlier run ran out of patience."""
         if self._exhausted():
             self.trainer.max_iter = self.trainer.start_iter
 
     def after_step(self) -> None:
+        """Evaluate every so many iterations and at the end; keep the best, end without patience."""
         done = self.trainer.iter + 1
         if done < self.trainer.max_iter and (self._period <= 0 or done % self._period):
             return
@@ -186,9 +197,11 @@ class Validation(HookBase):
         return 0 < self._patience <= self._since_best
 
     def state_dict(self) -> dict[str, Any]:
+        """The ``best`` value and the evaluations ``since_best``; empty without a metric."""
         return {"best": self.best, "since_best": self._since_best} if self._metric else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As :meth:`state_dict` gives it."""
         self.best, self._since_best = state_dict["best"], state_dict["since_best"]
 
 
@@ -196,5 +209,6 @@ class Checkpoint(hooks.PeriodicCheckpointer):
     """Detectron2's periodic checkpoints, the last of them where training ends, be it early."""
 
     def after_step(self) -> None:
+        """As Detectron2's, for an end of training that other hooks may bring forward."""
         self.max_iter = self.trainer.max_iter
         super().after_step()

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from multiprocessing.queues import SimpleQueue
 from typing import Any
 
+import cv2
 import torch
 import torch.distributed as dist
 from detectron2.config import CfgNode
@@ -23,6 +24,7 @@ from detectron2.utils.env import seed_all_rng
 from detectron2.utils.logger import setup_logger
 
 from d2ext.files import write_bytes
+from d2ext.quiet import quiet_warnings
 
 #: Raised for wrong input (files, configs, arguments) or a diverged training: the message says all there is.
 USER_ERRORS = (ValueError, OSError, FloatingPointError)
@@ -72,17 +74,26 @@ def set_tf32(enabled: bool) -> None:
     torch.backends.cudnn.allow_tf32 = enabled
 
 
+def settle_process() -> None:
+    """What a command changes in its process, and importing d2ext does not: which warnings show, and OpenCV's
+    threads, which a fork, such as that of a data loader's workers, would wait for."""
+    quiet_warnings()
+    cv2.setNumThreads(0)
+
+
 def default_main(main: Main, args: argparse.Namespace) -> None:
     """Run ``main(args)`` in as many processes as asked for.
 
-    Under torchrun (its environment variables are set) this process is one of the workers; otherwise
-    ``args.num_gpus`` processes are started (without a GPU: CPU processes that talk through gloo).
-    ``args`` has the flags of ``detectron2.engine.default_argument_parser``; ``d2ext_cli`` has such a parser.
+    Each begins with :func:`settle_process`. Under torchrun (its environment variables are set) this process
+    is one of the workers; otherwise ``args.num_gpus`` processes are started (without a GPU: CPU processes
+    that talk through gloo). ``args`` has the flags of ``detectron2.engine.default_argument_parser``;
+    ``d2ext_cli`` has such a parser.
 
     An error that a user can act on (:func:`user_message`) ends the program with status 1 and one line
     ``error: ...`` on stderr, without a traceback unless the environment variable ``D2EXT_DEBUG`` is 1. Other
     errors are bugs and keep theirs.
     """
+    settle_process()
     debug = os.environ.get("D2EXT_DEBUG") == "1"
     if not debug:
         logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
@@ -113,7 +124,8 @@ def default_main(main: Main, args: argparse.Namespace) -> None:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """:func:`default_main`'s treatment of errors for a command of one process."""
+    """:func:`default_main`'s treatment of a command, for one process."""
+    settle_process()
     try:
         yield
     except KeyboardInterrupt:
@@ -142,6 +154,7 @@ def user_message(error: BaseException) -> str | None:
 
 def _worker(main: Main, args: argparse.Namespace, messages: SimpleQueue[str]) -> None:
     """Runs in each process; leaves the message for the user of an error in ``messages``."""
+    settle_process()
     if os.environ.get("D2EXT_DEBUG") != "1":
         # Detectron2's training loop logs the traceback of any error before passing it on.
         logging.getLogger("detectron2.engine.train_loop").addFilter(_has_no_user_error)

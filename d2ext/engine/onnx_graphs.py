@@ -42,6 +42,7 @@ class Graph(nn.Module):
         return {name: t for name, t in named.items() if name not in self.inputs}
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """The values of :meth:`outputs`, which the exporter takes by their order."""
         return tuple(self.outputs(*tensors).values())
 
 

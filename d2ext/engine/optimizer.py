@@ -31,6 +31,9 @@ def build_param_groups(cfg: CfgNode, model: nn.Module) -> list[dict[str, Any]]:
         lr = solver.BASE_LR * factor
         decays = parameter.ndim > 1 and leaf not in SSM_STATE_PARAMETERS
         weight_decay = solver.WEIGHT_DECAY if decays else solver.WEIGHT_DECAY_NORM
+        if leaf == "bias":
+            lr *= solver.BIAS_LR_FACTOR
+            weight_decay = weight_decay if solver.WEIGHT_DECAY_BIAS is None else solver.WEIGHT_DECAY_BIAS
         groups.setdefault((lr, weight_decay), []).append(parameter)
     return [{"params": p, "lr": lr, "weight_decay": decay} for (lr, decay), p in groups.items()]
 

@@ -31,6 +31,7 @@ class TimeLimit(HookBase):
         self._next_look = 0
 
     def before_train(self) -> None:
+        """The time begins."""
         self._start = time.perf_counter()
         self._end = self._start + self._seconds
         self._next_look = self.trainer.start_iter + 1
@@ -40,6 +41,7 @@ class TimeLimit(HookBase):
         return max(self._end - time.perf_counter(), 0.0)
 
     def after_step(self) -> None:
+        """End the training on all processes once the time is over."""
         done = self.trainer.iter + 1
         if done < self._next_look or done >= self.trainer.max_iter:
             return
@@ -77,6 +79,7 @@ class ProgressPrinter(EventWriter):
         self._start = time.perf_counter()
 
     def write(self) -> None:
+        """Print one line: losses, seconds, learning rate and what is left."""
         storage = get_event_storage()
         done = storage.iter + 1
         eta = self._seconds_left(done)
@@ -113,6 +116,7 @@ class ProgressWriter(HookBase):
         self._last = 0.0
 
     def after_step(self) -> None:
+        """Write after the first and the last iteration, every period, and when it has been long."""
         done = self.trainer.iter + 1
         ends = done in (self.trainer.start_iter + 1, self.trainer.max_iter)
         late = time.perf_counter() - self._last >= self._seconds
@@ -122,6 +126,7 @@ class ProgressWriter(HookBase):
                 writer.write()
 
     def after_train(self) -> None:
+        """Write what other hooks have added at the end, and close the writers."""
         for writer in self._writers:
             if not isinstance(writer, ProgressPrinter):
                 writer.write()  # what other hooks have added

@@ -1,4 +1,4 @@
-"""What every project's ``train_net.py`` and predictor share."""
+"""What every project's ``train_net.py`` shares."""
 
 from __future__ import annotations
 
@@ -7,27 +7,18 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from detectron2.config import CfgNode
-from detectron2.data import MetadataCatalog
-from detectron2.engine import DefaultPredictor
 from detectron2.evaluation import verify_results
-from detectron2.modeling import build_model
 from detectron2.utils import comm
 
 from d2ext.engine.checkpoint import D2Checkpointer
 from d2ext.engine.config import load_config
-from d2ext.engine.launch import default_setup, set_tf32
-from d2ext.engine.precision import inference_autocast
-from d2ext.engine.preflight import check_device, check_run
+from d2ext.engine.launch import default_setup
+from d2ext.engine.preflight import check_run
 from d2ext.engine.report import write_report
 from d2ext.engine.trainer import BaseTrainer
-from d2ext.modeling import optimize_for_inference
-from d2ext.modeling.box3d.config import vocabulary_of
 
 logger = logging.getLogger(__name__)
-
-Model = Callable[[list[dict]], list[dict]]
 
 
 def train_or_evaluate(
@@ -61,41 +52,3 @@ def train_or_evaluate(
     trainer = trainer_class(cfg)
     trainer.resume_or_load(resume=args.resume)
     return trainer.train()
-
-
-class ImagePredictor(DefaultPredictor):
-    """A model that is loaded, made fast and run on one image's record at a time.
-
-    Args:
-        cfg: config whose MODEL.WEIGHTS is loaded.
-        model: runs in place of the one that ``cfg`` describes, such as an exported one.
-
-    Raises:
-        FileNotFoundError, ValueError: weights that are missing or do not fit.
-    """
-
-    def __init__(self, cfg: CfgNode, model: Model | None = None) -> None:
-        # Not DefaultPredictor.__init__: its checkpointer runs pickled code and lets shapes differ.
-        self.cfg = cfg.clone()
-        set_tf32(cfg.TF32)
-        if model is None:
-            if not cfg.MODEL.WEIGHTS:
-                raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")
-            check_device(cfg)
-            network = build_model(self.cfg).eval()
-            D2Checkpointer(network).load(cfg.MODEL.WEIGHTS)
-            optimize_for_inference(network, cfg.TEST.COMPILE)
-            model = network
-        self.model = model
-        if len(cfg.DATASETS.TEST):
-            self.metadata = MetadataCatalog.get(cfg.DATASETS.TEST[0])
-
-    @property
-    def class_names(self) -> list[str]:
-        """Names of the model's classes, by the number that answers have as ``pred_classes``."""
-        return list(vocabulary_of(self.cfg).names)
-
-    def predict(self, record: dict) -> dict:
-        """The model's output for a record such as :func:`d2ext.data.image_record` gives."""
-        with torch.no_grad(), inference_autocast(self.cfg):
-            return self.model([record])[0]

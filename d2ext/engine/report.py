@@ -1,7 +1,7 @@
 """A training run on one page, ``report.html``.
 
 An evaluation leaves ``inference/NAME/metrics.json`` ({protocol: {figure: value}}) in ``OUTPUT_DIR``, and what
-the gallery of its kind of data draws (:mod:`d2ext.gallery`); everything here is made of these files,
+the gallery of its kind of data draws (:mod:`d2ext.engine.gallery`); everything here is made of these files,
 ``metrics.json`` and ``config.yaml``.
 """
 
@@ -20,10 +20,10 @@ import cv2
 from detectron2.config import CfgNode
 
 from d2ext.engine.curves import Plot, arrange_figures, arrange_losses, read_curves
-from d2ext.evaluation import format_table, nest_table
+from d2ext.engine.gallery import Picture, open_gallery
 from d2ext.files import write_bytes
-from d2ext.gallery import Picture, open_gallery
 from d2ext.reading import read_json, read_text
+from d2ext.tables import format_table, nest_table
 from d2ext.visualization import draw_curves
 from d2ext.yaml_config import read_yaml
 

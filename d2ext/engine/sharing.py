@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from d2ext.engine.checkpoint import check_state, read_checkpoint, write_safetensors
 from d2ext.engine.config import WEIGHTS_KEYS
+from d2ext.engine.state_dicts import check_state, read_checkpoint, write_safetensors
 from d2ext.files import atomic_folder, atomic_write, write_bytes
 from d2ext.reading import one_line, open_file, read_json
 from d2ext.yaml_config import read_yaml

@@ -56,6 +56,7 @@ class AutocastTrainer(PatientTrainer):
         self.grad_scaler = torch.amp.GradScaler(self.device_type, enabled=dtype == torch.float16)
 
     def run_step(self) -> None:
+        """One step in the chosen type, its losses scaled where that type needs it."""
         start = time.perf_counter()
         data = next(self._data_loader_iter)
         data_time = time.perf_counter() - start
@@ -70,9 +71,11 @@ class AutocastTrainer(PatientTrainer):
         self.grad_scaler.update()
 
     def state_dict(self) -> dict[str, Any]:
+        """With the scaler of gradients."""
         return {**super().state_dict(), "grad_scaler": self.grad_scaler.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As :meth:`state_dict` gives it, or without a scaler, from a training in another type."""
         super().load_state_dict(state_dict)
         if state_dict.get("grad_scaler"):  # not of a training in another type
             self.grad_scaler.load_state_dict(state_dict["grad_scaler"])

@@ -11,62 +11,32 @@ from typing import Any
 import torch
 from detectron2.config import CfgNode
 from detectron2.engine import DefaultTrainer, HookBase, TrainerBase, hooks
-from detectron2.evaluation import DatasetEvaluator, inference_on_dataset, verify_results
+from detectron2.evaluation import (
+    DatasetEvaluator,
+    inference_on_dataset,
+    print_csv_format,
+    verify_results,
+)
 from detectron2.modeling import build_model
 from detectron2.utils import comm
 from detectron2.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
 from fvcore.nn.precise_bn import get_bn_modules
-from torch import distributed, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import nn
 
-from d2ext.data.build import build_grounding_test_loader, build_grounding_train_loader
-from d2ext.engine.checkpoint import D2Checkpointer, load_backbone
+from d2ext.data.stream import start_loader
+from d2ext.engine.checkpoint import D2Checkpointer
+from d2ext.engine.config import check_engine_config
+from d2ext.engine.gallery import open_gallery
 from d2ext.engine.hooks import Checkpoint, LossLook, StepSeed, Validation, WeightAverage
 from d2ext.engine.optimizer import build_optimizer
+from d2ext.engine.parallel import create_ddp_model, share_buffers
 from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
 from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimeLimit
 from d2ext.engine.report import write_report
+from d2ext.engine.state_dicts import load_backbone
 from d2ext.engine.steps import AutocastTrainer, PatientTrainer
-from d2ext.gallery import open_gallery
 from d2ext.modeling.fold import check_compiler, compile_parts
-
-
-def create_ddp_model(model: nn.Module, *, find_unused_parameters: bool = False) -> nn.Module:
-    """Wrap ``model`` for training on several processes, on GPUs or on the CPU; one process: as it is."""
-    if comm.get_world_size() == 1:
-        return model
-    on_gpu = next(model.parameters()).is_cuda
-    return DistributedDataParallel(
-        model,
-        device_ids=[comm.get_local_rank()] if on_gpu else None,
-        broadcast_buffers=False,
-        find_unused_parameters=find_unused_parameters,
-    )
-
-
-def share_buffers(model: nn.Module) -> None:
-    """Give every process the buffers of the main one: BatchNorm's statistics are each one's own."""
-    if comm.get_world_size() > 1:
-        for buffer in model.buffers():
-            distributed.broadcast(buffer, 0)
-
-
-def check_config(cfg: CfgNode) -> None:
-    """Find keys of the engine that contradict each other.
-
-    Raises:
-        ValueError: in one line the key and what was expected.
-    """
-    metric, names = cfg.SOLVER.BEST_METRIC, cfg.DATASETS.VAL
-    if metric and not metric.startswith(tuple(f"{name}/" for name in names)):
-        raise ValueError(
-            f"SOLVER.BEST_METRIC is {metric!r}, expected 'DATASET/...' with a dataset of DATASETS.VAL, "
-            f"which is {tuple(names)}"
-        )
-    if cfg.SOLVER.PATIENCE > 0 and not metric:
-        raise ValueError("SOLVER.PATIENCE is set, expected a SOLVER.BEST_METRIC to watch")
-    if cfg.TEST.PRECISE_BN.ENABLED and cfg.SOLVER.EMA.ENABLED:
-        raise ValueError("TEST.PRECISE_BN and SOLVER.EMA are both enabled: expected one of them at most")
+from d2ext.tables import Printed
 
 
 def _report(trainer: TrainerBase) -> None:
@@ -80,12 +50,15 @@ def _report(trainer: TrainerBase) -> None:
 class BaseTrainer(DefaultTrainer):
     """``DefaultTrainer`` that resumes exactly and also trains on several CPU processes.
 
-    Differences: :class:`~d2ext.engine.checkpoint.D2Checkpointer`; the generators are seeded at each step; the
-    training loader is built when training starts, at the iteration it starts from; AdamW by module; autocast
-    as :mod:`~d2ext.engine.precision` decides; an average of the weights; validation sets apart from the test
-    sets, the best checkpoint and early stopping; a limit of the time and progress from the first iteration
-    on; ``report.html``. A subclass gives ``build_evaluator``, what ``prepare_data`` has to do, and other
-    loaders where its data are of another kind.
+    A subclass written for ``DefaultTrainer`` runs: what it overrides has Detectron2's signatures, and what it
+    does not is Detectron2's, its loaders among them, but for these differences:
+    :class:`~d2ext.engine.checkpoint.D2Checkpointer`; the generators are seeded at each step; the training
+    loader is built when training starts, and begins at the iteration it starts from
+    (:func:`~d2ext.data.stream.start_loader`); AdamW by module; autocast as :mod:`~d2ext.engine.precision`
+    decides; an average of the weights; validation sets apart from the test sets, the best checkpoint and
+    early stopping; a limit of the time and progress from the first iteration on; ``report.html``. A project
+    gives loaders, ``build_evaluator``, and what ``prepare_data`` has to do; pictures come from the gallery of
+    its kind of data (:mod:`d2ext.engine.gallery`).
 
     Attributes:
         model_class: what ``MODEL.META_ARCHITECTURE`` must name.
@@ -99,7 +72,7 @@ class BaseTrainer(DefaultTrainer):
     train_kinds: tuple[str, ...] = ()
 
     def __init__(self, cfg: CfgNode) -> None:
-        check_config(cfg)
+        check_engine_config(cfg)
         # Not DefaultTrainer.__init__: it builds the loader before a checkpoint is read; its DDP needs GPUs.
         TrainerBase.__init__(self)
         cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
@@ -166,6 +139,7 @@ class BaseTrainer(DefaultTrainer):
         return [hook for hook in every if hook is not None]
 
     def build_writers(self) -> list[EventWriter]:
+        """As Detectron2's, with a line that says what is left also under a limit of the time."""
         folder = self.cfg.OUTPUT_DIR
         os.makedirs(folder, exist_ok=True)
         printer = ProgressPrinter(weakref.proxy(self), self.time_limit)
@@ -211,8 +185,9 @@ class BaseTrainer(DefaultTrainer):
         here what is wrong with them, and measures what it needs."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As Detectron2's; training goes on after the iteration that the checkpoint was saved after."""
         super().load_state_dict(state_dict)
-        self.start_iter = self.iter + 1  # the checkpoint holds the number of the iteration it was saved after
+        self.start_iter = self.iter + 1
 
     def train(self) -> Any:
         """Train from ``start_iter`` to ``max_iter``, on the data those iterations always get.
@@ -223,7 +198,9 @@ class BaseTrainer(DefaultTrainer):
             the last results if ``TEST.EXPECTED_RESULTS`` asks for their verification, else None.
         """
         self.prepare_data()
-        self._trainer.reset_data_loader(lambda: self.build_train_loader(self.cfg, self.start_iter))
+        loader = self.build_train_loader(self.cfg)
+        start_loader(loader, self.start_iter)
+        self._trainer.reset_data_loader(lambda: loader)
         logging.getLogger(__name__).info(f"Starting training from iteration {self.start_iter}")
         self.iter = self.start_iter
         with EventStorage(self.start_iter) as self.storage:
@@ -243,6 +220,11 @@ class BaseTrainer(DefaultTrainer):
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
+        """The model; without MODEL.WEIGHTS its backbone starts from MODEL.BACKBONE.WEIGHTS.
+
+        Raises:
+            FileNotFoundError, ValueError: weights of a backbone that are missing or do not fit.
+        """
         model = build_model(cfg)
         if cfg.MODEL.BACKBONE.WEIGHTS and not cfg.MODEL.WEIGHTS:
             if not hasattr(model, "backbone"):
@@ -259,6 +241,7 @@ class BaseTrainer(DefaultTrainer):
 
     @classmethod
     def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
+        """Detectron2's, at SOLVER.STEP_SHARES of SOLVER.MAX_ITER where they are given."""
         if cfg.SOLVER.STEP_SHARES:
             cfg = cfg.clone()
             cfg.defrost()
@@ -267,31 +250,50 @@ class BaseTrainer(DefaultTrainer):
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        """See :func:`d2ext.engine.optimizer.build_optimizer`."""
         return build_optimizer(cfg, model)
 
     @classmethod
-    def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
-        return build_grounding_train_loader(cfg, start_iter)
-
-    @classmethod
-    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
-        return build_grounding_test_loader(cfg, dataset_name)
-
-    @classmethod
     def test(
-        cls, cfg: CfgNode, model: nn.Module, evaluators: Sequence[DatasetEvaluator] | None = None
+        cls,
+        cfg: CfgNode,
+        model: nn.Module,
+        evaluators: DatasetEvaluator | Sequence[DatasetEvaluator] | None = None,
     ) -> dict[str, Any]:
-        """Evaluate on ``DATASETS.TEST``; evaluators print their own tables.
+        """Evaluate on ``DATASETS.TEST``, as Detectron2's method but for the type of ``TEST.DTYPE``.
 
         Args:
-            evaluators: one for each dataset; by default those of ``build_evaluator``.
+            evaluators: one for each dataset, or the only one; by default those of ``build_evaluator``. Where
+                that gives none (it raises NotImplementedError) there is a warning.
 
         Returns:
-            results by dataset, or those of the only dataset; empty except in the main process.
+            results by dataset ({} of one without evaluator), or those of the only dataset; empty except in
+            the main process.
+
+        Raises:
+            ValueError: another number of evaluators than datasets.
         """
-        results = {}
-        for i, name in enumerate(cfg.DATASETS.TEST):
-            evaluator = cls.build_evaluator(cfg, name) if evaluators is None else evaluators[i]
+        if isinstance(evaluators, DatasetEvaluator):
+            evaluators = [evaluators]
+        names = cfg.DATASETS.TEST
+        if evaluators is not None and len(evaluators) != len(names):
+            raise ValueError(
+                f"DATASETS.TEST has {len(names)} datasets, expected as many evaluators, got {len(evaluators)}"
+            )
+        results: dict[str, Any] = {}
+        for i, name in enumerate(names):
+            try:
+                evaluator = cls.build_evaluator(cfg, name) if evaluators is None else evaluators[i]
+            except NotImplementedError:
+                logging.getLogger(__name__).warning(
+                    f"no evaluator: give `{cls.__name__}.test` one for {name}, or have "
+                    f"`{cls.__name__}.build_evaluator` build it"
+                )
+                results[name] = {}
+                continue
             with inference_autocast(cfg):
-                results[name] = inference_on_dataset(model, cls.build_test_loader(cfg, name), evaluator)
+                found = inference_on_dataset(model, cls.build_test_loader(cfg, name), evaluator)
+            if comm.is_main_process():
+                print_csv_format({k: v for k, v in found.items() if not isinstance(v, Printed)})
+            results[name] = found
         return next(iter(results.values())) if len(results) == 1 else results

@@ -1,9 +1,19 @@
 """Evaluation: the published protocols of the datasets, and exact metrics beside them."""
 
+from d2ext.tables import COUNT_COLUMNS, OTHER_UNITS, flatten_table, format_table, nest_table
+
 from .anomaly import AnomalyEvaluator, read_map
 from .counts import MatchCounts
 from .detection3d import Detection3DEvaluator
-from .evaluator import Evaluator3D, Rows, Table, TableEvaluator, instance_rows, named_rows
+from .evaluator import (
+    Evaluator3D,
+    Rows,
+    Table,
+    TableEvaluator,
+    inference_folder,
+    instance_rows,
+    named_rows,
+)
 from .grounding import (
     THRESHOLDS,
     SentenceResult,
@@ -17,7 +27,6 @@ from .judged import JudgedImage, worst_images
 from .mistakes import Answer, box_plane, read_answers, worst_answers
 from .predictions import FIELDS, FIELDS_2D, check_boxes, check_number, read_predictions
 from .subsets import CAR_DISTANCES, ROADSIDE_DISTANCES, difficulty, distance_range, target_group
-from .tables import COUNT_COLUMNS, OTHER_UNITS, flatten_table, format_table, nest_table
 from .writers import assign_objects, submission_flags, write_json, write_kitti, write_submission
 
 __all__ = [
@@ -49,6 +58,7 @@ __all__ = [
     "flatten_table",
     "format_table",
     "grounding_metrics",
+    "inference_folder",
     "instance_rows",
     "match_greedy",
     "named_rows",

@@ -101,6 +101,7 @@ class AnomalyEvaluator(TableEvaluator):
                 write_bytes(self._output_dir / "heat_maps" / f"{record['image_id']}.png", png.tobytes())
 
     def tables(self, rows: Rows) -> dict[str, Table]:
+        """``anomaly``: figures of all images, and of each kind of anomaly with the normal ones."""
         images = list(rows.values())
         original = original_figures(images, WHOLE)
         table = {WHOLE: figures(images, original.get(WHOLE, {}))}
@@ -110,6 +111,7 @@ class AnomalyEvaluator(TableEvaluator):
         return {"anomaly": table}
 
     def predictions(self, rows: Rows) -> list[dict[str, Any]]:
+        """Per image its score, label, kind and threshold, by the images' names."""
         keys = ("image_id", "kind", "label", "score", "threshold")
         return [{k: row[k] for k in keys if row[k] is not None} for _, row in sorted(rows.items())]
 

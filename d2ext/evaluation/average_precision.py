@@ -263,8 +263,8 @@ def interpolated_precision(scores: np.ndarray, hit: np.ndarray, counted: int) ->
     last = np.append(np.diff(scores[order]) != 0, True)[: len(order)]  # equal scores enter together
     tp = np.cumsum(hit[order])[last]
     precision = np.maximum.accumulate((tp / (np.flatnonzero(last) + 1))[::-1])[::-1]
-    wanted = np.ceil(np.arange(1, RECALLS + 1) * counted / RECALLS)
-    return float(np.append(precision, 0.0)[np.searchsorted(tp, wanted)].mean())
+    tp_at_recall = np.ceil(np.arange(1, RECALLS + 1) * counted / RECALLS)
+    return float(np.append(precision, 0.0)[np.searchsorted(tp, tp_at_recall)].mean())
 
 
 def _padded(right: np.ndarray, total: np.ndarray) -> np.ndarray:

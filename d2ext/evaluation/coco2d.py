@@ -32,9 +32,9 @@ def coco_ap(
         {"Overall": {"AP", "AP50", "AP75"}, class: ...}; classes without labels are left out.
     """
     category = {kind: i + 1 for i, kind in enumerate(kinds)}
-    everything = labels.kind == REGION
+    regions = labels.kind == REGION
     truth = [_annotations(labels, labels.kind == kind, i, labels.outside) for kind, i in category.items()]
-    truth += [_annotations(labels, everything, i, everything) for i in category.values()]
+    truth += [_annotations(labels, regions, i, regions) for i in category.values()]
     found = [
         _annotations(predictions, (predictions.kind == kind) & ~predictions.outside, i, predictions.outside)
         for kind, i in category.items()

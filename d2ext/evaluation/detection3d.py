@@ -135,6 +135,7 @@ class Detection3DEvaluator(Evaluator3D):
         return judge_images(records, self._found(records, rows), labels, predictions, match)
 
     def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
+        """Tables by protocol: ``bbox``, ``published``, ``exact``, of roadside data also ``ground``."""
         protocol = self._protocol
         labels, predictions = self._objects(records, rows)
         if unknown := int(np.isnan(labels.alpha).sum()):
@@ -200,6 +201,7 @@ class Detection3DEvaluator(Evaluator3D):
         return {metric: Comparison(labels, predictions, metric, neighbours) for metric in ("bev", "3d")}
 
     def write_files(self, folder: Path, rows: Rows) -> None:
+        """``kitti/<image>.txt``, the format that the published tools read."""
         kinds = self._metadata.thing_classes
         if self._kind == "kitti":
             names = [name.capitalize() for name in kinds]

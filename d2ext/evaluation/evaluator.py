@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.structures import Instances
@@ -17,14 +18,19 @@ from torch import Tensor
 
 from d2ext.data.skipping import skip_broken
 from d2ext.structures import Boxes3D
+from d2ext.tables import Printed, flatten_table, format_table
 
-from .tables import flatten_table, format_table
 from .writers import write_json
 
 Table = dict[str, dict[str, float]]
 Rows = dict[str, dict[str, Any]]  # image id -> what ``process`` collected for it
 
 logger = logging.getLogger(__name__)
+
+
+def inference_folder(cfg: CfgNode, dataset_name: str) -> Path:
+    """Where the run of a config keeps what an evaluation on a dataset leaves."""
+    return Path(cfg.OUTPUT_DIR) / "inference" / dataset_name
 
 
 class TableEvaluator(DatasetEvaluator):
@@ -56,9 +62,10 @@ class TableEvaluator(DatasetEvaluator):
         return DatasetCatalog.get(self._name)
 
     def reset(self) -> None:
+        """Forget all rows."""
         self._rows = []
 
-    def evaluate(self) -> OrderedDict[str, dict[str, float]]:
+    def evaluate(self) -> OrderedDict[str, Printed]:
         """{section: {metric: value}} on the main rank, empty on others; tables go to the log.
 
         Raises:
@@ -72,7 +79,7 @@ class TableEvaluator(DatasetEvaluator):
         tables = self.tables(rows)
         if left_out:
             tables["images"] = {"Overall": {"evaluated": len(self.records), "left out": left_out}}
-        results = OrderedDict((section, flatten_table(table)) for section, table in tables.items())
+        results = OrderedDict((section, Printed(flatten_table(table))) for section, table in tables.items())
         for section, table in tables.items():
             logger.info("%s\n%s", self._name, format_table(section.replace("_", " "), table))
         if self._output_dir is not None:
@@ -112,6 +119,7 @@ class Evaluator3D(TableEvaluator):
     images without predictions."""
 
     def tables(self, rows: Rows) -> dict[str, Table]:
+        """Those of :meth:`compare`; images without predictions are a warning."""
         missing = sum(record["image_id"] not in rows for record in self.records)
         if missing:
             logger.warning("%s: %d of %d images have no predictions", self._name, missing, len(self.records))

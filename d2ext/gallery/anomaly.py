@@ -9,11 +9,10 @@ from typing import Any
 from d2ext.data.anomaly_mapper import AnomalyMapper
 from d2ext.data.build import evaluated_records
 from d2ext.data.trajectories import SpaceTimeGraph
+from d2ext.engine.gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 from d2ext.evaluation import check_number, read_map, read_predictions
 from d2ext.structures import find_regions
 from d2ext.visualization import draw_anomalies
-
-from .gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 
 
 @draws("trajectories", "mvtec_ad")
@@ -53,6 +52,12 @@ class AnomalyGallery(Gallery):
         return answered
 
     def draw(self, answer: Mapping[str, Any]) -> Picture:
+        """The image or graph under its anomaly map, with its regions and, where it is known, what is
+        abnormal.
+
+        Raises:
+            ValueError: a map of another size than the image.
+        """
         name = answer["image_id"]
         subject = self._mapper.read(answer)
         heat_map = read_map(self.folder, name)
@@ -72,6 +77,7 @@ class AnomalyGallery(Gallery):
         return Picture(name, title, f"{verdict} at threshold {threshold:.2f}", fit_width(pixels))
 
     def worst(self, count: int) -> Iterator[Picture]:
+        """Normal images of high and abnormal ones of low scores, by turns."""
         normal = sorted((a for a in self.answers if not a["label"]), key=lambda a: -a["score"])
         abnormal = sorted((a for a in self.answers if a["label"]), key=lambda a: a["score"])
         both = chain.from_iterable(zip_longest(normal, abnormal))

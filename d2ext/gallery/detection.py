@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from d2ext.engine.gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 from d2ext.evaluation import (
     FIELDS,
     FIELDS_2D,
@@ -19,7 +20,6 @@ from d2ext.evaluation import (
 from d2ext.visualization import draw_judged
 
 from .boxes import instances_of, read_scene
-from .gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 
 
 @draws("kitti", "rope3d")
@@ -33,6 +33,11 @@ class DetectionGallery(Gallery):
     )
 
     def read(self, records: list[dict[str, Any]]) -> list[JudgedImage]:
+        """Predictions judged as in evaluation.
+
+        Raises:
+            FileNotFoundError, ValueError: missing or damaged predictions.
+        """
         path = self.folder / PREDICTIONS
         rows, classes = read_predictions(path), len(self.metadata.thing_classes)
         for name, row in rows.items():
@@ -42,6 +47,7 @@ class DetectionGallery(Gallery):
         return Detection3DEvaluator(self.name, None, masks).judge(records, rows)
 
     def draw(self, answer: JudgedImage) -> Picture:
+        """Right, false and missed boxes, and the labels, in 2D and from above."""
         record = answer.record
         plane = box_plane(record)
         image, camera = read_scene(record)
@@ -54,5 +60,6 @@ class DetectionGallery(Gallery):
         return Picture(record["image_id"], title, answer.verdict, fit_width(pixels))
 
     def worst(self, count: int) -> Iterator[Picture]:
+        """The images with most that is false or missed."""
         for image in worst_images(self.answers, count):
             yield self.draw(image)

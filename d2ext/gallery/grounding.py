@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from d2ext.engine.gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 from d2ext.evaluation import Answer, boxes_of, read_answers, worst_answers
 from d2ext.visualization import draw_grounding
 
 from .boxes import instances_of, read_scene
-from .gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
 
 SENTENCES = 4  # of an image that are drawn into one picture
 
@@ -25,6 +25,11 @@ class GroundingGallery(Gallery):
     single = False
 
     def read(self, records: list[dict[str, Any]]) -> list[dict[int, Answer]]:
+        """Per image the answers by sentence.
+
+        Raises:
+            FileNotFoundError, ValueError: missing or damaged predictions.
+        """
         return read_answers(self.folder / PREDICTIONS, records, len(self.metadata.thing_classes))
 
     def draw(self, answer: dict[int, Answer]) -> Picture:
@@ -32,6 +37,7 @@ class GroundingGallery(Gallery):
         return self._draw(list(answer.values())[:SENTENCES])
 
     def worst(self, count: int) -> Iterator[Picture]:
+        """The worst mistake of an image, of the images with the worst ones."""
         for answer in worst_answers(self.answers, self.single, count):
             yield self._draw([answer])
 

@@ -18,7 +18,7 @@ class RegionMaps(NamedTuple):
     RoIAlign makes a cell of a box the mean of a few bilinear samples, which is a weighted sum of cells of a
     map. The cells of all maps are the rows of one table here, and all boxes are one ``embedding_bag`` of it:
     rows lie together in memory where torchvision's ``roi_align`` goes through a map once for each channel,
-    and there is one gradient of the table instead of one for each map. ``scripts/benchmark.py parts``
+    and there is one gradient of the table instead of one for each map. ``scripts/benchmark.py``
     measures both.
 
     Attributes:

@@ -103,15 +103,30 @@ def ssd_scan(
         )  # fmt: skip
         final = final.float()
     else:
-        dtype = compute_dtype(x)
-        with torch.autocast(x.device.type, enabled=False):
-            steps = dt.to(dtype)
-            x_dt, log_decay = x.to(dtype) * steps.unsqueeze(-1), steps * A.to(dtype)
-            y, final = decay_scan(x_dt, log_decay, B.to(dtype), C.to(dtype), chunk_size, initial_states)
-            if D is not None:
-                y = y + x * D.to(dtype).reshape(heads, -1)
+        y, final = _scan(x, dt, A, B, C, D, chunk_size, initial_states)
     y = y.to(x.dtype)
     return (y, final) if return_final_states else y
+
+
+def _scan(
+    x: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    chunk_size: int,
+    initial_states: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """:func:`ssd_scan` in PyTorch's own operations, in :func:`compute_dtype`."""
+    dtype = compute_dtype(x)
+    with torch.autocast(x.device.type, enabled=False):
+        steps = dt.to(dtype)
+        x_dt, log_decay = x.to(dtype) * steps.unsqueeze(-1), steps * A.to(dtype)
+        y, final = decay_scan(x_dt, log_decay, B.to(dtype), C.to(dtype), chunk_size, initial_states)
+        if D is not None:
+            y = y + x * D.to(dtype).reshape(x.shape[2], -1)
+    return y, final
 
 
 def ssd_final_state(

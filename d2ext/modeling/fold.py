@@ -11,20 +11,26 @@ from torch.fx.proxy import TraceError
 
 from d2ext.modeling.backbone.timm_ida import ConvNormAct, TimmBackbone
 
-#: Children of a model that ``torch.compile`` may take: tensors in, tensors out.
-COMPILED = ("backbone", "semantic_filter", "fusion", "head", "teacher", "student", "branch")
-
 
 def compile_parts(model: nn.Module, backend: str = "inductor") -> None:
     """Have the tensor functions of a model compiled by ``torch.compile``'s ``backend`` when they are first
-    called, in place. What the model is saved as does not change."""
-    for name, child in model.named_children():
-        if name in COMPILED:
-            child.compile(backend=backend)
+    called, in place. What the model is saved as does not change.
+
+    Args:
+        model: its attribute ``compilable`` names the children that take tensors and give tensors.
+
+    Raises:
+        ValueError: it names none.
+    """
+    names = getattr(model, "compilable", ())
+    if not names:
+        raise ValueError(f"{type(model).__name__} has no attribute compilable: expected COMPILE False")
+    for name in names:
+        model.get_submodule(name).compile(backend=backend)
 
 
-def check_compiler(device: torch.device) -> None:
-    """Compile a sum.
+def check_compiler(device: torch.device, key: str = "SOLVER.COMPILE") -> None:
+    """Compile a sum; ``key`` is what asks for it.
 
     Raises:
         ValueError: this machine cannot, for want of a C++ compiler (CPU) or Triton (GPU) as a rule.
@@ -33,7 +39,7 @@ def check_compiler(device: torch.device) -> None:
         torch.compile(lambda x: x.sin() + 1)(torch.zeros(8, device=device))
     except Exception as e:  # its errors have no common base
         why = next((line for line in str(e).splitlines() if line.strip()), repr(e))[:150]
-        raise ValueError(f"SOLVER.COMPILE is True, expected False here: torch.compile fails ({why})") from e
+        raise ValueError(f"{key} is True, expected False here: torch.compile fails ({why})") from e
 
 
 def optimize_for_inference(model: nn.Module, compiled: bool = False) -> nn.Module:
@@ -44,7 +50,8 @@ def optimize_for_inference(model: nn.Module, compiled: bool = False) -> nn.Modul
     parameters: load weights before, and train or save it no more.
 
     Raises:
-        ValueError: the model is in training mode, where BatchNorm is no fixed function.
+        ValueError: the model is in training mode, where BatchNorm is no fixed function; ``compiled``, and
+            this machine cannot compile, or there is nothing to compile.
     """
     if model.training:
         raise ValueError(f"{type(model).__name__} is in training mode, expected eval()")
@@ -53,6 +60,7 @@ def optimize_for_inference(model: nn.Module, compiled: bool = False) -> nn.Modul
             if isinstance(child, ConvNormAct) or (isinstance(module, TimmBackbone) and name == "body"):
                 setattr(module, name, _folded(child))
     if compiled:
+        check_compiler(next(model.parameters()).device, "TEST.COMPILE")
         compile_parts(model)
     return model.to(memory_format=torch.channels_last)
 

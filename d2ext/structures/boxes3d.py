@@ -176,6 +176,7 @@ class Boxes3D:
 
     @property
     def device(self) -> torch.device:
+        """Of the tensors."""
         return self.center.device
 
     def to(self, *args: Any, **kwargs: Any) -> Boxes3D:

@@ -60,22 +60,27 @@ class Camera:
 
     @property
     def fx(self) -> Tensor:
+        """Focal length across, pixels."""
         return self.P[0, 0]
 
     @property
     def fy(self) -> Tensor:
+        """Focal length down, pixels."""
         return self.P[1, 1]
 
     @property
     def cx(self) -> Tensor:
+        """Principal point across, pixels."""
         return self.P[0, 2]
 
     @property
     def cy(self) -> Tensor:
+        """Principal point down, pixels."""
         return self.P[1, 2]
 
     @property
     def device(self) -> torch.device:
+        """Of the projection."""
         return self.P.device
 
     def to(self, *args: Any, **kwargs: Any) -> Camera:

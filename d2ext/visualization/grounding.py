@@ -74,28 +74,25 @@ def draw_grounding(
     numbers = [str(k + 1) for k in owners]
     labels = numbers
     if class_names is not None and len(boxes) <= FULL_LABELS:
-        classes = [int(c) for found in predictions for c in found.pred_classes]
-        labels = [f"{number} {class_names[c]}" for number, c in zip(numbers, classes, strict=True)]
+        labels = _name(numbers, predictions, class_names)
 
     if truth is not None:
         picture = draw_boxes3d(picture, truth, camera, colors=[WHITE] * len(truth), dashed=True)
     picture = draw_boxes3d(picture, _nest(boxes), camera, labels, box_colors)
     results = [_result(found) for found in predictions]
-    list_ = _draw_sentences(sentences, results, sentence_colors, picture.shape[1], truth is not None)
-    column = np.concatenate((picture, list_))
+    below = _draw_sentences(sentences, results, sentence_colors, picture.shape[1], truth is not None)
+    column = np.concatenate((picture, below))
     width = round(max(0.30 * column.shape[1], min(0.62 * column.shape[0], 0.42 * column.shape[1])))
-    panel = draw_bev(
-        boxes,
-        numbers,
-        box_colors,
-        (column.shape[0], width),
-        ground=ground_plane,
-        camera=camera,
-        ground_truth=truth,
-    )
-    return np.concatenate(
-        (column, np.full((len(column), 2, 3), mix(BACKGROUND, WHITE, 0.25), np.uint8), panel), 1
-    )
+    size = column.shape[0], width
+    panel = draw_bev(boxes, numbers, box_colors, size, ground=ground_plane, camera=camera, ground_truth=truth)
+    line = np.full((len(column), 2, 3), mix(BACKGROUND, WHITE, 0.25), np.uint8)
+    return np.concatenate((column, line, panel), 1)
+
+
+def _name(numbers: Sequence[str], predictions: Sequence[Instances], class_names: Sequence[str]) -> list[str]:
+    """The numbers of boxes with their classes."""
+    classes = [int(c) for found in predictions for c in found.pred_classes]
+    return [f"{number} {class_names[c]}" for number, c in zip(numbers, classes, strict=True)]
 
 
 def _fit(image: np.ndarray, camera: Camera) -> tuple[np.ndarray, Camera]:

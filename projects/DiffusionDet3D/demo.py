@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> None:
     found = found[found.scores >= args.min_score].to("cpu")
     write_picture(args.output, draw_detections(image, found, camera, predictor.class_names, plane))
     if args.json is not None:
-        objects = named_rows(found, plane, predictor.class_names)
+        objects = named_rows(found, predictor.box_plane(plane), predictor.class_names)
         write_json(args.json, {"image": str(args.input), "objects": objects})
     if args.strip is not None:
         steps = [step[step.scores >= args.min_score] for step in output["steps"]]

@@ -89,6 +89,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def check_picture(path: Path) -> None:
+    """Raises ValueError for a name that is no picture's."""
     import cv2
 
     if cv2.haveImageWriter(str(path)) is False:
@@ -96,6 +97,7 @@ def check_picture(path: Path) -> None:
 
 
 def load_predictor(args: argparse.Namespace) -> TrajADPredictor:
+    """The model of the config, or of an export, with the command's layout of recordings."""
     from d2ext.engine import load_config
     from d2ext.projects.trajad import OnnxTrajAD, TrajADPredictor, add_trajad_config
 
@@ -108,6 +110,7 @@ def load_predictor(args: argparse.Namespace) -> TrajADPredictor:
 
 
 def find_in_file(finder: FileFinder, args: argparse.Namespace) -> None:
+    """Picture, JSON and lines about one image or recording."""
     from d2ext.evaluation import write_json
     from d2ext.files import write_bytes
     from d2ext.projects.trajad.files import encode
@@ -125,6 +128,11 @@ def find_in_file(finder: FileFinder, args: argparse.Namespace) -> None:
 
 
 def find_in_folder(finder: FileFinder, args: argparse.Namespace) -> None:
+    """The same for every file of a folder, with a line of JSON for each.
+
+    Raises:
+        ValueError: none of the files could be used.
+    """
     from tqdm import tqdm
 
     from d2ext.projects.trajad.files import RESULTS, list_inputs

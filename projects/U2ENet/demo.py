@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
     picture = draw_grounding(image, args.text, answers, camera, plane, class_names=names)
     write_picture(args.output, picture)
     if args.json is not None:
-        sentences = answer_rows(args.text, answers, plane, names)
+        sentences = answer_rows(args.text, answers, predictor.box_plane(plane), names)
         write_json(args.json, {"image": str(args.input), "sentences": sentences})
     for text, answer in zip(args.text, answers, strict=True):
         print(f"{len(answer)} object{'s' * (len(answer) != 1)}: {text}")

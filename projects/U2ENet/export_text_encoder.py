@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
 from d2ext_cli import CommandParser, add_config_file, add_options, output_folder, run_command
@@ -32,7 +33,8 @@ def main(args: argparse.Namespace) -> None:
     if not cfg.MODEL.WEIGHTS:
         raise ValueError("MODEL.WEIGHTS is empty: expected a checkpoint (--opts MODEL.WEIGHTS FILE)")
     print(f"loading {cfg.MODEL.WEIGHTS}")
-    text = U2ENetPredictor(cfg).model.text_encoder
+    network: Any = U2ENetPredictor(cfg).model
+    text = network.text_encoder
     text.encoder.save_pretrained(args.output)
     text.tokenizer.backend.save_pretrained(args.output)
     print(f"{args.output}: MODEL.TEXT.NAME {args.output} MODEL.TEXT.PRETRAINED True")

@@ -9,14 +9,14 @@ import torch
 from detectron2.modeling.poolers import ROIPooler
 from detectron2.structures import Boxes
 
+from d2ext.engine.benchmark import Clock, machine, milliseconds, write_table
 from d2ext.layers import RegionMaps, ssd_scan
 from d2ext.structures import Boxes3D, iou3d
-
-from .report import Clock, machine, milliseconds, write_table
 
 
 @torch.no_grad()
 def run(args: argparse.Namespace, clock: Clock) -> None:
+    """What the command times; its arguments are the command's."""
     rows = [*_iou(clock), *_scan(clock), *_read(clock)]
     write_table(args.output / "parts.md", machine(clock), ("what", "ms", "ratio"), rows)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -28,8 +29,9 @@ class Recorder:
         outcome = report.outcome if report.when == "call" or report.skipped else "error"
         self.counts[outcome] += 1
         if outcome != "passed":
-            message = getattr(report.longrepr, "reprcrash", None)
-            why = message.message if message else report.longrepr[2] if report.skipped else report.longrepr
+            told: Any = report.longrepr
+            crash = getattr(told, "reprcrash", None)
+            why = crash.message if crash else told[2] if report.skipped else told
             self.task.part.row(report.nodeid, outcome, " ".join(str(why).split())[:300].replace("|", "/"))
         if self.task.left() <= 0 and self.session is not None:
             self.session.shouldstop = "no time left"

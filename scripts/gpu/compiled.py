@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-from bench.report import Clock
-
+from d2ext.engine.benchmark import Clock
 from d2ext.modeling.fold import compile_parts
 
 from . import inference, training

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-from bench.report import Clock
 
+from d2ext.engine.benchmark import Clock
 from d2ext.engine.launch import set_tf32
 
 from .models import TOO_LARGE, Inference, batch, free_memory, precisions, without_kernel

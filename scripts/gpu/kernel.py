@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
-from bench.report import Clock, milliseconds
 from torch import Tensor
 
+from d2ext.engine.benchmark import Clock, milliseconds
 from d2ext.layers import ssd_scan
 
 from .models import free_memory, without_kernel
@@ -78,7 +79,7 @@ def _kernel(task: Task) -> Callable[..., Tensor]:
         raise RuntimeError(f"mamba_ssm's Triton files are not on the path: {e}") from e
     kernel, taken = ssd_combined.mamba_chunk_scan_combined, []
 
-    def watched(*args, **kwargs):
+    def watched(*args: Any, **kwargs: Any) -> Any:
         taken.append(1)
         return kernel(*args, **kwargs)
 
@@ -93,7 +94,9 @@ def _kernel(task: Task) -> Callable[..., Tensor]:
     return lambda *inputs: kernel(*inputs, CHUNK)
 
 
-def scan_inputs(length: int, device: str, dtype: torch.dtype) -> list[Tensor]:
+def scan_inputs(
+    length: int, device: str, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """x, dt, A, B and C as after an SSD block's projections; A and dt are float32."""
     g = torch.Generator().manual_seed(length)
     x, B, C = (
@@ -102,15 +105,17 @@ def scan_inputs(length: int, device: str, dtype: torch.dtype) -> list[Tensor]:
     )
     dt = torch.rand(BATCH, length, HEADS, generator=g) * 0.1 + 1e-3
     A = -torch.rand(HEADS, generator=g) * 15 - 1
-    return [t.to(device) for t in (x.to(dtype), dt, A, B.to(dtype), C.to(dtype))]
+    return x.to(device, dtype), dt.to(device), A.to(device), B.to(device, dtype), C.to(device, dtype)
 
 
-def _torch_scan(*inputs: Tensor) -> Tensor:
+def _torch_scan(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
     with without_kernel():
-        return ssd_scan(*inputs, chunk_size=CHUNK)
+        return ssd_scan(x, dt, A, B, C, chunk_size=CHUNK)
 
 
-def passes(scan: Callable[..., Tensor], inputs: list[Tensor], direction: str) -> Callable[[], list[Tensor]]:
+def passes(
+    scan: Callable[..., Tensor], inputs: Sequence[Tensor], direction: str
+) -> Callable[[], list[Tensor]]:
     """A call that returns the output, with "backward" in ``direction`` also the gradients of all inputs."""
     if "backward" not in direction:
 

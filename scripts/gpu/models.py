@@ -11,18 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bench.models import SENTENCE, full_size_config, record, roberta_folder, training_record
-from bench.report import Clock, peak_megabytes, reset_peak
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from detectron2.utils.events import EventStorage
 
 from d2ext.engine import BaseTrainer, inference_autocast, load_config
+from d2ext.engine.benchmark import Clock, peak_megabytes, reset_peak
 from d2ext.modeling import optimize_for_inference
 from d2ext.modeling.fold import compile_parts
 from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config
 from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
 from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
+from d2ext.projects.u2enet.benchmarks.inputs import (
+    SENTENCE,
+    full_size_config,
+    record,
+    roberta_folder,
+    training_record,
+)
 
 from .runner import ROOT, Context
 
@@ -57,7 +63,7 @@ TINY: dict[str, list[str]] = {
     ],
     "TrajAD": [
         "MODEL.EFFICIENT_AD.WIDTH", "0.0208333", "MODEL.EFFICIENT_AD.BRANCH.DIM", "8",
-        "INPUT.GRAPH.WIDTH", "64",
+        "INPUT.GRAPH.WIDTH", "64", "INPUT.GRAPH.OVERLAP", "16",
     ],
 }  # fmt: skip
 
@@ -173,12 +179,14 @@ class Inference:
     def call(self, records: list[dict[str, Any]], new_sentences: bool = True) -> Callable[[], object]:
         """The answer to records, whose sentences the model has met before or not."""
 
+        model: Any = self.model
+
         def answer() -> object:
-            if new_sentences and hasattr(self.model, "text_encoder"):
-                self.model.text_encoder.clear_cache()
-                self.model.kept = None
+            if new_sentences and hasattr(model, "text_encoder"):
+                model.text_encoder.clear_cache()
+                model.kept = None
             with torch.no_grad(), inference_autocast(self.cfg):
-                return self.model(records)
+                return model(records)
 
         return answer
 

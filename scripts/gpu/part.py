@@ -49,11 +49,11 @@ class Task:
 def run(name: str, context: Context, part: Part) -> None:
     """Run a part and write what it finds to ``part``. Raises whatever the part raises."""
     task = Task(context, part, time.monotonic() + context.seconds)
-    import d2ext  # noqa: F401  (first: registers models and silences import-time warnings)
-
-    # isort: split
     import torch
 
+    from d2ext.engine.launch import settle_process
+
+    settle_process()
     if context.device == "cuda":
         properties = torch.cuda.get_device_properties(0)
         part.machine = {

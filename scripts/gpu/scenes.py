@@ -35,8 +35,8 @@ def render(root: Path, seed: int, train: int, test: int, workers: int) -> None:
         "both",
     ]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([*command, *options, "--language", "both"], check=True, cwd=ROOT, env=environment, **quiet)
+    nowhere = subprocess.DEVNULL
+    subprocess.run(command + options, check=True, cwd=ROOT, env=environment, stdout=nowhere, stderr=nowhere)
 
 
 class Scenes(threading.Thread):

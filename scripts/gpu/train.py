@@ -87,7 +87,9 @@ def train(task: Task, trainer: U2ENetTrainer, scenes: Scenes, end: float) -> Non
     cfg.defrost()
     groups = trainer.optimizer.param_groups
     rates = [group["lr"] for group in groups]
-    trainer.average.before_train()
+    average = trainer.average
+    assert average is not None, "SOLVER.EMA is on"
+    average.before_train()
     trainer.model.train()
     trainer.iter = 0
     begin = saved = time.monotonic()
@@ -102,7 +104,7 @@ def train(task: Task, trainer: U2ENetTrainer, scenes: Scenes, end: float) -> Non
                 for group, rate in zip(groups, rates, strict=True):
                     group["lr"] = rate * schedule(share)
                 trainer.run_step()
-                trainer.average.after_step()
+                average.after_step()
                 trainer.storage.step()
                 trainer.iter += 1
             trainer._trainer.look()

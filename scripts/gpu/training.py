@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 import torch
-from bench.report import Clock
 
+from d2ext.engine.benchmark import Clock
 from d2ext.engine.launch import set_tf32
 
 from .models import (

@@ -13,6 +13,7 @@ from d2ext.data.formats.kitti import (
     read_regions,
 )
 from d2ext.data.formats.rows import BrokenRows
+from d2ext.structures.vocabulary import Vocabulary
 
 ROW = "Car 0.00 1 2.04 334.85 178.94 624.50 372.04 1.57 1.50 3.68 -1.17 1.65 7.86 1.90"
 P2 = "721.5 0 609.5 44.8 0 721.5 172.8 0.2 0 0 1 0.0027"
@@ -264,3 +265,13 @@ def test_corners_of_regions_are_in_order(tmp_path):
         read_regions(path, BrokenRows(False))
     broken = BrokenRows(True)
     assert read_regions(path, broken) == [[1, 1, 3, 4]] and broken.count == 1
+
+
+def test_own_classes_have_ids_of_their_own():
+    own = Vocabulary(("forklift", "crane"), aliases={"lift": "forklift"})
+    fields = "Lift 0 0 0 1 2 3 4 2 1 3 0 1 9 0".split()
+    assert parse_label(fields, "f:1", own)["category_id"] == 0
+    assert parse_label(["Crane", *fields[1:]], "f:1", own)["category_id"] == 1
+    assert parse_label(["DontCare", *fields[1:]], "f:1", own) is None
+    with pytest.raises(ValueError, match="f:1: field 'type': unknown class 'Car', expected one of forklift"):
+        parse_label(["Car", *fields[1:]], "f:1", own)

@@ -6,7 +6,7 @@ import argparse
 
 import torch
 from detectron2.utils import comm
-from tiny import TinyTrainer, tiny_config, tiny_loader, validated_config
+from tiny import TinyLoader, TinyTrainer, tiny_config, validated_config
 
 from d2ext.engine import default_main, default_setup
 
@@ -21,8 +21,8 @@ class ShardedTrainer(TinyTrainer):
         return {"score": 1.0} if comm.is_main_process() else {}
 
     @classmethod
-    def build_train_loader(cls, cfg, start_iter=0):
-        return tiny_loader(cfg, start_iter, comm.get_rank(), comm.get_world_size())
+    def build_train_loader(cls, cfg):
+        return TinyLoader(cfg, comm.get_rank(), comm.get_world_size())
 
 
 class BrokenDataset(torch.utils.data.Dataset):
@@ -35,13 +35,13 @@ class BrokenDataset(torch.utils.data.Dataset):
 
 class BrokenDataTrainer(TinyTrainer):
     @classmethod
-    def build_train_loader(cls, cfg, start_iter=0):
+    def build_train_loader(cls, cfg):
         return torch.utils.data.DataLoader(BrokenDataset(), num_workers=1)
 
 
 class DivergingTrainer(TinyTrainer):
     @classmethod
-    def build_train_loader(cls, cfg, start_iter=0):
+    def build_train_loader(cls, cfg):
         return [[torch.full((6,), float("inf"))] * 4]
 
 

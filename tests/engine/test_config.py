@@ -12,7 +12,7 @@ from detectron2.config import CfgNode
 from d2ext import hub
 from d2ext.engine import load_config
 from d2ext.engine.config import WEIGHTS_KEYS
-from d2ext.modeling.text.encoder import SentenceTokenizer
+from d2ext.modeling.text.tokenizer import SentenceTokenizer
 from d2ext.projects.diffusion_det3d import add_diffusion_det3d_config
 from d2ext.projects.trajad import add_trajad_config
 from d2ext.projects.u2enet import add_u2enet_config

@@ -43,7 +43,7 @@ def nothing_is_begun(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(DatasetCatalog, "get", fail)
     monkeypatch.setattr("d2ext.engine.trainer.build_model", fail)
-    monkeypatch.setattr("d2ext.engine.project.build_model", fail)
+    monkeypatch.setattr("d2ext.engine.predictor.build_model", fail)
     monkeypatch.setattr("d2ext.engine.project.default_setup", fail)
     yield
     assert not list(tmp_path.iterdir())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from pretend_device import listed, move, pretend_device
-from tiny import FEATURES, TinyModel, TinyTrainer, tiny_config, tiny_loader
+from tiny import FEATURES, TinyLoader, TinyModel, TinyTrainer, tiny_config
 from torch import nn
 
 from d2ext.data.stream import _loader
@@ -71,8 +71,8 @@ def test_divergence_ends_a_patient_training_before_a_checkpoint_is_written(
 
     class Diverging(TinyTrainer):
         @classmethod
-        def build_train_loader(cls, cfg, start_iter=0):
-            for i, batch in enumerate(tiny_loader(cfg, start_iter)):
+        def build_train_loader(cls, cfg):
+            for i, batch in enumerate(TinyLoader(cfg)):
                 done.append(i)
                 yield [x * float("nan") for x in batch] if i == 1 else batch
 

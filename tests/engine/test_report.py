@@ -16,8 +16,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tiny import TinyTrainer, tiny_config
 
 from d2ext.engine import write_report
+from d2ext.engine.gallery import PICTURE_WIDTH
 from d2ext.gallery import open_gallery
-from d2ext.gallery.gallery import PICTURE_WIDTH
 from d2ext.structures.vocabulary import ROAD
 
 EVIL = "<script>alert('1')</script> & \"car\""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from detectron2.utils.events import EventStorage
-from tiny import TinyTrainer, tiny_config, tiny_loader
+from tiny import TinyLoader, TinyTrainer, tiny_config
 
 from d2ext.engine import StepSeed, inference_autocast
 
@@ -17,9 +17,13 @@ def test_loader_is_built_once_at_the_iteration_training_starts_from(tmp_path: Pa
 
     class Recorded(TinyTrainer):
         @classmethod
-        def build_train_loader(cls, cfg, start_iter=0):
-            starts.append(start_iter)
-            return tiny_loader(cfg, start_iter)
+        def build_train_loader(cls, cfg):
+            class Loader(TinyLoader):
+                def __iter__(self):
+                    starts.append(self.start)
+                    return super().__iter__()
+
+            return Loader(cfg)
 
     cfg = tiny_config(tmp_path)
     cfg.SOLVER.MAX_ITER = 3

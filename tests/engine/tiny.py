@@ -32,12 +32,22 @@ class TinyModel(nn.Module):
         return {"loss": (prediction - x.sum(1)).square().mean()}
 
 
-def tiny_loader(cfg: CfgNode, start_iter: int, rank: int = 0, world_size: int = 1) -> Iterator[list[Tensor]]:
-    share = cfg.SOLVER.IMS_PER_BATCH // world_size
-    for batch in range(start_iter, cfg.SOLVER.MAX_ITER):
-        generator = torch.Generator().manual_seed(1000 + batch)
-        samples = torch.randn(cfg.SOLVER.IMS_PER_BATCH, FEATURES, generator=generator)
-        yield list(samples[rank * share : (rank + 1) * share])
+class TinyLoader:
+    """Batches that are a pure function of the iteration; of each the share of a process."""
+
+    def __init__(self, cfg: CfgNode, rank: int = 0, world_size: int = 1) -> None:
+        self.size, self.end = cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.MAX_ITER
+        share = self.size // world_size
+        self.samples = slice(rank * share, (rank + 1) * share)
+        self.start = 0
+
+    def start_at(self, iteration: int) -> None:
+        self.start = iteration
+
+    def __iter__(self) -> Iterator[list[Tensor]]:
+        for batch in range(self.start, self.end):
+            generator = torch.Generator().manual_seed(1000 + batch)
+            yield list(torch.randn(self.size, FEATURES, generator=generator)[self.samples])
 
 
 class TinyTrainer(BaseTrainer):
@@ -49,8 +59,8 @@ class TinyTrainer(BaseTrainer):
         return TinyModel(dropout=cls.dropout).to(cfg.MODEL.DEVICE)
 
     @classmethod
-    def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
-        return tiny_loader(cfg, start_iter)
+    def build_train_loader(cls, cfg: CfgNode) -> Any:
+        return TinyLoader(cfg)
 
     @classmethod
     def test(cls, cfg: CfgNode, model: nn.Module, evaluators: Any = None) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from d2ext.data.builtin import register_dataset
 from d2ext.data.config import add_anomaly_data_config, add_grounding_data_config
 from d2ext.data.synthtraffic.__main__ import main as synthesize
 from d2ext.engine import write_report
+from d2ext.engine.gallery import PICTURE_WIDTH
 from d2ext.evaluation import AnomalyEvaluator
 from d2ext.gallery import open_gallery
-from d2ext.gallery.gallery import PICTURE_WIDTH
 from d2ext.structures.vocabulary import ROAD
 from d2ext.visualization.detection import JUDGED
 

@@ -8,7 +8,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from bench.trajad import traffic
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
@@ -25,6 +24,7 @@ from d2ext.data.trajectories import SpaceTimeRenderer
 from d2ext.engine import D2Checkpointer, load_config
 from d2ext.projects.diffusion_det3d import add_diffusion_det3d_config
 from d2ext.projects.trajad import add_trajad_config
+from d2ext.projects.trajad.benchmark import traffic
 from d2ext.projects.u2enet import add_u2enet_config
 from d2ext.structures import Camera
 

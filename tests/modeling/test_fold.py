@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from d2ext.modeling import TimmBackbone, optimize_for_inference
+from d2ext.modeling.fold import compile_parts
+from tests.modeling.detection.test_detection3d import small_model
 
 
 def with_statistics(model: nn.Module) -> nn.Module:
@@ -45,6 +47,23 @@ def test_boxes_of_the_folded_model_are_the_same(toy_model, toy_records, compiled
         for x, y in zip(a["grounding"], b["grounding"], strict=True):
             assert len(x) == len(y) == 1
             assert (x.pred_boxes3d.corners() - y.pred_boxes3d.corners()).abs().max() < 1e-3  # metres
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["DiffusionDet3D", "SparseRCNN3D", "DETR3D"])
+def test_compiled_parts_of_a_detector_answer_the_same(name, toy_records):
+    model = small_model(name).eval()
+    before = model(toy_records)
+    compile_parts(model, "eager")
+    for a, b in zip(before, model(toy_records), strict=True):
+        assert torch.allclose(a["instances"].scores, b["instances"].scores, atol=1e-5)
+
+
+def test_what_can_be_compiled_is_a_part_of_every_model(toy_model):
+    models = [toy_model, small_model("DETR3D"), small_model("DiffusionDet3D")]
+    assert all(model.get_submodule(name) is not None for model in models for name in model.compilable)
+    with pytest.raises(ValueError, match="Linear has no attribute compilable: expected COMPILE False"):
+        compile_parts(nn.Linear(1, 1))
 
 
 def test_a_model_in_training_mode_is_refused(toy_model):

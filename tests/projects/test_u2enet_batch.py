@@ -196,6 +196,7 @@ def test_a_run_with_anything_changed_is_refused(cfg, folder, tmp_path):
     check_manifest(tmp_path, cfg, path, 5, None)
     moved = cfg.clone()
     moved.merge_from_list(["MODEL.DEVICE", "cuda", "OUTPUT_DIR", "elsewhere"])
+    moved.merge_from_list(["MODEL.GROUNDING.SENTENCE_CHUNK", 7, "DATALOADER.NUM_WORKERS", 3])
     check_manifest(tmp_path, moved, path, 5, None)
     other = cfg.clone()
     other.merge_from_list(["MODEL.GROUNDING.SCORE_THRESHOLD", 0.7])
@@ -225,7 +226,8 @@ def test_a_killed_run_goes_on_with_the_shards_that_are_missing(cfg, folder, tmp_
     (tmp_path / "whole.yaml").write_text(yaml.safe_dump(config))
     output = tmp_path / "out"
     texts = [word for text in TEXTS for word in ("--text", text)]
-    command = [sys.executable, "scripts/batch_predict.py", "--config-file", str(tmp_path / "whole.yaml")]
+    command = [sys.executable, "projects/U2ENet/batch_predict.py"]
+    command += ["--config-file", str(tmp_path / "whole.yaml")]
     command += ["--folder", str(folder), *texts, "--output", str(output), "--shard-size", "1"]
     command += ["--gpus-per-actor", "0"]
     run = subprocess.Popen(

@@ -10,7 +10,7 @@ import pytest
 from detectron2.config import get_cfg
 from detectron2.utils import logger
 
-from d2ext.modeling.text.encoder import SentenceTokenizer
+from d2ext.modeling.text.tokenizer import SentenceTokenizer
 from d2ext.projects.u2enet import U2ENetPredictor, U2ENetTrainer, add_u2enet_config
 from d2ext.structures import Camera
 

@@ -104,15 +104,15 @@ def _items_by_image(
     items: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     seen: dict[tuple[Any, Any], int] = {}
     images: dict[Any, str] = {}
-    wanted, known, lost = _Names(names), _Names(elsewhere), []
+    of_split, of_others, unknown = _Names(names), _Names(elsewhere), []
     for index, item in enumerate(data):
         where = f"{path}: item {index}"
         with broken:
             number = isinstance(item, dict) and type(item.get("im_name")) is int
             given = str(item["im_name"]) if number else require(item, "im_name", str, where)
-            name = wanted.find(given)
+            name = of_split.find(given)
             if name is None:
-                lost += [] if known.find(given) else [f"item {index} names {given[:60]!r}"]
+                unknown += [] if of_others.find(given) else [f"item {index} names {given[:60]!r}"]
                 continue
             instance = require(item, "instanceID", int, where)
             if instance < 0:  # such ids are those of the other objects
@@ -129,9 +129,9 @@ def _items_by_image(
             seen[key] = index
             items[name].append((where, item))
     with broken:
-        if lost:
+        if unknown:
             raise ValueError(
-                f"{path}: {len(lost)} of {len(data)} items name no image of any split: {lost[0]}"
+                f"{path}: {len(unknown)} of {len(data)} items name no image of any split: {unknown[0]}"
             )
     return items
 

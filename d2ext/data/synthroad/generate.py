@@ -46,6 +46,7 @@ class Settings:
 
     @property
     def counts(self) -> dict[str, int]:
+        """Images per camera by split."""
         return dict(zip(SPLITS, (self.num_train, self.num_val, self.num_test), strict=True))
 
 

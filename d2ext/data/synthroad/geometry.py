@@ -52,6 +52,7 @@ class View:
 
     @cached_property
     def inverse_intrinsics(self) -> np.ndarray:
+        """(3, 3), from homogeneous pixels to directions in the camera's frame."""
         return np.linalg.inv(self.projection[:, :3])
 
     @cached_property

@@ -52,6 +52,7 @@ class Label:
 
     @property
     def box_height(self) -> float:
+        """In pixels."""
         return self.box[3] - self.box[1]
 
 

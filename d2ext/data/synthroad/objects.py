@@ -68,6 +68,7 @@ class PosedMesh:
         self.visible = np.nonzero(facing)[0].tolist()
 
     def outlines(self) -> list[np.ndarray]:
+        """The pixels (K, 2) of every visible face."""
         return [self.pixels[self.faces[i][0]] for i in self.visible]
 
 

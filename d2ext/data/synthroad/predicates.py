@@ -6,7 +6,7 @@ A predicate answers True, False or None for a label; None means borderline: no s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,29 +14,12 @@ import numpy as np
 
 from d2ext.data.synthroad.geometry import wrap_angle
 from d2ext.data.synthroad.labels import Label
-
-Truth = bool | None
+from d2ext.data.synthroad.truth import Truth, band, every
 
 # Categories a reader may take for one another.
 CONFUSABLE = frozenset({frozenset({"car", "van"}), frozenset({"truck", "van"})})
 FACING_ANGLES = {"me": np.pi / 2, "away": -np.pi / 2, "right": 0.0, "left": np.pi}
 _FACING_SURE, _FACING_NOT = np.radians(32.0), np.radians(58.0)
-
-
-def every(truths: Iterable[Truth]) -> Truth:
-    """Three-valued conjunction: one False decides, else one None leaves it open."""
-    result: Truth = True
-    for truth in truths:
-        if truth is False:
-            return False
-        if truth is None:
-            result = None
-    return result
-
-
-def _band(value: float, sure: float, never: float) -> Truth:
-    """True up to `sure`, False from `never` on, None between."""
-    return True if value <= sure else (False if value >= never else None)
 
 
 @dataclass(frozen=True)
@@ -52,11 +35,14 @@ class Predicate(ABC):
 
 @dataclass(frozen=True)
 class IsCategory(Predicate):
+    """What kind of object it is; ``strict``: also a car is no van, which a reader may confuse."""
+
     kind: ClassVar[str] = "objectname"
     category: str
     strict: bool = True
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the label's class; None for a class that may be taken for it, unless strict."""
         if label.category == self.category:
             return True
         return None if not self.strict and {label.category, self.category} in CONFUSABLE else False
@@ -64,10 +50,13 @@ class IsCategory(Predicate):
 
 @dataclass(frozen=True)
 class HasColor(Predicate):
+    """Of what colour it is."""
+
     kind: ClassVar[str] = "appearance"
     color: str
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the colour that it was painted in."""
         return label.color == self.color
 
 
@@ -79,7 +68,8 @@ class AtDistance(Predicate):
     meters: int
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
-        return _band(abs(label.distance - self.meters), 0.5, max(3.0, 0.14 * self.meters))
+        """Sure within half a metre, false from 14 % (at least 3 m) off."""
+        return band(abs(label.distance - self.meters), 0.5, max(3.0, 0.14 * self.meters))
 
 
 @dataclass(frozen=True)
@@ -90,7 +80,8 @@ class AtDepth(Predicate):
     meters: float
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
-        return _band(abs(label.location[2] - self.meters), 0.051, max(3.0, 0.14 * self.meters))
+        """Sure within rounding, false from 14 % (at least 3 m) off."""
+        return band(abs(label.location[2] - self.meters), 0.051, max(3.0, 0.14 * self.meters))
 
 
 @dataclass(frozen=True)
@@ -101,7 +92,8 @@ class Lateral(Predicate):
     meters: float
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
-        return _band(abs(label.location[0] - self.meters), 0.051, max(1.5, 0.25 * abs(self.meters)))
+        """Sure within rounding, false from a quarter (at least 1.5 m) off."""
+        return band(abs(label.location[0] - self.meters), 0.051, max(1.5, 0.25 * abs(self.meters)))
 
 
 @dataclass(frozen=True)
@@ -112,10 +104,11 @@ class OnSide(Predicate):
     side: str
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the lateral place in metres; None between ahead and aside."""
         x = label.location[0]
         if self.side == "ahead":
-            return _band(abs(x), 1.3, 3.0)
-        return _band(x if self.side == "left" else -x, -1.8, -0.4)
+            return band(abs(x), 1.3, 3.0)
+        return band(x if self.side == "left" else -x, -1.8, -0.4)
 
 
 @dataclass(frozen=True)
@@ -128,9 +121,10 @@ class HasSize(Predicate):
     length: float | None = None
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """Every side that is named: sure within rounding, false from 30 % (at least 0.4 m) off."""
         said = (self.height, self.width, self.length)
         checks = [
-            _band(abs(size - value), 0.051, max(0.4, 0.3 * value))
+            band(abs(size - value), 0.051, max(0.4, 0.3 * value))
             for size, value in zip(label.size, said, strict=True)
             if value is not None
         ]
@@ -145,7 +139,8 @@ class Faces(Predicate):
     direction: str
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
-        return _band(abs(wrap_angle(label.alpha - FACING_ANGLES[self.direction])), _FACING_SURE, _FACING_NOT)
+        """By the observation angle: sure within 32 degrees of the direction, false from 58 on."""
+        return band(abs(wrap_angle(label.alpha - FACING_ANGLES[self.direction])), _FACING_SURE, _FACING_NOT)
 
 
 @dataclass(frozen=True)
@@ -156,12 +151,13 @@ class Occlusion(Predicate):
     level: int
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the share of its pixels that others hide; None within 0.05 of the levels' borders."""
         hidden = label.hidden
         if self.level == 0:
-            return _band(hidden, 0.06, 0.14)
+            return band(hidden, 0.06, 0.14)
         if self.level == 2:
-            return _band(-hidden, -0.55, -0.45)
-        return every((_band(-hidden, -0.14, -0.06), _band(hidden, 0.45, 0.55)))
+            return band(-hidden, -0.55, -0.45)
+        return every((band(-hidden, -0.14, -0.06), band(hidden, 0.45, 0.55)))
 
 
 @dataclass(frozen=True)
@@ -172,9 +168,10 @@ class CutOff(Predicate):
     side: str
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """False unless the box ends at that border of the image; None where less than 15 % is outside."""
         if self.side not in label.border:
             return False
-        return _band(-label.truncated, -0.15, 0.0)
+        return band(-label.truncated, -0.15, 0.0)
 
 
 @dataclass(frozen=True)
@@ -186,6 +183,7 @@ class Extreme(Predicate):
     nearest: bool
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By its lead over all rivals, sure from 8 % of its distance (at least 2 m); None without rivals."""
         if not self._rival(label):
             return False
         sign = 1.0 if self.nearest else -1.0
@@ -197,7 +195,7 @@ class Extreme(Predicate):
         if not lead:
             return None
         margin = max(2.0, 0.08 * label.distance)
-        return _band(-min(lead), -margin, margin)
+        return band(-min(lead), -margin, margin)
 
     def _rival(self, label: Label) -> bool:
         return label.category == self.category or {label.category, self.category} in CONFUSABLE
@@ -212,6 +210,8 @@ class RelativeTo(Predicate):
     neighbour: Label
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the offset from the neighbour in metres along and across the view; False of the neighbour
+        itself."""
         if label is self.neighbour:
             return False
         dx = label.location[0] - self.neighbour.location[0]
@@ -234,6 +234,8 @@ class Within(Predicate):
     beyond: bool = False
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By distance and depth, which both have to lie on one side; None within 3 % (at least 1 m) of the
+        border."""
         margin = max(1.0, 0.03 * self.meters)
         if max(label.distance, label.location[2]) <= self.meters - margin:
             return not self.beyond
@@ -251,11 +253,12 @@ class HeightBetween(Predicate):
     high: float
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """None within 3 cm of either border."""
         height = label.size[0]
         return every(
             (
-                _band(height, self.high - 0.03, self.high + 0.03),
-                _band(-height, -self.low - 0.03, -self.low + 0.03),
+                band(height, self.high - 0.03, self.high + 0.03),
+                band(-height, -self.low - 0.03, -self.low + 0.03),
             )
         )
 
@@ -270,14 +273,15 @@ class InPlace(Predicate):
     image_size: tuple[int, int]
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """By the middle of the box; None within 3 % of the image's size around its centre lines."""
         height, width = self.image_size
         x = (label.box[0] + label.box[2]) / 2 / (width - 1) - 0.5
         y = (label.box[1] + label.box[3]) / 2 / (height - 1) - 0.5
         checks = []
         if self.horizontal:
-            checks.append(_band(x if self.horizontal == "left" else -x, -0.03, 0.03))
+            checks.append(band(x if self.horizontal == "left" else -x, -0.03, 0.03))
         if self.vertical:
-            checks.append(_band(y if self.vertical == "top" else -y, -0.03, 0.03))
+            checks.append(band(y if self.vertical == "top" else -y, -0.03, 0.03))
         return every(checks)
 
 

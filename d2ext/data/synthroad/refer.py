@@ -37,9 +37,9 @@ def single_target(labels: Sequence[Label], target: int, rng: np.random.Generator
         chosen: list[P.Predicate] = [P.IsCategory(label.category, strict=False)]
         if rng.random() < 0.92:
             chosen.append(P.HasColor(label.color))
-        wanted = int(rng.integers(3, 6))
+        count = int(rng.integers(3, 6))
         order = rng.permutation(len(optional)).tolist()
-        chosen += [optional[i] for i in order[:wanted]]
+        chosen += [optional[i] for i in order[:count]]
         if _singles_out(chosen, labels, target):
             return chosen
     return None
@@ -96,17 +96,17 @@ def multi_target(
 ) -> list[tuple[list[P.Predicate], list[int]]]:
     """Up to DESCRIPTIONS_PER_IMAGE predicate sets, each with the indices of all objects it fits."""
     chosen: list[tuple[list[P.Predicate], list[int]]] = []
-    said: set[str] = set()
+    used: set[str] = set()
     for _ in range(DESCRIPTIONS_PER_IMAGE):
-        wanted = int(rng.choice(4, p=_COUNT_WEIGHTS))
+        bucket = int(rng.choice(4, p=_COUNT_WEIGHTS))
         for _ in range(6 * _TRIES):
-            candidate = _candidate(labels, image_size, wanted == 0, rng)
+            candidate = _candidate(labels, image_size, bucket == 0, rng)
             truths = [P.fits(candidate, label, labels) for label in labels]
-            if None in truths or repr(candidate) in said:
+            if None in truths or repr(candidate) in used:
                 continue
             targets = [i for i, truth in enumerate(truths) if truth]
-            if _bucket(len(targets)) == wanted:
-                said.add(repr(candidate))
+            if _bucket(len(targets)) == bucket:
+                used.add(repr(candidate))
                 chosen.append((candidate, targets))
                 break
     return chosen

@@ -34,11 +34,11 @@ def render(scene: Scene, rng: np.random.Generator) -> Rendering:
     draw_background(canvas, scene)
     draw_shadows(canvas, scene)
     draw_scenery(canvas, scene)
-    seen, alone = draw_objects(canvas, scene.objects, scene.light)
+    visible, alone = draw_objects(canvas, scene.objects, scene.light)
     size = (scene.view.width, scene.view.height)
     image = cv2.resize(canvas.color, size, interpolation=cv2.INTER_AREA)
     area = SCALE * SCALE
-    return Rendering(_expose(image, scene.light, rng), canvas.ids, seen / area, alone / area)
+    return Rendering(_expose(image, scene.light, rng), canvas.ids, visible / area, alone / area)
 
 
 def _expose(image: np.ndarray, light: Light, rng: np.random.Generator) -> np.ndarray:

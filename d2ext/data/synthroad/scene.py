@@ -88,6 +88,7 @@ class Scene:
 
     @cached_property
     def up(self) -> np.ndarray:
+        """(3,) unit normal of the ground in the camera's frame."""
         return self.view.plane[:3]
 
     def road_points(self, p: np.ndarray, q: np.ndarray, up: np.ndarray | float = 0.0) -> np.ndarray:

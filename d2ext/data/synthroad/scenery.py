@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import cv2
@@ -33,7 +34,7 @@ def draw_background(canvas: Canvas, scene: Scene) -> None:
 
 
 def _ground_polygon(
-    canvas: Canvas, scene: Scene, p: tuple[float, float], q: tuple[float, float], color
+    canvas: Canvas, scene: Scene, p: tuple[float, float], q: tuple[float, float], color: Sequence[float]
 ) -> None:
     """Fill the road-coordinate rectangle p x q on the ground."""
     points = scene.road_points(np.array([p[0], p[1], p[1], p[0]]), np.array([q[0], q[0], q[1], q[1]]))

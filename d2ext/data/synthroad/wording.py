@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 
 def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
+    """One of the options, all equally likely."""
     return options[int(rng.integers(len(options)))]
 
 
@@ -30,6 +31,7 @@ class Message:
 
     @classmethod
     def of(cls, chosen: Sequence[P.Predicate], rng: np.random.Generator) -> Message:
+        """Category, colour and order in their fields, the other predicates shuffled."""
         category = next((p.category for p in chosen if isinstance(p, P.IsCategory)), "")
         color = next((p.color for p in chosen if isinstance(p, P.HasColor)), "")
         order = next((p for p in chosen if isinstance(p, P.Extreme)), None)

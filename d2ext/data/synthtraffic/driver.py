@@ -54,8 +54,8 @@ class Vehicle:
         road."""
         free = 1 - (self.speed / self.desired_speed) ** 4
         closing = self.speed * (self.speed - leader_speed) / (2 * math.sqrt(self.acceleration * self.braking))
-        wanted = self.min_gap + max(0.0, self.speed * self.headway + closing)
-        return max(-MAX_BRAKING, self.acceleration * (free - (wanted / max(gap, 0.1)) ** 2))
+        desired_gap = self.min_gap + max(0.0, self.speed * self.headway + closing)
+        return max(-MAX_BRAKING, self.acceleration * (free - (desired_gap / max(gap, 0.1)) ** 2))
 
     def behind(self, leader: Vehicle | None) -> float:
         """m/s^2 behind a vehicle, or on a free road."""

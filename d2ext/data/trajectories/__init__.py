@@ -3,11 +3,12 @@
 from .columns import COLUMN_MAPS, ColumnMap
 from .convert import convert, graph_keys, summary
 from .extent import Extent, Suspect, region_extent, suspects
+from .graph import GraphSpec, SpaceTimeGraph, join_graphs
 from .labels import Interval, LabelledAnomaly, anomaly_mask, check_labels, labels_to_json, read_labels
 from .live import LiveGraph
 from .read import read_tracks, tracks_to_csv
 from .road import Road, read_road
-from .spacetime import GraphSpec, SpaceTimeGraph, SpaceTimeRenderer, join_graphs
+from .spacetime import SpaceTimeRenderer
 from .tracks import Tracks, merge_tracks
 
 __all__ = [

@@ -8,7 +8,7 @@ import numpy as np
 
 from d2ext.structures import Region
 
-from .spacetime import GraphSpec, SpaceTimeGraph
+from .graph import GraphSpec, SpaceTimeGraph
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def suspects(graph: SpaceTimeGraph, heat_map: np.ndarray, region: Region) -> lis
     inside = region.cut(heat_map)
     weights = graph.tracks_in(inside)
     total = sum(weights.values())
-    seen = inside.reshape(-1)[graph.pixel] > 0
-    pixel, names = graph.pixel[seen], graph.ids[graph.track[seen]]
+    in_region = inside.reshape(-1)[graph.pixel] > 0
+    pixel, names = graph.pixel[in_region], graph.ids[graph.track[in_region]]
     found = []
     for name, weight in weights.items():
         rows, columns = np.divmod(pixel[names == name], graph.image.shape[1])

@@ -18,7 +18,7 @@ import numpy as np
 from d2ext.reading import clear_errors, read_json, require
 
 from .fields import finite
-from .spacetime import SpaceTimeGraph
+from .graph import SpaceTimeGraph
 from .table import name_fault
 from .tracks import Tracks
 

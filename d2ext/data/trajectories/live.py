@@ -6,7 +6,8 @@ from collections import deque
 
 import numpy as np
 
-from .spacetime import GraphSpec, SpaceTimeGraph, SpaceTimeRenderer, join_graphs
+from .graph import GraphSpec, SpaceTimeGraph, join_graphs
+from .spacetime import SpaceTimeRenderer
 from .tracks import Tracks, merge_tracks
 
 

@@ -80,11 +80,11 @@ class Table:
                 values.append(_floats(columns[: len(numbers)]))
             except (IndexError, ValueError):
                 self._fail_at_fault(batch, numbers, names)
-            for index, seen, column in zip(indices, known, columns[len(numbers) :], strict=True):
+            for index, codes, column in zip(indices, known, columns[len(numbers) :], strict=True):
                 stripped = list(map(str.strip, column))
                 if any(map(name_fault, set(stripped))):
                     self._fail_at_fault(batch, numbers, names)
-                index += [seen.setdefault(name, len(seen)) for name in stripped]
+                index += [codes.setdefault(name, len(codes)) for name in stripped]
         if not values:
             raise ValueError(f"{self.path}: expected rows below the header")
         return np.concatenate(values), [_sorted(*pair) for pair in zip(known, indices, strict=True)]
@@ -105,11 +105,11 @@ class Table:
 
     def _condition(self, text: str) -> Callable[[list[str]], bool]:
         name, _, value = text.partition("=")
-        wanted = not name.endswith("!")
+        equal = not name.endswith("!")
         name = name.removesuffix("!")
         self.require([name])
         column = self.header.index(name)
-        return lambda fields: column < len(fields) and (fields[column].strip() == value) == wanted
+        return lambda fields: column < len(fields) and (fields[column].strip() == value) == equal
 
     def _fail_at_fault(self, batch: Sequence[Row], numbers: Sequence[str], names: Sequence[str]) -> NoReturn:
         """Raise at the first of some rows that lacks a field, or in which one is not what it must be."""

@@ -70,10 +70,10 @@ class PDN(nn.Sequential):
             if layer is None:
                 layers.append(nn.AvgPool2d(2, stride=2, padding=int(padding)))
                 continue
-            wanted = out_channels if layer.channels is None else max(1, round(layer.channels * width))
-            layers.append(nn.Conv2d(channels, wanted, layer.kernel, padding=layer.padding * padding))
+            layer_channels = out_channels if layer.channels is None else max(1, round(layer.channels * width))
+            layers.append(nn.Conv2d(channels, layer_channels, layer.kernel, padding=layer.padding * padding))
             layers.append(nn.ReLU())
-            channels = wanted
+            channels = layer_channels
         super().__init__(*layers[:-1])  # the description itself is not rectified
         self.out_channels = out_channels
         #: The pixel at which the first feature begins to see the image; what lies before 0 is padding.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
+from detectron2.config import CfgNode
 from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from torch import Tensor, nn
@@ -97,6 +98,7 @@ class TimmBackbone(Backbone):
 
     @property
     def size_divisibility(self) -> int:
+        """The coarsest stride."""
         return 32
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -105,6 +107,7 @@ class TimmBackbone(Backbone):
         return {name: maps[stride] for stride, name in STRIDES.items()}
 
     def output_shape(self) -> dict[str, ShapeSpec]:
+        """Channels and stride by name, ``p2`` to ``p5``."""
         return {name: ShapeSpec(channels=self._channels[s], stride=s) for s, name in STRIDES.items()}
 
 
@@ -192,6 +195,7 @@ class TimmIDABackbone(Backbone):
 
     @property
     def size_divisibility(self) -> int:
+        """That of the network below."""
         return self.bottom_up.size_divisibility
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -211,11 +215,12 @@ class TimmIDABackbone(Backbone):
         return {name: out[name] for name in self._names}
 
     def output_shape(self) -> dict[str, ShapeSpec]:
+        """Channels and stride by name, fine to coarse."""
         return {n: ShapeSpec(channels=self._out_channels[n], stride=self._strides[n]) for n in self._names}
 
 
 @BACKBONE_REGISTRY.register()
-def build_timm_backbone(cfg, input_shape: ShapeSpec) -> TimmBackbone:
+def build_timm_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBackbone:
     """The timm network that MODEL.TIMM describes."""
     t = cfg.MODEL.TIMM
     return TimmBackbone(
@@ -229,7 +234,7 @@ def build_timm_backbone(cfg, input_shape: ShapeSpec) -> TimmBackbone:
 
 
 @BACKBONE_REGISTRY.register()
-def build_timm_ida_backbone(cfg, input_shape: ShapeSpec) -> TimmIDABackbone:
+def build_timm_ida_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmIDABackbone:
     """The timm network that MODEL.TIMM describes, with iterative deep aggregation (MODEL.IDA)."""
     norm = cfg.MODEL.TIMM.NORM
     return TimmIDABackbone(

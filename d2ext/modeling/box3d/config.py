@@ -1,4 +1,4 @@
-"""Which classes a model tells apart."""
+"""Keys of boxes: which classes a model tells apart, and its box head."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from d2ext.checks import Expected, declare, every, number
+from d2ext.checks import Expected, declare, every, number, some_of, whole
+from d2ext.modeling.box3d.head import DEPTH_ESTIMATES, Box3DHead, size_priors
 from d2ext.structures.vocabulary import ROAD, Size, Vocabulary
 
 #: Height, width and length where no object says better.
@@ -27,6 +28,40 @@ def add_classes_config(cfg: CfgNode) -> None:
     cfg.MODEL.CLASS_SIZES = []
 
 
+def add_box_head_config(node: CfgNode, depth_estimates: Sequence[str]) -> None:
+    """Add the keys of :func:`build_box_head` to a section of a config.
+
+    Args:
+        depth_estimates: the default of ``DEPTH_ESTIMATES``.
+    """
+    # Hidden width of the box head, and bins of the observation angle.
+    node.HEAD_DIM = 256
+    node.ANGLE_BINS = 12
+    # Ways to the depth that are fused: some of direct, height, ground, told.
+    node.DEPTH_ESTIMATES = list(depth_estimates)
+
+
+def box_head_keys(section: str) -> dict[str, Expected]:
+    """What the keys of :func:`add_box_head_config` can be, in a section such as "MODEL.GROUNDING"."""
+    return {
+        f"{section}.HEAD_DIM": whole(1),
+        f"{section}.ANGLE_BINS": whole(1),
+        f"{section}.DEPTH_ESTIMATES": some_of(*DEPTH_ESTIMATES),
+    }
+
+
+def build_box_head(cfg: CfgNode, node: CfgNode, in_dim: int, class_bias: float = 0.0) -> Box3DHead:
+    """The box head that the keys of a section describe, for the classes of the model.
+
+    Args:
+        node: section with the keys of :func:`add_box_head_config`.
+        in_dim: features per object.
+        class_bias: class logits start from here.
+    """
+    sizes = size_priors(vocabulary_of(cfg))
+    return Box3DHead(in_dim, node.HEAD_DIM, sizes, node.ANGLE_BINS, node.DEPTH_ESTIMATES, class_bias)
+
+
 declare(
     {
         "MODEL.CLASSES": Expected(
@@ -36,6 +71,15 @@ declare(
         "MODEL.CLASS_SIZES": every(every(number(above=0), 3)),
     }
 )
+
+
+def class_names(cfg: CfgNode) -> list[str]:
+    """Names of a model's classes, in the order of their numbers.
+
+    Raises:
+        ValueError: datasets of different classes.
+    """
+    return list(cfg.MODEL.CLASSES or (_of_datasets(cfg.DATASETS.TRAIN) or ROAD).names)
 
 
 def vocabulary_of(cfg: CfgNode) -> Vocabulary:
@@ -79,8 +123,8 @@ def measured_sizes(records: Iterable[Mapping[str, Any]], names: Sequence[str]) -
         for annotation in record["annotations"]:
             if annotation["has_3d"]:
                 rows[annotation["category_id"]].append(annotation["dimensions"])
-    everything = [row for some in rows.values() for row in some] or [UNKNOWN_SIZE]
-    means = (np.mean(rows.get(i, everything), axis=0).tolist() for i in range(len(names)))
+    all_sizes = [row for of_class in rows.values() for row in of_class] or [UNKNOWN_SIZE]
+    means = (np.mean(rows.get(i, all_sizes), axis=0).tolist() for i in range(len(names)))
     return {name: (mean[0], mean[1], mean[2]) for name, mean in zip(names, means, strict=True)}
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from d2ext.modeling.box3d.coder import ground_log_depth
-from d2ext.modeling.box3d.head import ObjectViews
+from d2ext.modeling.box3d.objects import ObjectViews
 from d2ext.structures.projection import viewing_rays
 from d2ext.structures.transfer import constant
 
@@ -19,12 +19,13 @@ VIEW_DIM = 6
 
 
 @dataclass
-class Frames:
+class EncodedImages:
     """B images, encoded once for any number of boxes and steps. Boxes (B, N, 4) are x1, y1, x2, y2 in pixels
     of the network's input, whose centres lie at integers.
 
     Attributes:
-        features: what the decoder reads: :class:`~d2ext.layers.RegionMaps`, or the memory of a transformer.
+        features: what a model reads: :class:`~d2ext.layers.RegionMaps`, the memory of a transformer, or maps
+            to be fused with words; with a method ``image(i)`` where single images are asked for.
         P: (B, 3, 4) projections to the pixels of the network's input.
         plane: (B, 4) ground planes, rows of NaN where there is none.
         sizes: (B, 2) height and width of each image without its padding.
@@ -36,6 +37,13 @@ class Frames:
     plane: Tensor
     sizes: Tensor
     records: list[dict]
+
+    def image(self, i: int) -> EncodedImages:
+        """The i-th image alone, as a batch of one."""
+        one = slice(i, i + 1)
+        return EncodedImages(
+            self.features.image(i), self.P[one], self.plane[one], self.sizes[one], self.records[one]
+        )
 
     @cached_property
     def extent(self) -> Tensor:

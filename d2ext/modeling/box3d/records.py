@@ -9,7 +9,7 @@ from detectron2.structures import Boxes, ImageList, Instances
 from detectron2.utils import comm
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.head import ObjectBoxes, ObjectTargets
+from d2ext.modeling.box3d.objects import ObjectBoxes, ObjectTargets
 from d2ext.structures import Boxes3D, constant, transfer
 
 

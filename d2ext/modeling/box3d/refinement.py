@@ -10,8 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.head import Box3DHead, ObjectViews
+from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.images import VIEW_DIM, view_features
+from d2ext.modeling.box3d.objects import ObjectViews
 
 #: Predictions that mean the same in every view: the second look only corrects them.
 CORRECTED = (
@@ -62,13 +63,13 @@ class BoxRefinement(nn.Module):
         """
         with torch.autocast(detail.device.type, enabled=False):
             boxes = self.box_head.box2d(raw, views).detach()
-            seen = ObjectViews.of_boxes(boxes, views.P, views.plane)
+            box_views = ObjectViews.of_boxes(boxes, views.P, views.plane)
             spread = torch.linspace(-0.5, 0.5, self.points, device=detail.device)
-            at = seen.uv[:, None] + torch.as_tensor(seen.unit)[:, None] * spread[:, None] + 0.5
-            cut = read_fine(detail, self.cells, image, at * (self.cells / stride) - 0.5)
-            features = torch.cat([cut.flatten(1), view_features(seen), *raw.values()], 1)
+            points = box_views.uv[:, None] + torch.as_tensor(box_views.unit)[:, None] * spread[:, None] + 0.5
+            cut = read_fine(detail, self.cells, image, points * (self.cells / stride) - 0.5)
+            features = torch.cat([cut.flatten(1), view_features(box_views), *raw.values()], 1)
             better = self.box_head(features)
-        return better | {name: raw[name] + better[name] for name in CORRECTED}, seen
+        return better | {name: raw[name] + better[name] for name in CORRECTED}, box_views
 
 
 def read_fine(detail: Tensor, cells: int, image: Tensor, at: Tensor) -> Tensor:

@@ -16,8 +16,7 @@ from d2ext.checks import (
     whole,
 )
 from d2ext.modeling.backbone import add_backbone_config, backbone_maps
-from d2ext.modeling.box3d.config import add_classes_config
-from d2ext.modeling.box3d.head import DEPTH_ESTIMATES
+from d2ext.modeling.box3d.config import add_box_head_config, add_classes_config, box_head_keys
 from d2ext.modeling.detection.diffusion import SAMPLER_REGISTRY, SCHEDULES
 from d2ext.modeling.detection.matching import MATCHER_REGISTRY
 
@@ -53,11 +52,7 @@ def _add_shared(cfg: CfgNode) -> None:
     # Cells a side in which a box is read from its map, and inner width of the two dynamic layers on them.
     c.POOL_SIZE = 7
     c.DYNAMIC_DIM = 64
-    # Hidden width of the box heads, and bins of the observation angle.
-    c.HEAD_DIM = 256
-    c.ANGLE_BINS = 12
-    # Ways to the depth that are fused: some of direct, height, ground, told.
-    c.DEPTH_ESTIMATES = ["direct", "height", "ground"]
+    add_box_head_config(c, ["direct", "height", "ground"])
     # Which boxes learn which object: "dynamic_k" (several for one) or "hungarian" (one for one).
     c.MATCHER = "dynamic_k"
     # What a pair of a box and an object costs: focal class cost, L1 distance of the boxes and of the
@@ -81,13 +76,12 @@ def _add_shared(cfg: CfgNode) -> None:
 
 _SIZES = (
     "NUM_BOXES", "NUM_HEADS", "HIDDEN_DIM", "ATTENTION_HEADS", "FFN_DIM", "POOL_SIZE", "DYNAMIC_DIM",
-    "HEAD_DIM", "ANGLE_BINS",
 )  # fmt: skip
 declare(
     {
         **{f"MODEL.DETECTION3D.{name}": whole(1) for name in _SIZES},
         "MODEL.DETECTION3D.SCORE_THRESHOLD": number(),
-        "MODEL.DETECTION3D.DEPTH_ESTIMATES": some_of(*DEPTH_ESTIMATES),
+        **box_head_keys("MODEL.DETECTION3D"),
         "MODEL.DETECTION3D.MATCHER": registered(MATCHER_REGISTRY),
         "MODEL.DETECTION3D.COSTS": Expected(
             "numbers of at least 0", lambda x: all(number(0).holds(weight) for weight in x.values())

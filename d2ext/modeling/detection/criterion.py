@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import sigmoid_focal_loss
 
-from d2ext.modeling.box3d.head import Box3DHead, ObjectTargets, ObjectViews
-from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.head import Box3DHead
+from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.objects import ObjectTargets, ObjectViews
 from d2ext.modeling.box3d.records import object_targets, projections
 from d2ext.modeling.detection.decoder import HeadOutput
 from d2ext.modeling.detection.matching import SetMatcher
@@ -33,7 +34,11 @@ class SetCriterion:
         self.loss_weights = dict(loss_weights)
 
     def __call__(
-        self, box_head: Box3DHead, outputs: Sequence[HeadOutput], frames: Frames, instances: list[Instances]
+        self,
+        box_head: Box3DHead,
+        outputs: Sequence[HeadOutput],
+        frames: EncodedImages,
+        instances: list[Instances],
     ) -> dict[str, Tensor]:
         """Losses by name, means over the matched boxes of all heads and processes.
 
@@ -62,10 +67,10 @@ class SetCriterion:
             "loss_l1": distance.sum() / positive,
         }
         matched = {name: value[rows] for name, value in raw.items()}
-        seen = views[rows]
+        matched_views = views[rows]
         # A box far larger than its object cannot say to the pixel where the object's centre is.
-        size = (targets.box2d[:, 2:] - targets.box2d[:, :2]).maximum(torch.as_tensor(seen.unit))
-        losses |= box_head.losses(matched, seen, targets, torch.ones_like(size[:, 0]), size)
+        size = (targets.box2d[:, 2:] - targets.box2d[:, :2]).maximum(torch.as_tensor(matched_views.unit))
+        losses |= box_head.losses(matched, matched_views, targets, torch.ones_like(size[:, 0]), size)
         return {name: value * self.loss_weights[name] for name, value in losses.items()}
 
     @torch.no_grad()
@@ -74,7 +79,7 @@ class SetCriterion:
         predicted: tuple[Tensor, Tensor, Tensor],
         objects: ObjectTargets,
         counts: list[int],
-        frames: Frames,
+        frames: EncodedImages,
         num_heads: int,
     ) -> tuple[Tensor, Tensor]:
         """Rows of the predictions and for each the row of the objects, ``counts`` of them in each image, that

@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.head import Box3DHead, ObjectBoxes, ObjectViews
-from d2ext.modeling.box3d.images import VIEW_DIM, Frames, view_features
+from d2ext.modeling.box3d.head import Box3DHead
+from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages, view_features
+from d2ext.modeling.box3d.objects import ObjectBoxes, ObjectViews
 
 
 def sine_embedding(values: Tensor, dim: int, shortest: float, longest: float) -> Tensor:
@@ -50,7 +51,7 @@ class DynamicInteraction(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(dynamic_dim), nn.LayerNorm(dim)
         self.out = nn.Sequential(nn.Linear(dim * pool_size**2, dim), nn.LayerNorm(dim), nn.ReLU())
 
-    def forward(self, frames: Frames, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
+    def forward(self, frames: EncodedImages, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
         """boxes (B, N, 4), objects (B, N, dim) -> what the objects read (B, N, dim)."""
         dim, inner = self.shape
         cells = frames.features.read(boxes, self.pool_size)
@@ -121,7 +122,7 @@ class DecoderHead(nn.Module):
 
     def forward(
         self,
-        frames: Frames,
+        frames: EncodedImages,
         boxes: Tensor,
         objects: Tensor,
         time: Tensor | None = None,
@@ -130,9 +131,9 @@ class DecoderHead(nn.Module):
         """boxes (B, N, 4) inside their images, objects (B, N, dim), time (B, time_dim), prompts
         (B, K, prompt_dim) -> the objects for the next head and the predictions."""
         views = frames.views(boxes)
-        seen = view_features(views).unflatten(0, boxes.shape[:2])
+        geometry = view_features(views).unflatten(0, boxes.shape[:2])
         place = sine_embedding(frames.to_relative(boxes), objects.shape[-1] // 2, 0.02, 4.0).flatten(2)
-        position = self.position(torch.cat([place, seen], -1))
+        position = self.position(torch.cat([place, geometry], -1))
         query = objects + position
         x = self.norm1(objects + self.attention(query, query, objects, need_weights=False)[0])
         x = self.norm2(x + self.interaction(frames, boxes, x, position))
@@ -140,7 +141,7 @@ class DecoderHead(nn.Module):
         if self.modulation is not None:
             scale, shift = self.modulation(time)[:, None].chunk(2, -1)
             x = x * (1 + scale) + shift
-        raw = self.box_head(torch.cat([x, seen], -1).flatten(0, 1))
+        raw = self.box_head(torch.cat([x, geometry], -1).flatten(0, 1))
         if self.classifier is not None:
             raw["classes"] = self.classifier(x, prompts).flatten(0, 1)
         return objects, HeadOutput(raw, views)
@@ -160,7 +161,7 @@ class BoxDecoder(nn.Module):
 
     def forward(
         self,
-        frames: Frames,
+        frames: EncodedImages,
         boxes: Tensor,
         objects: Tensor,
         time: Tensor | None = None,

@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from detectron2.config import CfgNode
 from detectron2.modeling import Backbone, build_backbone
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from d2ext.layers import RegionMaps
-from d2ext.modeling.box3d.config import vocabulary_of
-from d2ext.modeling.box3d.head import Box3DHead, ObjectBoxes, size_priors
-from d2ext.modeling.box3d.images import VIEW_DIM, Frames
+from d2ext.modeling.box3d.config import build_box_head
+from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import size_groups, stack_images
 from d2ext.modeling.detection.criterion import SetCriterion
 from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, DynamicInteraction
@@ -39,6 +40,8 @@ class Detector3D(nn.Module):
         detection: how objects are found with it.
     """
 
+    #: Children that ``torch.compile`` may take.
+    compilable = ("backbone",)
     detection_class: type[DiffusionDetection] | type[LearnedDetection]  # that goes with the model
 
     def __init__(
@@ -65,9 +68,10 @@ class Detector3D(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Of the weights."""
         return self.pixel_mean.device  # type: ignore[return-value]
 
-    def forward(self, batched_inputs: list[dict]):
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """Mapper dicts (see :class:`d2ext.data.mapper.DetectionMapper`) -> losses in training, else for each
         image ``{"instances": Instances}``, see :meth:`detect`."""
         if not self.training:
@@ -78,26 +82,26 @@ class Detector3D(nn.Module):
         outputs = self.decoder(frames, *self.training_boxes(frames, instances))
         return self.criterion(self.decoder.box_head, outputs, frames, instances)
 
-    def training_boxes(self, frames: Frames, instances: list[Instances]) -> tuple[Tensor, ...]:
+    def training_boxes(self, frames: EncodedImages, instances: list[Instances]) -> tuple[Tensor, ...]:
         """The arguments of the decoder in training: boxes, objects, and time where it wants one."""
         raise NotImplementedError
 
-    def start(self, encoded: Frames, *given: Tensor) -> tuple[Tensor, ...]:
+    def start(self, encoded: EncodedImages, *given: Tensor) -> tuple[Tensor, ...]:
         """What the decoder starts from, its boxes first; ``given`` are noisy boxes and time where it wants
         them."""
         raise NotImplementedError
 
-    def step(self, encoded: Frames, *given: Tensor) -> tuple[Tensor, ObjectBoxes]:
+    def step(self, encoded: EncodedImages, *given: Tensor) -> tuple[Tensor, ObjectBoxes]:
         """A step of :mod:`d2ext.modeling.detection.inference`."""
         start = self.start(encoded, *given)
         return start[0], self.decoder.decode(self.decoder(encoded, *start)[-1])
 
-    def detect(self, encoded: Frames, *args: Any, **options: Any) -> list[dict]:
+    def detect(self, encoded: EncodedImages, *args: Any, **options: Any) -> list[dict]:
         """Objects in images of :meth:`encode`; arguments and answer are those of
         :meth:`d2ext.modeling.detection.inference.Detection.detect`."""
         return self.detection.detect(self.step, encoded, *args, **options)
 
-    def encode(self, batched_inputs: list[dict]) -> Frames:
+    def encode(self, batched_inputs: list[dict]) -> EncodedImages:
         """Mapper dicts -> the encoded images."""
         pixels, P, plane, sizes = stack_images(
             batched_inputs,
@@ -106,7 +110,7 @@ class Detector3D(nn.Module):
             self.backbone.size_divisibility,
         )
         maps = self._maps(pixels, [x["image"].shape[-2:] for x in batched_inputs])
-        return Frames(self.encoder(maps, sizes), P, plane, sizes, batched_inputs)
+        return EncodedImages(self.encoder(maps, sizes), P, plane, sizes, batched_inputs)
 
     def _maps(self, pixels: Tensor, sizes: Sequence[Sequence[int]]) -> list[Tensor]:
         """Maps of padded images, fine to coarse. Images of one size go through the backbone together (see
@@ -147,7 +151,7 @@ def map_channels(backbone: Backbone, names: Sequence[str], key: str) -> list[int
     return [shapes[name].channels for name in names]
 
 
-def shared_parts(cfg) -> dict:
+def shared_parts(cfg: CfgNode) -> dict:
     """The arguments of :class:`Detector3D` that do not depend on the method."""
     c = cfg.MODEL.DETECTION3D
     return {
@@ -156,13 +160,6 @@ def shared_parts(cfg) -> dict:
         "pixel_mean": cfg.MODEL.PIXEL_MEAN,
         "pixel_std": cfg.MODEL.PIXEL_STD,
     }
-
-
-def build_box_head(cfg) -> Box3DHead:
-    """The box head of a head of the decoder."""
-    c = cfg.MODEL.DETECTION3D
-    sizes = size_priors(vocabulary_of(cfg))
-    return Box3DHead(c.HIDDEN_DIM + VIEW_DIM, c.HEAD_DIM, sizes, c.ANGLE_BINS, c.DEPTH_ESTIMATES, CLASS_BIAS)
 
 
 class MapProjection(nn.Module):
@@ -178,12 +175,13 @@ class MapProjection(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor], sizes: Tensor) -> RegionMaps:
+        """maps, each (B, C_i, H_i, W_i) -> maps of ``dim`` channels to read regions from."""
         # Boxes are read with the precision of their coordinates, which is that of the maps.
         maps = [project(m).float() for project, m in zip(self.project, maps, strict=True)]
         return RegionMaps.of(maps, self.strides)
 
 
-def region_parts(cfg, time_dim: int = 0) -> dict:
+def region_parts(cfg: CfgNode, time_dim: int = 0) -> dict:
     """The arguments of a :class:`Detector3D` whose boxes read the regions that they hold."""
     c = cfg.MODEL.DETECTION3D
     parts = shared_parts(cfg)
@@ -193,7 +191,7 @@ def region_parts(cfg, time_dim: int = 0) -> dict:
     heads = [
         DecoderHead(
             DynamicInteraction(c.HIDDEN_DIM, c.DYNAMIC_DIM, c.POOL_SIZE),
-            build_box_head(cfg),
+            build_box_head(cfg, c, c.HIDDEN_DIM + VIEW_DIM, CLASS_BIAS),
             c.HIDDEN_DIM,
             c.ATTENTION_HEADS,
             c.FFN_DIM,

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
+from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from d2ext.modeling.box3d.head import ObjectBoxes
-from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import original_boxes, predicted_instances
 from d2ext.modeling.detection.diffusion import BoxDiffusion
 from d2ext.structures import transfer
@@ -44,14 +46,19 @@ class Detection(ABC):
 
     @abstractmethod
     def run(
-        self, step: Step, encoded: Frames, num_boxes: int | None, steps: int | None, noise: Tensor | None
+        self,
+        step: Step,
+        encoded: EncodedImages,
+        num_boxes: int | None,
+        steps: int | None,
+        noise: Tensor | None,
     ) -> list[tuple[Tensor, ObjectBoxes]]:
         """What each step gives."""
 
     def detect(
         self,
         step: Step,
-        encoded: Frames,
+        encoded: EncodedImages,
         num_boxes: int | None = None,
         steps: int | None = None,
         noise: Tensor | None = None,
@@ -89,7 +96,7 @@ class Detection(ABC):
                 output["steps"] = [x[i] for x in each]
         return outputs
 
-    def select(self, found: Sequence[ObjectBoxes], frames: Frames) -> list[Instances]:
+    def select(self, found: Sequence[ObjectBoxes], frames: EncodedImages) -> list[Instances]:
         """The B * N boxes of one step or several, on the host -> the detections in each image, best first."""
         count = len(found[0].classes) // len(frames.records)
         out = []
@@ -107,13 +114,24 @@ class LearnedDetection(Detection):
     """One step from boxes that the model has learned."""
 
     @classmethod
-    def from_config(cls, cfg) -> LearnedDetection:
+    def from_config(cls, cfg: CfgNode) -> LearnedDetection:
+        """The arguments out of MODEL.DETECTION3D."""
         c = cfg.MODEL.DETECTION3D
         return cls(c.NUM_BOXES, c.SCORE_THRESHOLD, ensemble=False, nms_threshold=None)
 
     def run(
-        self, step: Step, encoded: Frames, num_boxes: int | None, steps: int | None, noise: Tensor | None
+        self,
+        step: Step,
+        encoded: EncodedImages,
+        num_boxes: int | None,
+        steps: int | None,
+        noise: Tensor | None,
     ) -> list[tuple[Tensor, ObjectBoxes]]:
+        """The one step.
+
+        Raises:
+            ValueError: another number of boxes or steps than the model has, or noise.
+        """
         if num_boxes not in (None, self.num_boxes) or steps not in (None, 1) or noise is not None:
             raise ValueError(
                 f"the model has {self.num_boxes} learned boxes and 1 step, got num_boxes={num_boxes}, "
@@ -139,7 +157,7 @@ class DiffusionDetection(Detection):
         steps: int,
         renewal_threshold: float | None,
         seed: int,
-        *settings,
+        *settings: Any,
     ) -> None:
         super().__init__(*settings)
         self.diffusion = diffusion
@@ -148,7 +166,8 @@ class DiffusionDetection(Detection):
         self.seed = seed
 
     @classmethod
-    def from_config(cls, cfg) -> DiffusionDetection:
+    def from_config(cls, cfg: CfgNode) -> DiffusionDetection:
+        """The arguments out of MODEL.DETECTION3D and MODEL.DIFFUSION."""
         c, d = cfg.MODEL.DIFFUSION, cfg.MODEL.DETECTION3D
         return cls(
             BoxDiffusion(c.TIMESTEPS, c.SCHEDULE, c.SCALE, c.SAMPLER, c.SMALLEST),
@@ -162,8 +181,18 @@ class DiffusionDetection(Detection):
         )
 
     def run(
-        self, step: Step, encoded: Frames, num_boxes: int | None, steps: int | None, noise: Tensor | None
+        self,
+        step: Step,
+        encoded: EncodedImages,
+        num_boxes: int | None,
+        steps: int | None,
+        noise: Tensor | None,
     ) -> list[tuple[Tensor, ObjectBoxes]]:
+        """From ``noise`` (B, N, 4), by default the seed's, the same for every image.
+
+        Raises:
+            ValueError: less than one box or step, or noise of another shape.
+        """
         count = self.num_boxes if num_boxes is None else num_boxes
         steps = self.steps if steps is None else steps
         images, device = len(encoded.records), encoded.P.device

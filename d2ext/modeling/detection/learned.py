@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.detection.detector import Detector3D
 from d2ext.modeling.detection.inference import LearnedDetection
 
@@ -27,7 +28,7 @@ class LearnedBoxes(nn.Module):
         self.logits = nn.Parameter(torch.logit(torch.cat([middle, torch.full((count, 2), 0.15)], 1)))
         self.features = nn.Parameter(torch.randn(count, dim))
 
-    def forward(self, frames: Frames) -> tuple[Tensor, Tensor]:
+    def forward(self, frames: EncodedImages) -> tuple[Tensor, Tensor]:
         """boxes (B, N, 4) and objects (B, N, dim) for B images."""
         count = frames.sizes.shape[0]  # len() would be fixed in a traced graph
         boxes = frames.to_pixels(self.logits.sigmoid().expand(count, -1, -1))
@@ -49,14 +50,16 @@ class LearnedBoxDetector(Detector3D):
         self.proposals = proposals
 
     @classmethod
-    def learned_parts(cls, cfg) -> dict:
+    def learned_parts(cls, cfg: CfgNode) -> dict:
         """The arguments that do not depend on what the decoder reads."""
         c = cfg.MODEL.DETECTION3D
         detection = cls.detection_class.from_config(cfg)
         return {"detection": detection, "proposals": LearnedBoxes(c.NUM_BOXES, c.HIDDEN_DIM)}
 
-    def training_boxes(self, frames: Frames, instances: list[Instances]) -> tuple[Tensor, ...]:
+    def training_boxes(self, frames: EncodedImages, instances: list[Instances]) -> tuple[Tensor, ...]:
+        """The learned boxes: labels change nothing."""
         return self.start(frames)
 
-    def start(self, encoded: Frames, *given: Tensor) -> tuple[Tensor, ...]:
+    def start(self, encoded: EncodedImages, *given: Tensor) -> tuple[Tensor, ...]:
+        """The learned boxes, in pixels of each image, and their objects."""
         return self.proposals(encoded)

@@ -158,9 +158,9 @@ class SetMatcher:
         # Where training has diverged the loss must say so, not the assignment.
         cost = self.cost(predicted, labelled, extent).nan_to_num(1e6, 1e6)
         of_image = torch.tensor(counts)
-        known = torch.arange(most) < of_image[:, None]
-        (mine,) = transfer([known], cost.device)
-        cost = cost.masked_fill(~mine[:, None], torch.inf)
+        has_object = torch.arange(most) < of_image[:, None]
+        (is_object,) = transfer([has_object], cost.device)
+        cost = cost.masked_fill(~is_object[:, None], torch.inf)
         iou = pairwise_overlaps(predicted[1], labelled[1])[0].nan_to_num(0.0)
         taken = self.method(cost, iou).flatten(0, -3)
         group, rows, columns = taken.nonzero().unbind(1)

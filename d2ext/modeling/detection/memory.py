@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.detection.decoder import sine_embedding
 
 
@@ -69,7 +69,8 @@ class MemoryAttention(nn.Module):
         super().__init__()
         self.attention = nn.MultiheadAttention(dim, num_heads, batch_first=True)
 
-    def forward(self, frames: Frames, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
+    def forward(self, frames: EncodedImages, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:
+        """objects and position (B, N, C) -> (B, N, C), what they take from the memory of ``frames``."""
         tokens, cells, padding = frames.features
         query, key = objects + position, tokens + cells
         return self.attention(query, key, tokens, key_padding_mask=padding, need_weights=False)[0]

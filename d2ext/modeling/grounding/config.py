@@ -13,11 +13,11 @@ from d2ext.checks import (
     one_of,
     refuse,
     registered,
-    some_of,
     whole,
 )
+from d2ext.identity import machine_keys
 from d2ext.modeling.backbone import add_backbone_config, backbone_maps, takes_group_norm
-from d2ext.modeling.box3d.config import add_classes_config
+from d2ext.modeling.box3d.config import add_box_head_config, add_classes_config, box_head_keys
 from d2ext.modeling.box3d.head import DEPTH_ESTIMATES
 from d2ext.modeling.grounding.fusion import FUSION_REGISTRY
 from d2ext.modeling.text.config import add_text_config
@@ -76,11 +76,7 @@ def _add_shared(cfg: CfgNode) -> None:
     # How a sentence becomes one vector: "heads", or what is registered in
     # d2ext.modeling.text.pooling.POOLING_REGISTRY.
     c.POOLING = "heads"
-    # Hidden width of the box head, and bins of the observation angle.
-    c.HEAD_DIM = 256
-    c.ANGLE_BINS = 12
-    # Ways to the depth that are fused: some of direct, height, ground, told.
-    c.DEPTH_ESTIMATES = ["direct", "height", "ground", "told"]
+    add_box_head_config(c, DEPTH_ESTIMATES)
     # BN, SyncBN or GN in fusion and head.
     c.NORM = "BN"
     # BatchNorm uses its running statistics in training too. For the last iterations on several cameras: a
@@ -115,7 +111,7 @@ def _add_shared(cfg: CfgNode) -> None:
     c.SENTENCE_CHUNK = 0
 
 
-_SIZES = ("HEAD_DIM", "ANGLE_BINS", "TOPK", "TEXT_DIM", "TEXT_STATE_DIM", "TEXT_HEAD_DIM")
+_SIZES = ("TOPK", "TEXT_DIM", "TEXT_STATE_DIM", "TEXT_HEAD_DIM")
 declare(
     {
         **{f"MODEL.GROUNDING.{name}": whole(1) for name in _SIZES},
@@ -127,7 +123,7 @@ declare(
             "a whole number of at least 2, or 0 for none", lambda x: x == 0 or whole(2).holds(x)
         ),
         "MODEL.GROUNDING.POOLING": registered(POOLING_REGISTRY),
-        "MODEL.GROUNDING.DEPTH_ESTIMATES": some_of(*DEPTH_ESTIMATES),
+        **box_head_keys("MODEL.GROUNDING"),
         "MODEL.GROUNDING.NORM": one_of("BN", "SyncBN", "GN"),
         "MODEL.GROUNDING.LOSS_WEIGHTS": Expected(
             "numbers of at least 0", lambda x: all(number(0).holds(weight) for weight in x.values())
@@ -171,6 +167,7 @@ def _check_maps(c: CfgNode, maps: dict[str, int]) -> None:
 
 
 declare_together({"MODEL.GROUNDING": _check_together})
+machine_keys("MODEL.GROUNDING.SENTENCE_CHUNK")
 moved(
     {
         f"MODEL.U2ENET.{name}": f"MODEL.GROUNDING.{name}"

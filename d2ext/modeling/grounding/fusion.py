@@ -78,6 +78,7 @@ class PlainBlock(nn.Module):
     """Stands in for an SSD block that is left out."""
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` (S, L, dim) as it is; ``mask`` (S, L) is what an SSD block needs."""
         return x
 
 

@@ -7,26 +7,28 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from detectron2.config import CfgNode
 from detectron2.modeling import Backbone, build_backbone
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.config import vocabulary_of
-from d2ext.modeling.box3d.head import Box3DHead, size_priors
+from d2ext.modeling.box3d.config import build_box_head
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.records import object_targets
 from d2ext.modeling.box3d.refinement import BoxRefinement
 from d2ext.modeling.grounding.fusion import HierarchicalFusion, SemanticFilter
 from d2ext.modeling.grounding.head import GroundingHead, GroundingTargets, SentenceViews
 from d2ext.modeling.grounding.inference import (
-    EncodedImages,
     EncodedSentences,
+    GroundingFeatures,
     GroundingInference,
     GroundingSettings,
 )
 from d2ext.modeling.text.config import build_text_encoder
-from d2ext.modeling.text.encoder import SentenceTokenizer, TextEncoder, Tokens
+from d2ext.modeling.text.encoder import TextEncoder
 from d2ext.modeling.text.numbers import NUMBER_DIM
 from d2ext.modeling.text.pooling import POOLING_REGISTRY
+from d2ext.modeling.text.tokenizer import SentenceTokenizer, Tokens
 from d2ext.structures.projection import project_points, viewing_rays
 
 
@@ -47,7 +49,12 @@ class Grounder(GroundingInference, nn.Module):
         pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
         settings: what is an answer.
         freeze_norm_stats: BatchNorm normalises with its running statistics in training too.
+
+    Attributes:
+        compilable: children that ``torch.compile`` may take.
     """
+
+    compilable = ("backbone", "semantic_filter", "fusion", "head")
 
     def __init__(
         self,
@@ -82,7 +89,7 @@ class Grounder(GroundingInference, nn.Module):
         self.freeze_norm_stats = freeze_norm_stats
 
     @classmethod
-    def parts_from_config(cls, cfg, words_in_detector: bool) -> dict:
+    def parts_from_config(cls, cfg: CfgNode, words_in_detector: bool) -> dict:
         """The arguments that MODEL.GROUNDING and its neighbours describe.
 
         Args:
@@ -97,17 +104,15 @@ class Grounder(GroundingInference, nn.Module):
         dims = list(c.FUSION_DIMS)
         pooling = POOLING_REGISTRY.get(c.POOLING)(c.TEXT_DIM)
         word_dim, vector_dim = (c.TEXT_DIM, pooling.dim) if words_in_detector else (0, 0)
-        sizes = size_priors(vocabulary_of(cfg))
-        box = (c.HEAD_DIM, sizes, c.ANGLE_BINS, c.DEPTH_ESTIMATES)
         detail = detail_channels(cfg, backbone)
-        box_head = Box3DHead(dims[-1] + detail + vector_dim, *box)
+        box_head = build_box_head(cfg, c, dims[-1] + detail + vector_dim)
         refinement = None
         if c.DETAIL_FEATURE and c.REFINE_POINTS:
             shapes = backbone.output_shape()
             fine = shapes[c.DETAIL_FEATURE]
             width = BoxRefinement.in_dim(box_head, c.REFINE_POINTS, fine.channels)
             cells = shapes[c.IN_FEATURES[-1]].stride // fine.stride
-            refinement = BoxRefinement(Box3DHead(width, *box), c.REFINE_POINTS, cells)
+            refinement = BoxRefinement(build_box_head(cfg, c, width), c.REFINE_POINTS, cells)
         channels = [backbone.output_shape()[f].channels for f in c.IN_FEATURES]
         filter_dims = (len(dims), c.TEXT_STATE_DIM, c.TEXT_HEAD_DIM)
         return {
@@ -131,13 +136,16 @@ class Grounder(GroundingInference, nn.Module):
 
     @property
     def device(self) -> torch.device:  # type: ignore[override]
+        """Of the weights."""
         return self.head.heatmap.weight.device
 
     @property
     def tokenizer(self) -> SentenceTokenizer:  # type: ignore[override]
+        """Of the text encoder."""
         return self.text_encoder.tokenizer
 
     def train(self, mode: bool = True) -> Grounder:
+        """As of every module; BatchNorm stays in evaluation where its statistics are frozen."""
         super().train(mode)
         if self.freeze_norm_stats:
             for module in self.modules():
@@ -145,7 +153,7 @@ class Grounder(GroundingInference, nn.Module):
                     module.eval()
         return self
 
-    def forward(self, batched_inputs: list[dict]):
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """Mapper dicts (:class:`d2ext.data.GroundingMapper`) -> losses in training, else answers.
 
         Returns:
@@ -157,7 +165,8 @@ class Grounder(GroundingInference, nn.Module):
         """Scalar losses of a batch by name."""
         raise NotImplementedError
 
-    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> GroundingFeatures:
+        """Features with viewing geometry and mean colour, shapes as in :class:`GroundingInference`."""
         # Channels last is the faster layout on every device, and what the fusion's products read.
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         maps: list[Tensor] = []
@@ -165,10 +174,10 @@ class Grounder(GroundingInference, nn.Module):
             f = features[name]
             stride = self.backbone.output_shape()[name].stride
             cells = cell_middles(stride, f.shape[-2], f.shape[-1], P.device)
-            seen = viewing_features(P, plane, sizes, cells).unflatten(2, tuple(f.shape[-2:]))
+            viewing = viewing_features(P, plane, sizes, cells).unflatten(2, tuple(f.shape[-2:]))
             # Normalised features lose a cell's own colour, which is what sentences name first.
-            beside = torch.cat([seen, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
-            maps.append(torch.cat([f, beside.contiguous(memory_format=torch.channels_last)], 1))
+            of_cells = torch.cat([viewing, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
+            maps.append(torch.cat([f, of_cells.contiguous(memory_format=torch.channels_last)], 1))
         height, width = maps[-1].shape[-2:]
         rows = torch.arange(height, device=P.device) * self.stride < sizes[:, :1]
         columns = torch.arange(width, device=P.device) * self.stride < sizes[:, 1:]
@@ -176,13 +185,14 @@ class Grounder(GroundingInference, nn.Module):
         if self.detail_feature:
             cells = self.stride // self.backbone.output_shape()[self.detail_feature].stride
             detail = F.pixel_unshuffle(features[self.detail_feature], cells)
-        return EncodedImages(maps, rows[:, :, None] & columns[:, None, :], detail, P, plane)
+        return GroundingFeatures(maps, rows[:, :, None] & columns[:, None, :], detail)
 
     def text_branch(self, tokens: Tokens) -> EncodedSentences:
         """Tokens of S sentences -> the encoded sentences."""
         return self._filter(self.text_encoder.encode(tokens), tokens.mask)
 
     def encode_sentences(self, sentences: Sequence[str]) -> EncodedSentences:
+        """Through text encoder, semantic filter and pooling."""
         return self._filter(*self.text_encoder(sentences))
 
     def _filter(self, features: Tensor, mask: Tensor) -> EncodedSentences:
@@ -191,8 +201,8 @@ class Grounder(GroundingInference, nn.Module):
 
     def views(self, images: EncodedImages, owner: Tensor) -> SentenceViews:
         """What sentences look at, by the index (S,) of each one's image."""
-        P, plane, valid = images.P[owner], images.plane[owner], images.valid[owner]
-        return SentenceViews(P, plane, valid, self.stride, owner, images.detail)
+        P, plane, valid = images.P[owner], images.plane[owner], images.features.valid[owner]
+        return SentenceViews(P, plane, valid, self.stride, owner, images.features.detail)
 
 
 def sentence_owners(texts: Sequence[Sequence[Any]]) -> Tensor:
@@ -228,7 +238,7 @@ def grounding_targets(P: Tensor, instances: list[Instances], meant: list[list[Te
     )
 
 
-def detail_channels(cfg, backbone: Backbone) -> int:
+def detail_channels(cfg: CfgNode, backbone: Backbone) -> int:
     """Channels of ``SentenceViews.detail``.
 
     Raises:

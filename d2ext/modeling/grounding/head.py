@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from d2ext.modeling.backbone.timm_ida import ConvNormAct
-from d2ext.modeling.box3d.head import Box3DHead, ObjectBoxes, ObjectTargets, ObjectViews
+from d2ext.modeling.box3d.head import Box3DHead
+from d2ext.modeling.box3d.objects import ObjectBoxes, ObjectTargets, ObjectViews
 from d2ext.modeling.box3d.refinement import BoxRefinement
 from d2ext.modeling.losses import gaussian_heatmaps, heatmap_focal_loss, loss_normalizer, selection_loss
 from d2ext.structures import transfer
@@ -85,7 +86,7 @@ class _Terms(NamedTuple):
 
     counts: Tensor
     sums: dict[str, Tensor]
-    looks: list[tuple[dict[str, Tensor], ObjectViews]]
+    stages: list[tuple[dict[str, Tensor], ObjectViews]]
     objects: ObjectTargets
     weight: Tensor
 
@@ -150,10 +151,10 @@ class GroundingHead(nn.Module):
         points = features[owner, :, cells[:, 1], cells[:, 0]].float()
         detail = views.detail[image, :, cells[:, 1], cells[:, 0]].float()
         raw = self.box_head(torch.cat([points, detail, sentence[owner]], 1))
-        looks = [(raw, views.at(owner, cells))]
+        stages = [(raw, views.at(owner, cells))]
         if self.refinement is not None:
-            looks.append(self.refinement(*looks[0], views.detail, image, views.stride))
-        return looks
+            stages.append(self.refinement(*stages[0], views.detail, image, views.stride))
+        return stages
 
     def losses(self, parts: Sequence[HeadReading]) -> dict[str, Tensor]:
         """All losses of a batch of sentences, in parts by the size of their image: means over the batches of
@@ -165,11 +166,11 @@ class GroundingHead(nn.Module):
         losses = {k: torch.stack([t.sums[k] for t in terms]).sum() / counts[k] for k in terms[0].sums}
         objects = ObjectTargets.cat([t.objects for t in terms])
         weight = torch.cat([t.weight for t in terms])
-        for look in zip(*(t.looks for t in terms), strict=True):
-            raw = {k: torch.cat([one[k] for one, _ in look]) for k in look[0][0]}
-            seen = ObjectViews.cat([view for _, view in look])
+        for stage in zip(*(t.stages for t in terms), strict=True):
+            raw = {k: torch.cat([one[k] for one, _ in stage]) for k in stage[0][0]}
+            stage_views = ObjectViews.cat([view for _, view in stage])
             kind = F.cross_entropy(raw["classes"], objects.classes, reduction="none")
-            of_boxes = self.box_head.losses(raw, seen, objects, weight, parts[0].views.stride)
+            of_boxes = self.box_head.losses(raw, stage_views, objects, weight, parts[0].views.stride)
             of_boxes["loss_class"] = (kind * weight).sum() / num_cells
             losses |= {k: losses.get(k, 0.0) + v for k, v in of_boxes.items()}
         return {k: v * self.loss_weights.get(k, 1.0) for k, v in losses.items()}
@@ -203,8 +204,8 @@ class GroundingHead(nn.Module):
             existing = F.binary_cross_entropy_with_logits(existence, exists.float(), reduction="none")
             sums["loss_select"] = selection.sum()
             sums["loss_exist"] = existing.sum()
-        looks = self._boxes(features, sentence, views, owner, near)
-        return _Terms(totals, sums, looks, objects, weight)
+        stages = self._boxes(features, sentence, views, owner, near)
+        return _Terms(totals, sums, stages, objects, weight)
 
     def decode(self, maps: HeadMaps, sentence: Tensor, views: SentenceViews, topk: int) -> Grounded:
         """At most ``topk`` peaks of every sentence with their boxes, best first inside a sentence.
@@ -221,8 +222,8 @@ class GroundingHead(nn.Module):
         flat, width = flat.flatten(), logits.shape[-1]
         row = flat // width
         cells = torch.stack([flat - row * width, row], 1)
-        raw, seen = self._boxes(features, sentence, views, owner, cells)[-1]
-        boxes = self.box_head.decode(raw, seen, raw["classes"].softmax(1))
+        raw, box_views = self._boxes(features, sentence, views, owner, cells)[-1]
+        boxes = self.box_head.decode(raw, box_views, raw["classes"].softmax(1))
         return Grounded(owner, scores.flatten(), boxes)
 
 

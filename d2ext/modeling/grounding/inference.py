@@ -12,35 +12,32 @@ from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import predicted_instances, size_groups, stack_images
 from d2ext.modeling.grounding.head import Grounded
-from d2ext.modeling.text.encoder import SentenceTokenizer
+from d2ext.modeling.text.tokenizer import SentenceTokenizer
 from d2ext.structures import bev_iou, transfer
 
 
-class EncodedImages(NamedTuple):
-    """B images, ready for any sentence.
+class GroundingFeatures(NamedTuple):
+    """Features of :class:`~d2ext.modeling.box3d.images.EncodedImages`, ready for any sentence.
 
     Attributes:
-        maps: features with viewing geometry and colour, coarse to fine, each (B, C_i + 7, H_i, W_i), or what
-            the model has made of them.
+        maps: with viewing geometry and colour, coarse to fine, each (B, C_i + 7, H_i, W_i), or what the model
+            has made of them.
         valid: (B, H, W) bool, cells of the finest map that are image and not padding.
         detail: (B, C, H, W), what the box head reads beside the fused map; C may be 0.
-        P: (B, 3, 4) projections to the pixels of the network's input.
-        plane: (B, 4) ground planes, rows of NaN where there is none.
     """
 
     maps: list[Tensor]
     valid: Tensor
     detail: Tensor
-    P: Tensor
-    plane: Tensor
 
-    def image(self, i: int) -> EncodedImages:
-        """The i-th image alone, as a batch of one."""
-        maps = [m[i : i + 1] for m in self.maps]
-        return EncodedImages(maps, *(t[i : i + 1] for t in self[1:]))
+    def image(self, i: int) -> GroundingFeatures:
+        """Those of the i-th image alone, as a batch of one."""
+        one = slice(i, i + 1)
+        return GroundingFeatures([m[one] for m in self.maps], self.valid[one], self.detail[one])
 
 
 class EncodedSentences(NamedTuple):
@@ -80,6 +77,7 @@ class GroundingSettings:
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> GroundingSettings:
+        """The keys of MODEL.GROUNDING by the fields' names."""
         return cls(**{f.name: cfg.MODEL.GROUNDING[f.name.upper()] for f in fields(cls)})
 
 
@@ -112,9 +110,9 @@ class GroundingInference(ABC):
         return self.settings.sentence_chunk or (4 if self.device.type == "cpu" else 20)
 
     @abstractmethod
-    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> GroundingFeatures:
         """Normalised pixels (B, 3, H, W), P (B, 3, 4), plane (B, 4) and sizes (B, 2) long, height and width
-        of each image without its padding -> the encoded images."""
+        of each image without its padding -> their features."""
 
     @abstractmethod
     def encode_sentences(self, sentences: Sequence[str]) -> EncodedSentences:
@@ -150,7 +148,8 @@ class GroundingInference(ABC):
     def encode_images(self, batched_inputs: list[dict]) -> EncodedImages:
         """Mapper dicts of one of :meth:`size_groups` -> the encoded images."""
         size = self.size_divisibility
-        return self.image_branch(*stack_images(batched_inputs, self.pixel_mean, self.pixel_std, size))
+        pixels, P, plane, sizes = stack_images(batched_inputs, self.pixel_mean, self.pixel_std, size)
+        return EncodedImages(self.image_branch(pixels, P, plane, sizes), P, plane, sizes, batched_inputs)
 
     def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
         """What is found for the sentences of one encoded image (batch of one), for each chunk of them."""
@@ -179,17 +178,17 @@ class GroundingInference(ABC):
         self.kept = (sentences, encoded) if self.keep_sentences else None
         return encoded
 
-    def select(self, grounded: Grounded, mine: Tensor, record: dict) -> Instances:
-        """The answers to one sentence among the ``mine`` (N,) bool of what was found: the best one, or all
+    def select(self, grounded: Grounded, peaks: Tensor, record: dict) -> Instances:
+        """The answers to one sentence among the ``peaks`` (N,) bool of what was found: the best one, or all
         above the thresholds without duplicates."""
-        scores = grounded.scores[mine]
+        scores = grounded.scores[peaks]
         order = scores.argsort(descending=True)
         if record.get("single_target", self.settings.single_target):
             order = order[:1]
         else:
             exists = scores[order[:1]] >= self.settings.existence_threshold
             order = order[(scores[order] >= self.settings.score_threshold) & exists]
-        pick = mine.nonzero()[:, 0][order]
+        pick = peaks.nonzero()[:, 0][order]
         result = predicted_instances(grounded.boxes[pick], scores[order], record)
         if len(pick) > 1:
             overlap = bev_iou(result.pred_boxes3d, result.pred_boxes3d).triu(diagonal=1)

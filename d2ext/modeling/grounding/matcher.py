@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import roi_align
 
-from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.text.numbers import NUMBER_DIM, number_features
 from d2ext.structures import Boxes3D, constant
 

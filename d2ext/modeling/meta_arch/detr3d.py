@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from detectron2.config import configurable
+from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 
+from d2ext.modeling.box3d.config import build_box_head
+from d2ext.modeling.box3d.images import VIEW_DIM
 from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead
-from d2ext.modeling.detection.detector import build_box_head, map_channels, shared_parts
+from d2ext.modeling.detection.detector import CLASS_BIAS, map_channels, shared_parts
 from d2ext.modeling.detection.learned import LearnedBoxDetector
 from d2ext.modeling.detection.memory import MemoryAttention, MemoryEncoder
 
@@ -26,7 +28,8 @@ class DETR3D(LearnedBoxDetector):
         super().__init__(**parts)
 
     @classmethod
-    def from_config(cls, cfg) -> dict:
+    def from_config(cls, cfg: CfgNode) -> dict:
+        """The arguments out of MODEL.DETECTION3D and MODEL.DETR."""
         c, t = cfg.MODEL.DETECTION3D, cfg.MODEL.DETR
         parts = shared_parts(cfg)
         (channels,) = map_channels(parts["backbone"], [t.IN_FEATURE], "MODEL.DETR.IN_FEATURE")
@@ -34,7 +37,7 @@ class DETR3D(LearnedBoxDetector):
         heads = [
             DecoderHead(
                 MemoryAttention(c.HIDDEN_DIM, t.ATTENTION_HEADS),
-                build_box_head(cfg),
+                build_box_head(cfg, c, c.HIDDEN_DIM + VIEW_DIM, CLASS_BIAS),
                 c.HIDDEN_DIM,
                 t.ATTENTION_HEADS,
                 t.FFN_DIM,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from detectron2.config import configurable
+from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from d2ext.modeling.box3d.images import Frames, relative_boxes
+from d2ext.modeling.box3d.images import EncodedImages, relative_boxes
 from d2ext.modeling.detection.decoder import sine_embedding
 from d2ext.modeling.detection.detector import Detector3D, region_parts
 from d2ext.modeling.detection.inference import DiffusionDetection
@@ -41,12 +41,14 @@ class DiffusionDet3D(Detector3D):
         self.time = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, 4 * dim))
 
     @classmethod
-    def from_config(cls, cfg) -> dict:
+    def from_config(cls, cfg: CfgNode) -> dict:
+        """The arguments out of MODEL.DETECTION3D and MODEL.DIFFUSION."""
         dim = cfg.MODEL.DETECTION3D.HIDDEN_DIM
         detection = cls.detection_class.from_config(cfg)
         return region_parts(cfg, time_dim=4 * dim) | {"detection": detection, "dim": dim}
 
-    def training_boxes(self, frames: Frames, instances: list[Instances]) -> tuple[Tensor, ...]:
+    def training_boxes(self, frames: EncodedImages, instances: list[Instances]) -> tuple[Tensor, ...]:
+        """Labelled boxes, filled up and with noise of a random time for every image."""
         labelled = []
         for labels, record in zip(instances, frames.records, strict=True):
             extent = torch.tensor([*record["image"].shape[:-3:-1]] * 2)
@@ -55,7 +57,7 @@ class DiffusionDet3D(Detector3D):
         time = torch.randint(self.diffusion.timesteps, (len(signal),), device=self.device)
         return self.start(frames, self.diffusion.add_noise(signal, torch.randn_like(signal), time), time)
 
-    def start(self, encoded: Frames, *given: Tensor) -> tuple[Tensor, ...]:
+    def start(self, encoded: EncodedImages, *given: Tensor) -> tuple[Tensor, ...]:
         """For signals (B, N, 4) at time (B,): an object begins as the mean of what the image shows in its
         box."""
         signal, time = given

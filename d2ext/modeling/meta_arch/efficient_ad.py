@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from detectron2.config import configurable
+from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.utils import comm
 from torch import Tensor, nn
@@ -63,6 +63,8 @@ class EfficientAD(nn.Module):
     graph_scale: Tensor
     measured_threshold: Tensor
 
+    #: Children that ``torch.compile`` may take.
+    compilable = ("teacher", "student", "branch")
     #: Weights of before there were these lack them.
     optional_state = ("graph_scale", "measured_threshold")
 
@@ -105,7 +107,8 @@ class EfficientAD(nn.Module):
         self._checked_scale: tuple[float, ...] = ()
 
     @classmethod
-    def from_config(cls, cfg) -> dict[str, Any]:
+    def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
+        """The arguments out of MODEL.EFFICIENT_AD and TEST.THRESHOLD."""
         c = cfg.MODEL.EFFICIENT_AD
         channels = round(FEATURES * c.WIDTH)
         teacher = PDN(c.PDN, channels, c.WIDTH, c.PADDING)
@@ -123,6 +126,7 @@ class EfficientAD(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Of the weights."""
         return self.pixel_mean.device
 
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
@@ -145,6 +149,7 @@ class EfficientAD(nn.Module):
             self._checked_scale = scale
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+        """The paper's losses of student and second branch, with the penalty where its images are given."""
         images = self.images(batched_inputs)
         teacher = self.describe(images)
         student, to_branch = self.student(images).float().chunk(2, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from detectron2.config import configurable
+from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 
 from d2ext.modeling.detection.detector import region_parts
@@ -20,5 +20,6 @@ class SparseRCNN3D(LearnedBoxDetector):
         super().__init__(**parts)
 
     @classmethod
-    def from_config(cls, cfg) -> dict:
+    def from_config(cls, cfg: CfgNode) -> dict:
+        """The arguments out of MODEL.DETECTION3D."""
         return region_parts(cfg) | cls.learned_parts(cfg)

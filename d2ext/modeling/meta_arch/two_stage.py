@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from detectron2.config import configurable
+from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from d2ext.modeling.box3d.config import vocabulary_of
-from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.overlap import pairwise_overlaps
 from d2ext.modeling.box3d.records import projections
 from d2ext.modeling.grounding.fusion import CELL_CHANNELS
@@ -24,7 +25,7 @@ from d2ext.modeling.grounding.head import (
     HeadReading,
     SentenceViews,
 )
-from d2ext.modeling.grounding.inference import EncodedImages, EncodedSentences
+from d2ext.modeling.grounding.inference import EncodedSentences
 from d2ext.modeling.grounding.matcher import BoxTextMatcher
 from d2ext.modeling.losses import loss_normalizer
 from d2ext.structures import transfer
@@ -54,7 +55,8 @@ class TwoStageGrounder(Grounder):
         self.match_quality = match_quality
 
     @classmethod
-    def from_config(cls, cfg) -> dict:
+    def from_config(cls, cfg: CfgNode) -> dict:
+        """The arguments out of MODEL.GROUNDING and MODEL.TWO_STAGE."""
         c, t = cfg.MODEL.GROUNDING, cfg.MODEL.TWO_STAGE
         parts = cls.parts_from_config(cfg, words_in_detector=False)
         finest = parts["backbone"].output_shape()[c.IN_FEATURES[-1]]
@@ -71,18 +73,19 @@ class TwoStageGrounder(Grounder):
         return parts | {"matcher": matcher, "match_quality": t.MATCH_QUALITY}
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+        """Those of a detector that reads no words, and of the matching of its boxes with the sentences."""
         parts: list[HeadReading] = []
         matching = []
         for index in self.size_groups(batched_inputs):
             group = [batched_inputs[i] for i in index]
             instances = [x["instances"] for x in group]
             images = self.encode_images(group)
-            read, nothing, views = self._detect(images)
-            everything = [[torch.arange(len(x))] for x in instances]
-            targets = grounding_targets(projections(group), instances, everything)
-            parts.append(HeadReading(read, nothing, views, targets))
+            maps, no_words, views = self._detect(images)
+            all_objects = [[torch.arange(len(x))] for x in instances]
+            targets = grounding_targets(projections(group), instances, all_objects)
+            parts.append(HeadReading(maps, no_words, views, targets))
             with torch.no_grad():
-                found = self.head.decode(read, nothing, views, self.settings.topk)
+                found = self.head.decode(maps, no_words, views, self.settings.topk)
             matching.append(self._match_loss(group, images, found, targets))
         sentences = sum(len(x["sentences"]) for x in batched_inputs)
         (total,) = transfer([torch.tensor(float(sentences))], self.device)
@@ -90,8 +93,9 @@ class TwoStageGrounder(Grounder):
         return self.head.losses(parts) | {"loss_match": match}
 
     def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
-        read, nothing, views = self._detect(image)
-        found = self.head.decode(read, nothing, views, self.settings.topk)
+        """The detector's boxes once for each chunk of sentences, with the scores of their match."""
+        maps, no_words, views = self._detect(image)
+        found = self.head.decode(maps, no_words, views, self.settings.topk)
         boxes, valid = self._encode_boxes(image, found)
         out: list[Grounded] = []
         for sentences in self.chunks(record):
@@ -106,13 +110,17 @@ class TwoStageGrounder(Grounder):
     def _detect(self, images: EncodedImages) -> tuple[HeadMaps, Tensor, SentenceViews]:
         """What the detector reads in B images, the B vectors of no words that its head wants, and views."""
         views = self.views(images, torch.arange(len(images.P), device=self.device))
-        nothing = views.P.new_zeros(len(views.P), 0)
-        return self.head(self.fusion(self.fusion.project(images.maps)), nothing, views.valid), nothing, views
+        no_words = views.P.new_zeros(len(views.P), 0)
+        return (
+            self.head(self.fusion(self.fusion.project(images.features.maps)), no_words, views.valid),
+            no_words,
+            views,
+        )
 
     def _encode_boxes(self, images: EncodedImages, found: Grounded) -> tuple[Tensor, Tensor]:
         """The boxes found in B images, (B, N, dim), and (B, N) whether there is one."""
         scores = found.scores.view(len(images.P), -1)
-        visual = torch.cat([images.maps[-1], images.detail], 1)
+        visual = torch.cat([images.features.maps[-1], images.features.detail], 1)
         return self.matcher.encode_boxes(visual, self.stride, found.boxes, scores), scores > 0
 
     def _match(self, boxes: Tensor, valid: Tensor, sentences: EncodedSentences) -> Tensor:
@@ -132,9 +140,9 @@ class TwoStageGrounder(Grounder):
             return images.P.new_zeros(())
         boxes, valid = self._encode_boxes(images, found)
         objects = self._objects(found.boxes, images.P, labels)[owner]
-        meant = (objects[:, :, None] == padded[:-1, None]).any(2)
+        is_target = (objects[:, :, None] == padded[:-1, None]).any(2)
         logits = self._match(boxes[owner], valid[owner], self.encode_sentences(sentences))
-        loss = F.binary_cross_entropy_with_logits(logits, meant.float(), reduction="none")
+        loss = F.binary_cross_entropy_with_logits(logits, is_target.float(), reduction="none")
         return (loss * valid[owner]).sum()
 
     def _objects(self, boxes: ObjectBoxes, P: Tensor, labels: GroundingTargets) -> Tensor:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from detectron2.config import configurable
+from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 
+from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.records import projections
 from d2ext.modeling.grounding.grounder import Grounder, grounding_targets, sentence_owners
 from d2ext.modeling.grounding.head import Grounded, HeadReading
-from d2ext.modeling.grounding.inference import EncodedImages, EncodedSentences
+from d2ext.modeling.grounding.inference import EncodedSentences, GroundingFeatures
 from d2ext.structures import transfer
 
 
@@ -32,11 +33,13 @@ class U2ENet(Grounder):
         self.detection_prompt = detection_prompt
 
     @classmethod
-    def from_config(cls, cfg) -> dict:
+    def from_config(cls, cfg: CfgNode) -> dict:
+        """The arguments out of MODEL.GROUNDING and MODEL.U2ENET."""
         parts = cls.parts_from_config(cfg, words_in_detector=True)
         return parts | {"detection_prompt": cfg.MODEL.U2ENET.DETECTION_PROMPT}
 
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+        """The head's, on maps fused with each sentence, and with the prompt that asks for every object."""
         groups = [[batched_inputs[i] for i in group] for group in self.size_groups(batched_inputs)]
         prompt = [self.detection_prompt] if self.detection_prompt else []
         texts = [[[*x["sentences"], *prompt] for x in group] for group in groups]
@@ -57,17 +60,19 @@ class U2ENet(Grounder):
         images = self.encode_images(group)
         levels, vectors, mask = sentences
         views = self.views(images, owner)
-        maps = self.head(self.fusion(images.maps, levels, mask, owner), vectors, views.valid)
+        maps = self.head(self.fusion(images.features.maps, levels, mask, owner), vectors, views.valid)
         targets = grounding_targets(projections(group)[of_image], [x["instances"] for x in group], meant)
         return HeadReading(maps, vectors, views, targets)
 
-    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
-        images = super().image_branch(pixels, P, plane, sizes)
-        return images._replace(maps=self.fusion.project(images.maps))
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> GroundingFeatures:
+        """The grounder's maps, projected to the fusion's widths."""
+        features = super().image_branch(pixels, P, plane, sizes)
+        return features._replace(maps=self.fusion.project(features.maps))
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
+        """Peaks of the heat maps of sentences that are fused with the image."""
         levels, vectors, mask = sentences
         owner = mask.new_zeros(mask.shape[0], dtype=torch.long)
         views = self.views(image, owner)
-        read = self.head(self.fusion(image.maps, levels, mask, owner), vectors, views.valid)
-        return self.head.decode(read, vectors, views, self.settings.topk)
+        maps = self.head(self.fusion(image.features.maps, levels, mask, owner), vectors, views.valid)
+        return self.head.decode(maps, vectors, views, self.settings.topk)

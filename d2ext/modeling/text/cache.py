@@ -7,6 +7,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -38,12 +39,12 @@ class TextFeatureStore:
         names = {s: _name(s) for s in sentences}
         if not names.keys() <= {s for s, name in names.items() if name in self._shard_of}:
             self._look_for_shards()
-        wanted: dict[Path, list[str]] = defaultdict(list)
+        by_shard: dict[Path, list[str]] = defaultdict(list)
         for sentence, name in names.items():
             if name in self._shard_of:
-                wanted[self._shard_of[name]].append(sentence)
+                by_shard[self._shard_of[name]].append(sentence)
         found = {}
-        for path, of_path in wanted.items():
+        for path, of_path in by_shard.items():
             with _open(path) as shard:
                 found.update({s: shard.get_tensor(names[s]) for s in of_path})
         return found
@@ -67,7 +68,7 @@ def _name(sentence: str) -> str:
     return hashlib.sha256(sentence.encode()).hexdigest()
 
 
-def _open(path: Path):
+def _open(path: Path) -> Any:
     try:
         return safe_open(path, "pt")
     except SafetensorError as e:

@@ -4,8 +4,8 @@ image.onnx  pixels, sizes -> table, levels, or of DETR3D tokens, position, paddi
 step.onnx   all but the pixels, P, plane, and of DiffusionDet3D signal (B, N, 4), time (B,)
             -> boxes (B, N, 4) that the step started from, and what it made of them (B * N of each)
 
-Names and shapes are the fields of RegionMaps, Memory, Frames and ObjectBoxes. The number of images and their
-size are free, and the number of boxes that are denoised; what is done with the steps is
+Names and shapes are the fields of RegionMaps, Memory, EncodedImages and ObjectBoxes. The number of images and
+their size are free, and the number of boxes that are denoised; what is done with the steps is
 :mod:`d2ext.modeling.detection.inference`, with the exported model as with torch's.
 """
 
@@ -24,6 +24,7 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor
 from torch.export import Dim
 
+from d2ext.data.box_plane import settle_box_plane
 from d2ext.engine.onnx_graphs import (
     CONFIG,
     META,
@@ -36,8 +37,8 @@ from d2ext.engine.onnx_graphs import (
     write_graph,
 )
 from d2ext.files import write_bytes
-from d2ext.modeling.box3d.head import ObjectBoxes
-from d2ext.modeling.box3d.images import Frames
+from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import size_groups, stack_images
 from d2ext.modeling.detection.detector import Detector3D
 from d2ext.modeling.meta_arch.diffusion_det3d import DiffusionDet3D
@@ -50,13 +51,17 @@ GEOMETRY = ("P", "plane", "sizes")
 
 
 def image_graph(model: Detector3D, pixels: Tensor, sizes: Tensor) -> dict[str, Tensor]:
+    """What the decoder reads of images, as named tensors."""
     return model.image_branch(pixels, sizes)._asdict()
 
 
 def step_graph(model: Detector3D, **tensors: Tensor) -> dict[str, Tensor]:
+    """A step of the model as named tensors: ``boxes`` before it, and the fields of the objects it finds."""
     given = [tensors.pop(name) for name in NOISY if name in tensors]
-    geometry = [tensors.pop(name) for name in GEOMETRY]
-    boxes, objects = model.step(Frames(model.encoder.features(**tensors), *geometry, records=[]), *given)
+    P, plane, sizes = (tensors.pop(name) for name in GEOMETRY)
+    encoder: Any = model.encoder
+    images = EncodedImages(encoder.features(**tensors), P, plane, sizes, records=[])
+    boxes, objects = model.step(images, *given)
     return {"boxes": boxes} | vars(objects)
 
 
@@ -79,6 +84,7 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
     for name in GRAPHS:
         write_graph(folder / f"{name}.onnx", partial(next, graphs), report)
     cfg.MODEL.WEIGHTS = cfg.MODEL.BACKBONE.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = cfg.MODEL.RESNETS.WEIGHTS = ""
+    settle_box_plane(cfg)
     write_bytes(folder / CONFIG, cfg.dump().encode())
     meta = {"format": FORMAT, "size_divisibility": max(model.backbone.size_divisibility, 1)}
     write_bytes(folder / META, json.dumps(meta, indent=1).encode())
@@ -147,20 +153,20 @@ class OnnxDetector3D:
             found |= zip(group, self.detect(encoded), strict=True)
         return [found[i] for i in range(len(batched_inputs))]
 
-    def encode(self, batched_inputs: list[dict]) -> Frames:
+    def encode(self, batched_inputs: list[dict]) -> EncodedImages:
         """Mapper dicts of one of :func:`~d2ext.modeling.box3d.records.size_groups` -> the encoded images."""
-        pixels, *geometry = stack_images(
+        pixels, P, plane, sizes = stack_images(
             batched_inputs, self.pixel_mean, self.pixel_std, self.size_divisibility
         )
-        features = self._graphs["image"]({"pixels": pixels, "sizes": geometry[-1]})
-        return Frames(features, *geometry, records=batched_inputs)
+        features = self._graphs["image"]({"pixels": pixels, "sizes": sizes})
+        return EncodedImages(features, P, plane, sizes, records=batched_inputs)
 
-    def detect(self, encoded: Frames, *args: Any, **options: Any) -> list[dict]:
+    def detect(self, encoded: EncodedImages, *args: Any, **options: Any) -> list[dict]:
         """Objects in images of :meth:`encode`; arguments and answer are those of
         :meth:`d2ext.modeling.detection.inference.Detection.detect`."""
         return self.detection.detect(self._step, encoded, *args, **options)
 
-    def _step(self, encoded: Frames, *given: Tensor) -> tuple[Tensor, ObjectBoxes]:
+    def _step(self, encoded: EncodedImages, *given: Tensor) -> tuple[Tensor, ObjectBoxes]:
         geometry = {name: getattr(encoded, name) for name in GEOMETRY}
         noisy = dict(zip(NOISY, given, strict=False))
         found = self._graphs["step"](encoded.features | geometry | noisy)

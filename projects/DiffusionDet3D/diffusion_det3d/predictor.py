@@ -10,13 +10,18 @@ import torch
 from detectron2.structures import Instances
 from torch import Tensor
 
-from d2ext.data import image_record
-from d2ext.engine import ImagePredictor, inference_autocast
+from d2ext.engine import inference_autocast
+from d2ext.predictor import ObjectPredictor
 from d2ext.structures import Camera
 
 
-class Detection3DPredictor(ImagePredictor):
-    """Finds the objects of one image at a time."""
+class Detection3DPredictor(ObjectPredictor):
+    """Finds the objects of one image at a time: :class:`~d2ext.predictor.ObjectPredictor` says what is taken
+    and answered."""
+
+    section = "DETECTION3D"
+
+    model: Any  # a Detector3D, or an export of one
 
     def __call__(
         self, image_bgr: np.ndarray, camera: Camera, ground_plane: Sequence[float] | Tensor | None = None
@@ -26,13 +31,7 @@ class Detection3DPredictor(ImagePredictor):
         Args:
             image_bgr: (H, W, 3) uint8, as :func:`d2ext.data.image_io.read_image` reads it: not turned by its
                 EXIF entry, which a calibration knows nothing of.
-            camera: of the image as given.
-            ground_plane: (4,) unit normal pointing up and camera height in metres, on which boxes stand;
-                None if not known: boxes are level.
-
-        Returns:
-            pred_boxes (pixels), pred_boxes3d (metres, camera frame), scores, pred_classes and pred_yaw, best
-            first.
+            camera, ground_plane: as :class:`~d2ext.predictor.ObjectPredictor` has them.
 
         Raises:
             ValueError: an image, camera or plane that is none, or one that does not go with the others.
@@ -48,7 +47,6 @@ class Detection3DPredictor(ImagePredictor):
     ) -> dict[str, Any]:
         """The same with the options ``num_boxes``, ``steps``, ``noise`` and ``return_steps`` of
         :meth:`d2ext.modeling.detection.detector.Detector3D.detect`, whose answer for the image it gives."""
-        estimates = self.cfg.MODEL.DETECTION3D.DEPTH_ESTIMATES
-        record = image_record(self.cfg, image_bgr, camera, ground_plane, estimates)
+        record = self.record(image_bgr, camera, ground_plane)
         with torch.no_grad(), inference_autocast(self.cfg):
             return self.model.detect(self.model.encode([record]), **options)[0]

@@ -84,6 +84,11 @@ class ArrayUnpickler(pickle.Unpickler):
     NAMES = ("OrderedDict", "_frombuffer", "_reconstruct", "dtype", "ndarray", "scalar")
 
     def find_class(self, module: str, name: str) -> Any:
+        """What arrays are made of.
+
+        Raises:
+            pickle.UnpicklingError: anything else, which could run code.
+        """
         if module not in self.MODULES or name not in self.NAMES:
             raise pickle.UnpicklingError(f"refused {module}.{name}")
         return super().find_class(module, name)

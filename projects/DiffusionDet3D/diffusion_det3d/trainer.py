@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from detectron2.config import CfgNode
+from detectron2.evaluation import DatasetEvaluator
 from torch import nn
 
+import d2ext.gallery.detection  # noqa: F401  (draws what this trainer's evaluations leave)
 from d2ext.data import build_detection_test_loader, build_detection_train_loader
 from d2ext.engine import BaseTrainer
-from d2ext.evaluation import Detection3DEvaluator
 from d2ext.modeling.detection.detector import Detector3D
+from d2ext.projects.diffusion_det3d.evaluator import DiffusionDet3DEvaluator
 from d2ext.projects.diffusion_det3d.pretrained import load_imagenet
 
 
@@ -24,25 +25,29 @@ class Detection3DTrainer(BaseTrainer):
     train_kinds = (*test_kinds, "mono3drefer", "monomulti3d")
 
     def prepare_data(self) -> None:
+        """Build the evaluators, so that what they cannot work with shows before training starts."""
         for name in (*self.cfg.DATASETS.VAL, *self.cfg.DATASETS.TEST):
             self.build_evaluator(self.cfg, name)  # whatever it cannot work with shows before training starts
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
+        """With MODEL.RESNETS.WEIGHTS in its backbone where it starts from nothing else."""
         model = super().build_model(cfg)
         if cfg.MODEL.RESNETS.WEIGHTS and not cfg.MODEL.WEIGHTS:
-            load_imagenet(model.backbone, cfg.MODEL.RESNETS.WEIGHTS)
+            load_imagenet(model.get_submodule("backbone"), cfg.MODEL.RESNETS.WEIGHTS)
         return model
 
     @classmethod
-    def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
-        return build_detection_train_loader(cfg, start_iter)
+    def build_train_loader(cls, cfg: CfgNode) -> Any:
+        """Batches of Detectron2's records, with boxes in 3D."""
+        return build_detection_train_loader(cfg)
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
+        """Every image of a dataset once."""
         return build_detection_test_loader(cfg, dataset_name)
 
     @classmethod
-    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> Detection3DEvaluator:
-        folder = os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name)
-        return Detection3DEvaluator(dataset_name, folder, cfg.TEST.REGION_MASKS or None)
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
+        """That of the dataset's protocol."""
+        return DiffusionDet3DEvaluator(cfg, dataset_name)

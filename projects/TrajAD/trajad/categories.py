@@ -13,10 +13,10 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from d2ext.engine import load_config, metrics_file
 from d2ext.evaluation import format_table, write_json
-from d2ext.evaluation.tables import OTHER_UNITS
 from d2ext.files import write_bytes
 from d2ext.projects.trajad.config import add_trajad_config
 from d2ext.reading import read_json, read_text, require
+from d2ext.tables import OTHER_UNITS
 
 TRAINED = "model_final.pth"
 SUMMARY = "summary"  # .json and .md, in the folder of all categories

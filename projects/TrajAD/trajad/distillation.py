@@ -179,7 +179,8 @@ def random_pdn(args: argparse.Namespace) -> PDN:
     for module in pdn.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     return pdn
 
 
@@ -201,9 +202,9 @@ def convert_teacher(args: argparse.Namespace) -> PDN:
         layer, _, kind = key.rpartition(".")
         named[f"{own.get(layer, layer)}.{kind}"] = value
     load_weights(pdn, named, args.convert)
-    first = pdn.get_submodule(convolutions[0])
+    first = pdn.get_parameter(f"{convolutions[0]}.weight")
     with torch.no_grad():
-        first.weight.copy_(first.weight.flip(1))
+        first.copy_(first.flip(1))
     return pdn
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from d2ext.data.formats.trajectories import is_recording
-from d2ext.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size, resize
+from d2ext.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size
 from d2ext.data.recordings import read_recording
 from d2ext.data.trajectories import Tracks
 from d2ext.engine.batch import read_ahead, why
@@ -55,7 +55,8 @@ class FileFinder:
         threshold = self.predictor.threshold
         if isinstance(data, Tracks):
             return Finding.of_graph(name, *self.predictor.recording(data), threshold)
-        values = self.predictor(resize(data, tuple(self.predictor.cfg.INPUT.SIZE)))["anomaly_map"]
+        image = self.predictor.aug.get_transform(data).apply_image(data)
+        values = self.predictor(image)["anomaly_map"]
         return Finding.of_image(name, data, values.float().cpu().numpy(), threshold)
 
     def folder(

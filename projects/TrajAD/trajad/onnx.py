@@ -97,7 +97,7 @@ class OnnxTrajAD:
         meta, self.cfg = read_export(folder, ("maps",), FORMAT, add_trajad_config)
         if options:
             self.cfg = load_config(add_trajad_config, str(folder / CONFIG), options)
-        size = meta.get("size")
+        size: Any = meta.get("size")
         if not every(whole(1), 2).holds(size):
             raise ValueError(f"{folder / META}: field 'size': expected height and width")
         self.size = (size[0], size[1])

@@ -5,7 +5,7 @@ Source: Roth et al., "Towards Total Recall in Industrial Anomaly Detection", CVP
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +44,7 @@ class PatchFeatures(nn.Module):
             self._maps[name] = torch.empty(0)  # keeps the order of the layers
             modules[name].register_forward_hook(self._keep(name))
 
-    def _keep(self, name: str):
+    def _keep(self, name: str) -> Callable[[nn.Module, object, Tensor], None]:
         def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
             self._maps[name] = output
 

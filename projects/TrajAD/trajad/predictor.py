@@ -6,16 +6,28 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from detectron2.config import CfgNode
 
 from d2ext.data.anomaly_mapper import graph_spec
-from d2ext.data.augmentation import to_tensor
+from d2ext.data.augmentation import FitImage, to_tensor
 from d2ext.data.image_record import check_image
 from d2ext.data.trajectories import SpaceTimeGraph, SpaceTimeRenderer, Tracks
 from d2ext.engine import ImagePredictor
+from d2ext.engine.predictor import Model
 
 
 class TrajADPredictor(ImagePredictor):
-    """Scores one image, graph or recording at a time."""
+    """Scores one image, graph or recording at a time.
+
+    An answer is a map, not ``Instances``. Graphs have the size of their scale, so that a call takes an image
+    as it is: :attr:`aug` gives a photograph the size that the model is trained at.
+    """
+
+    def __init__(self, cfg: CfgNode, model: Model | None = None) -> None:
+        super().__init__(cfg, model)
+        self.aug = FitImage(tuple(cfg.INPUT.SIZE), stretch=True)
+
+    model: Any  # an EfficientAD, or an export of one
 
     @property
     def threshold(self) -> float:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import HookBase, hooks
+from detectron2.evaluation import DatasetEvaluator
 
+import d2ext.gallery.anomaly  # noqa: F401  (draws what this trainer's evaluations leave)
 from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.build import build_anomaly_test_loader, build_anomaly_train_loader, build_normal_loader
 from d2ext.engine import BaseTrainer, inference_autocast, load_weights, read_checkpoint
 from d2ext.engine.hooks import Checkpoint, Validation
-from d2ext.evaluation import AnomalyEvaluator
 from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
-from d2ext.structures import find_regions
-from d2ext.visualization import draw_anomalies
+from d2ext.projects.trajad.evaluator import TrajADEvaluator
 from d2ext.weights import resolve
 
 logger = logging.getLogger(__name__)
@@ -33,6 +30,7 @@ class MapNormalization(HookBase):
     evaluated or saved."""
 
     def after_step(self) -> None:
+        """Measure quantiles and threshold on held-out images before the model is evaluated or saved."""
         cfg, done = self.trainer.cfg, self.trainer.iter + 1
         periods = [p for p in (cfg.TEST.EVAL_PERIOD, cfg.SOLVER.CHECKPOINT_PERIOD) if p > 0]
         if done != self.trainer.max_iter and all(done % period for period in periods):
@@ -61,6 +59,7 @@ class TrajADTrainer(BaseTrainer):
         super().__init__(cfg)
 
     def build_hooks(self) -> list[HookBase]:
+        """With the normalisation of maps before whatever evaluates or saves the model."""
         built = super().build_hooks()
         users = (Validation, Checkpoint, hooks.EvalHook)
         first = next(i for i, hook in enumerate(built) if isinstance(hook, users))
@@ -100,32 +99,24 @@ class TrajADTrainer(BaseTrainer):
         kinds = [MetadataCatalog.get(name).get("evaluator_type") for name in self.cfg.DATASETS.TRAIN]
         if "trajectories" in kinds:
             scale = torch.tensor(graph_spec(self.cfg).scale(self.cfg.INPUT.GRAPH.WIDTH))
-            for model in (self.model, self.evaluated):
+            models: tuple[Any, ...] = self.model, self.evaluated
+            for model in models:
                 getattr(model, "module", model).graph_scale.copy_(scale)
 
     @classmethod
-    def build_train_loader(cls, cfg: CfgNode, start_iter: int = 0) -> Any:
-        return build_anomaly_train_loader(cfg, start_iter)
+    def build_train_loader(cls, cfg: CfgNode) -> Any:
+        """Batches of normal images or graphs."""
+        return build_anomaly_train_loader(cfg)
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
+        """Every image or recording of a dataset once."""
         return build_anomaly_test_loader(cfg, dataset_name)
 
     @classmethod
-    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> AnomalyEvaluator:
-        draw = partial(draw_heat_map, cfg) if cfg.TEST.HEAT_MAPS else None
-        folder = os.path.join(cfg.OUTPUT_DIR, "inference", dataset_name)
-        return AnomalyEvaluator(dataset_name, folder, draw, cfg.TEST.ORIGINAL_SIZE)
-
-
-def draw_heat_map(cfg: CfgNode, record: Mapping[str, Any], output: Mapping[str, Any]) -> np.ndarray:
-    """Picture (H, W, 3) BGR of an evaluated image: its mapper dict and the output of the model."""
-    image = record["image"].permute(1, 2, 0).numpy()
-    image = np.ascontiguousarray(image if cfg.INPUT.FORMAT == "BGR" else image[..., ::-1])
-    heat_map = output["anomaly_map"].float().cpu().numpy()
-    threshold = output["threshold"]
-    title = f"{record['image_id']}: score {output['score']:.2f}, threshold {threshold:.2f}"
-    return draw_anomalies(image, heat_map, threshold, find_regions(heat_map, threshold), title=title)
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
+        """That of anomaly maps."""
+        return TrajADEvaluator(cfg, dataset_name)
 
 
 def load_teacher(teacher: torch.nn.Module, path: str) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from detectron2.config import CfgNode
 
+from d2ext.data.box_plane import box_plane
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.formats.rows import sentence_text
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size
@@ -25,6 +26,7 @@ from d2ext.engine.batch import read_ahead, why
 from d2ext.engine.launch import USER_ERRORS, user_message
 from d2ext.evaluation.writers import write_json
 from d2ext.files import atomic_write, write_bytes
+from d2ext.identity import config_digest
 from d2ext.projects.u2enet.evaluator import answer_rows
 from d2ext.projects.u2enet.predictor import U2ENetPredictor
 from d2ext.reading import clear_errors, one_line, parse_json, read_json, require
@@ -151,15 +153,12 @@ def check_manifest(
     """
     if not Path(cfg.MODEL.WEIGHTS).is_file():
         raise FileNotFoundError(f"MODEL.WEIGHTS {cfg.MODEL.WEIGHTS!r}: expected a checkpoint file")
-    config = cfg.clone()
-    config.defrost()
-    config.merge_from_list(["MODEL.WEIGHTS", "", "MODEL.DEVICE", "", "OUTPUT_DIR", ""])
     manifest = {
         "list": sha256(list_file),
         "shard_size": shard_size,
         "single_target": single_target,
         "weights": sha256(Path(cfg.MODEL.WEIGHTS)),
-        "config": hashlib.sha256(config.dump().encode()).hexdigest(),
+        "config": config_digest(cfg, without=["MODEL.WEIGHTS"]),
     }
     path = output / "manifest.json"
     if not path.is_file():
@@ -185,6 +184,7 @@ class ShardPredictor:
 
     def __init__(self, cfg: CfgNode, list_file: Path, output: Path, single_target: bool | None) -> None:
         self.predictor = U2ENetPredictor(cfg)
+        self.cfg = cfg
         self.max_pixels = cfg.INPUT.MAX_PIXELS
         self.list_file = list_file
         self.output = output
@@ -233,5 +233,5 @@ class ShardPredictor:
             answers = self.predictor(image, row["sentences"], camera, plane, self.single_target)
         except Exception as e:  # such as a sentence that is too long
             return {"image": row["image"], "error": why(e)}
-        sentences = answer_rows(row["sentences"], answers, plane, self.class_names)
+        sentences = answer_rows(row["sentences"], answers, box_plane(self.cfg, plane), self.class_names)
         return {"image": row["image"], "sentences": sentences}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from detectron2.config import CfgNode, configurable
 from detectron2.structures import Instances
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from d2ext.evaluation import (
     Table,
     compare_image,
     grounding_metrics,
+    inference_folder,
     instance_rows,
     named_rows,
     submission_flags,
@@ -45,9 +47,11 @@ class GroundingEvaluator(Evaluator3D):
 
     On single-target data (mono3drefer) the best prediction of a sentence is its answer, and no prediction is
     a miss. On multi-target data every prediction counts: the model has already applied its score threshold.
-    Results are in per cent, {"published": {...}, "exact": {...}}.
+    Results are in per cent, {"published": {...}, "exact": {...}}. ``GroundingEvaluator(cfg, dataset_name)``
+    writes into the run's folder.
     """
 
+    @configurable
     def __init__(self, dataset_name: str, output_dir: str | Path | None = None) -> None:
         """
         Args:
@@ -60,6 +64,11 @@ class GroundingEvaluator(Evaluator3D):
         """
         super().__init__(dataset_name, ("mono3drefer", "monomulti3d"), output_dir)
         self._single = self._kind == "mono3drefer"
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, dataset_name: str) -> dict[str, Any]:
+        """The other arguments, for a dataset."""
+        return {"dataset_name": dataset_name, "output_dir": inference_folder(cfg, dataset_name)}
 
     def process(self, inputs: Sequence[Mapping[str, Any]], outputs: Sequence[Mapping[str, Any]]) -> None:
         """Collect predictions.
@@ -81,6 +90,7 @@ class GroundingEvaluator(Evaluator3D):
             self._rows.append({"image_id": record["image_id"], "sentences": sentences})
 
     def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
+        """``published`` and ``exact``: the protocol of the dataset, and without its faults."""
         compare = self._compare_single if self._single else self._compare_multi
         published, exact = compare(records, by_sentence(rows))
         return {"published": published, "exact": exact}
@@ -134,6 +144,7 @@ class GroundingEvaluator(Evaluator3D):
         return published, grounding_metrics(results, ROADSIDE_DISTANCES)
 
     def write_files(self, folder: Path, rows: Rows) -> None:
+        """``kitti/<image>.txt``, and of data with any number of targets ``submission.zip``."""
         predictions = by_sentence(rows)
         for record in self.records:
             answers = predictions.get(record["image_id"], {})

@@ -4,15 +4,15 @@ image.onnx  pixels, P, plane, sizes -> maps_i, valid, detail     (B images)
 text.onnx   ids, mask, numbers -> levels_i, vectors              (S sentences)
 head.onnx   all of these, of one image and S sentences -> owner, scores and the boxes of each sentence's peaks
 
-Names and shapes are the fields of EncodedImages, Tokens, EncodedSentences, Grounded and ObjectBoxes. The
-number of images, their size, and the number and length of sentences are free.
+Names and shapes are the fields of EncodedImages, GroundingFeatures, Tokens, EncodedSentences, Grounded and
+ObjectBoxes. The number of images, their size, and the number and length of sentences are free.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from detectron2.config import CfgNode
 from torch import Tensor
 from torch.export import Dim
 
+from d2ext.data.box_plane import settle_box_plane
 from d2ext.engine.onnx_graphs import (
     CONFIG,
     META,
@@ -37,24 +38,26 @@ from d2ext.engine.onnx_graphs import (
 from d2ext.files import write_bytes
 from d2ext.layers import SSDBlock
 from d2ext.modeling.box3d.config import vocabulary_of
-from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.grounding.head import Grounded
 from d2ext.modeling.grounding.inference import (
-    EncodedImages,
     EncodedSentences,
+    GroundingFeatures,
     GroundingInference,
     GroundingSettings,
 )
 from d2ext.modeling.meta_arch.u2enet import U2ENet
-from d2ext.modeling.text.encoder import SentenceTokenizer, Tokens
+from d2ext.modeling.text.tokenizer import SentenceTokenizer, Tokens
 from d2ext.projects.u2enet.config import add_u2enet_config
 
 FORMAT = 1  # of the folder; raised when an older OnnxU2ENet could not read it
 GRAPHS = ("image", "text", "head")
-Encoded = TypeVar("Encoded", EncodedImages, EncodedSentences)
+GEOMETRY = ("P", "plane")  # what the head is given of an image beside its features
+Encoded = TypeVar("Encoded", GroundingFeatures, EncodedSentences)
 
 
-def flatten(parts: EncodedImages | EncodedSentences) -> dict[str, Tensor]:
+def flatten(parts: GroundingFeatures | EncodedSentences) -> dict[str, Tensor]:
     """Tensors by the name of their field; those of a list are numbered: maps_0, maps_1, ..."""
     out: dict[str, Tensor] = {}
     for name, value in parts._asdict().items():
@@ -72,15 +75,21 @@ def unflatten(kind: type[Encoded], tensors: dict[str, Tensor]) -> Encoded:
 
 
 def image_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
+    """The image branch as named tensors."""
     return flatten(model.image_branch(**tensors))
 
 
 def text_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
+    """The text branch, from tokens, as named tensors."""
     return flatten(model.text_branch(Tokens(**tensors)))
 
 
 def head_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
-    grounded = model.ground(unflatten(EncodedImages, tensors), unflatten(EncodedSentences, tensors))
+    """Peaks of sentences in one image, as named tensors: ``owner``, ``scores`` and the boxes' fields."""
+    P, plane = tensors["P"], tensors["plane"]
+    sizes = P.new_zeros(1, 2)  # nothing looks at them
+    image = EncodedImages(unflatten(GroundingFeatures, tensors), P, plane, sizes, [])
+    grounded = model.ground(image, unflatten(EncodedSentences, tensors))
     boxes = {f.name: getattr(grounded.boxes, f.name) for f in fields(ObjectBoxes)}
     return {"owner": grounded.owner, "scores": grounded.scores} | boxes
 
@@ -107,6 +116,7 @@ def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[
     tokenizer.backend.save_pretrained(folder / "tokenizer")
     tokenizer.config.save_pretrained(folder / "tokenizer")
     cfg.MODEL.TEXT.NAME = cfg.MODEL.WEIGHTS = cfg.MODEL.BACKBONE.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = ""
+    settle_box_plane(cfg)
     write_bytes(folder / CONFIG, cfg.dump().encode())
     meta = {
         "format": FORMAT,
@@ -145,6 +155,7 @@ def _export_graphs(model: U2ENet) -> Iterator[bytes]:
 
     with torch.no_grad():
         image = flatten(model.image_branch(**pixels).image(0))
+        image |= {name: pixels[name][:1] for name in GEOMETRY}
         words = flatten(model.text_branch(Tokens(**tokens)))
     shapes = {
         name: {}
@@ -185,16 +196,21 @@ class OnnxU2ENet(GroundingInference):
         self._graphs = {name: OnnxGraph(folder / f"{name}.onnx") for name in GRAPHS}
 
     def __call__(self, batched_inputs: list[dict]) -> list[dict]:
+        """As :meth:`GroundingInference.inference`."""
         return self.inference(batched_inputs)
 
-    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> EncodedImages:
+    def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> GroundingFeatures:
+        """The graph ``image``; shapes in :meth:`GroundingInference.image_branch`."""
         inputs = {"pixels": pixels, "P": P, "plane": plane, "sizes": sizes}
-        return unflatten(EncodedImages, inputs | self._graphs["image"](inputs))
+        return unflatten(GroundingFeatures, inputs | self._graphs["image"](inputs))
 
-    def encode_sentences(self, sentences: list[str]) -> EncodedSentences:
+    def encode_sentences(self, sentences: Sequence[str]) -> EncodedSentences:
+        """Tokens through the graph ``text``."""
         tokens = self.tokenizer.pad(*self.tokenizer.tokenize(sentences))._asdict()
         return unflatten(EncodedSentences, tokens | self._graphs["text"](tokens))
 
     def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
-        boxes = self._graphs["head"](flatten(image) | flatten(sentences))
+        """The graph ``head``."""
+        geometry = {name: getattr(image, name) for name in GEOMETRY}
+        boxes = self._graphs["head"](flatten(image.features) | geometry | flatten(sentences))
         return Grounded(boxes.pop("owner"), boxes.pop("scores"), ObjectBoxes(**boxes))

@@ -11,25 +11,26 @@ from detectron2.structures import Instances
 from detectron2.utils.logger import log_first_n
 from torch import Tensor
 
-from d2ext.data import image_record
-from d2ext.engine import ImagePredictor
 from d2ext.modeling.grounding.inference import GroundingInference
+from d2ext.predictor import ObjectPredictor
 from d2ext.reading import whole_text
 from d2ext.structures import Camera
 
 MAX_WARNINGS = 20  # of sentences that are hardly understood
 
 
-class U2ENetPredictor(ImagePredictor):
-    """Answers sentences about one image at a time.
+class U2ENetPredictor(ObjectPredictor):
+    """Answers sentences about one image at a time: :class:`~d2ext.predictor.ObjectPredictor` says what is
+    taken and answered, for each sentence.
 
     The image is encoded once for all of them, and sentences that are the same as before not again.
     """
 
+    section = "GROUNDING"
     model: GroundingInference
 
     def __init__(self, cfg: CfgNode, model: GroundingInference | None = None) -> None:
-        super().__init__(cfg, model)
+        super().__init__(cfg, model)  # type: ignore[arg-type]  # a GroundingInference is called, too
         self.model.keep_sentences = True
         self._asked: frozenset[str] = frozenset()
 
@@ -47,21 +48,14 @@ class U2ENetPredictor(ImagePredictor):
             image_bgr: (H, W, 3) uint8, as :func:`d2ext.data.image_io.read_image` reads it: not turned by its
                 EXIF entry, which a calibration knows nothing of.
             texts: sentences.
-            camera: of the image as given.
-            ground_plane: (4,) unit normal pointing up and camera height in metres, on which boxes stand;
-                None if not known: boxes are level.
+            camera, ground_plane: as :class:`~d2ext.predictor.ObjectPredictor` has them.
             single_target: True: exactly one object a sentence; None: as the config says.
-
-        Returns:
-            Per sentence pred_boxes (pixels), pred_boxes3d (metres, camera frame), scores, pred_classes and
-            pred_yaw.
 
         Raises:
             ValueError: an image, camera or plane that is none, or one that does not go with the others; no
                 list of sentences, an empty sentence or one too long.
         """
-        estimates = self.cfg.MODEL.GROUNDING.DEPTH_ESTIMATES
-        record = image_record(self.cfg, image_bgr, camera, ground_plane, estimates)
+        record = self.record(image_bgr, camera, ground_plane)
         record["sentences"] = self._sentences(texts)
         if single_target is not None:
             record["single_target"] = single_target

@@ -23,6 +23,7 @@ class AnswersAndTargets(GroundingEvaluator):
     answers: list[list[dict[str, Any]]]
 
     def compare(self, records: Sequence[Mapping[str, Any]], rows: dict[str, dict[str, Any]]) -> dict:
+        """Keeps sentences as judged, and their answers, in ``results`` and ``answers``; no tables."""
         self.results, self.answers = [], []
         predictions = by_sentence(rows)
         for record in records:

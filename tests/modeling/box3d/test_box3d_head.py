@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from d2ext.modeling.box3d.coder import decode_angle, encode_angle, fuse_log_depths, ground_log_depth
-from d2ext.modeling.box3d.head import Box3DHead, ObjectTargets, ObjectViews
+from d2ext.modeling.box3d.head import Box3DHead
+from d2ext.modeling.box3d.objects import ObjectTargets, ObjectViews
 from d2ext.structures import ROAD, Boxes3D, Camera
 from d2ext.structures.projection import project_points
 

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.ops import roi_align
 
-from d2ext.modeling.box3d.head import Box3DHead, ObjectViews
+from d2ext.modeling.box3d.head import Box3DHead
+from d2ext.modeling.box3d.objects import ObjectViews
 from d2ext.modeling.box3d.refinement import BoxRefinement, read_fine
 from d2ext.structures import ROAD
 

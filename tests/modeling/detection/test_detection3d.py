@@ -12,8 +12,8 @@ from torchvision.ops import box_iou
 
 from d2ext.data.config import add_detection_data_config
 from d2ext.modeling import add_detection3d_config, optimize_for_inference
-from d2ext.modeling.box3d.head import ObjectViews
-from d2ext.modeling.box3d.images import Frames, view_features
+from d2ext.modeling.box3d.images import EncodedImages, view_features
+from d2ext.modeling.box3d.objects import ObjectViews
 from d2ext.structures import Boxes3D, Camera
 
 NAMES = ("DiffusionDet3D", "SparseRCNN3D", "DETR3D")
@@ -234,9 +234,11 @@ def test_wrong_values_are_one_clear_line(name, key, value):
     assert "\n" not in str(error.value)
 
 
-def frames_of(cameras: list[Camera], planes: list[list[float]]) -> Frames:
+def frames_of(cameras: list[Camera], planes: list[list[float]]) -> EncodedImages:
     sizes = torch.tensor([c.image_size for c in cameras])
-    return Frames(None, torch.stack([c.P for c in cameras]), torch.tensor(planes), sizes, [{}] * len(cameras))
+    return EncodedImages(
+        None, torch.stack([c.P for c in cameras]), torch.tensor(planes), sizes, [{}] * len(cameras)
+    )
 
 
 def test_relative_boxes_span_their_own_image():

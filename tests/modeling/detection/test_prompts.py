@@ -10,7 +10,7 @@ import torch
 
 from d2ext.layers import RegionMaps
 from d2ext.modeling.box3d.head import Box3DHead
-from d2ext.modeling.box3d.images import VIEW_DIM, Frames
+from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages
 from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, DynamicInteraction, PromptClassifier
 
 DIM, PROMPT_DIM = 16, 12
@@ -34,11 +34,13 @@ def decoder() -> BoxDecoder:
 
 
 @pytest.fixture
-def inputs() -> tuple[Frames, torch.Tensor, torch.Tensor, torch.Tensor]:
+def inputs() -> tuple[EncodedImages, torch.Tensor, torch.Tensor, torch.Tensor]:
     g = torch.Generator().manual_seed(1)
     features = RegionMaps.of([torch.randn(2, DIM, 12, 16, generator=g)], [8])
     P = torch.tensor([[[60.0, 0, 64, 0], [0, 60, 48, 0], [0, 0, 1, 0]]]).repeat(2, 1, 1)
-    frames = Frames(features, P, torch.tensor([[0.0, -1, 0, 1.6]] * 2), torch.tensor([[96, 128]] * 2), [])
+    frames = EncodedImages(
+        features, P, torch.tensor([[0.0, -1, 0, 1.6]] * 2), torch.tensor([[96, 128]] * 2), []
+    )
     low = torch.rand(2, 5, 2, generator=g) * 40
     boxes = torch.cat([low, low + 30], -1)
     return frames, boxes, torch.randn(2, 5, DIM, generator=g), torch.randn(2, 3, PROMPT_DIM, generator=g)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from d2ext.modeling.box3d.head import ObjectBoxes
+from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.grounding.matcher import BoxTextMatcher, box_geometry, geometry_dim
 from d2ext.modeling.text.numbers import NUMBER_DIM, number_features, number_values
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from detectron2.modeling import build_model
 
-from d2ext.modeling.box3d.head import ObjectBoxes, ObjectTargets
+from d2ext.modeling.box3d.objects import ObjectBoxes, ObjectTargets
 from d2ext.modeling.grounding.grounder import grounding_targets
 from d2ext.modeling.grounding.head import GroundingTargets
 

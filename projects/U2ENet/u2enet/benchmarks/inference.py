@@ -18,11 +18,11 @@ from tqdm import tqdm
 from d2ext.data.augmentation import ImageTransform, to_tensor
 from d2ext.data.image_io import read_image
 from d2ext.engine import inference_autocast, inference_dtype
+from d2ext.engine.benchmark import Clock, dtype_name, machine, milliseconds, new_plot, write_table
 from d2ext.modeling import U2ENet, optimize_for_inference
-from d2ext.modeling.grounding.inference import EncodedImages, EncodedSentences
-
-from .models import full_size_config, record, roberta_folder
-from .report import Clock, dtype_name, machine, milliseconds, new_plot, write_table
+from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.grounding.inference import EncodedSentences
+from d2ext.projects.u2enet.benchmarks.inputs import full_size_config, record, roberta_folder
 
 FILE_SIZES = {"mono3drefer": (375, 1242), "monomulti3d": (1080, 1920)}
 STAGES = ("read", "resize", "backbone", "text", "filter", "fusion", "head", "decode")
@@ -33,13 +33,14 @@ COLUMNS = (*STAGES, "all, text cached", "all", "ResNet-50")
 
 @torch.no_grad()
 def run(args: argparse.Namespace, clock: Clock) -> None:
+    """What the command times; its arguments are the command's."""
     results: Results = {}
     with tempfile.TemporaryDirectory() as folder:
         text = str(args.text) if args.text else roberta_folder(Path(folder))
         for name in args.configs:
             cfg = full_size_config(name, text, ["TEST.DTYPE", args.dtype])
             dtype = dtype_name(inference_dtype(cfg))
-            model = optimize_for_inference(build_model(cfg).eval(), args.compile)
+            model: Any = optimize_for_inference(build_model(cfg).eval(), args.compile)
             for batch in tqdm(args.batch, desc=name, disable=None):
                 # everything takes turns, so that what the machine does besides is in no ratio
                 functions: dict[tuple[int, str], Callable[[], object]] = {}
@@ -71,7 +72,7 @@ def _stages(
     chunks = [(images.image(i), words) for i, r in enumerate(records) for words in model.chunks(r)]
 
     def fuse(image: EncodedImages, words: EncodedSentences) -> torch.Tensor:
-        return model.fusion(image.maps, words.levels, words.mask, owners(words))
+        return model.fusion(image.features.maps, words.levels, words.mask, owners(words))
 
     def owners(words: EncodedSentences) -> torch.Tensor:
         return words.mask.new_zeros(len(words.mask), dtype=torch.long)

@@ -1,8 +1,9 @@
 """What the commands share: arguments, checks that need no library, errors of one line.
 
-This module is not in the package because importing anything of ``d2ext`` registers its datasets and models
-with Detectron2, and so loads PyTorch, which takes seconds. A command imports this module, parses, and imports
-the rest in its ``main``: ``--help`` and wrong arguments are answered at once, also without the libraries.
+This package is not a part of ``d2ext`` because importing anything of ``d2ext`` registers its datasets and
+models with Detectron2, and so loads PyTorch, which takes seconds. A command imports this package, parses, and
+imports the rest in its ``main``: ``--help`` and wrong arguments are answered at once, also without the
+libraries.
 
 One line ``error: ...`` and exit status 2 mean wrong arguments; with status 1, wrong files or settings.
 """
@@ -12,12 +13,47 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import io
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
+
+from d2ext_cli.types import (
+    existing_file,
+    existing_folder,
+    existing_path,
+    integer,
+    number,
+    output_file,
+    output_folder,
+)
+
+__all__ = [
+    "CommandParser",
+    "LAYOUTS",
+    "MODULES",
+    "add_config_file",
+    "add_image",
+    "add_options",
+    "add_runtime",
+    "answer_module",
+    "check_options",
+    "config_file",
+    "existing_file",
+    "existing_folder",
+    "existing_path",
+    "integer",
+    "number",
+    "output_file",
+    "output_folder",
+    "require_libraries",
+    "run_command",
+    "run_training",
+    "synthroad_parser",
+    "synthtraffic_parser",
+    "training_parser",
+]
 
 LONGEST = 280  # characters of an error
 Check = Callable[[argparse.Namespace], None]
@@ -60,95 +96,9 @@ class CommandParser(argparse.ArgumentParser):
 LAYOUTS = ("plain", "highd", "ind", "ngsim", "citysim", "pneuma", "sumo", "dair_v2x_seq", "kitti_tracking")
 
 
-# Types of arguments: from the text that was given to a value, or an error of one line.
-
-
-def existing_file(text: str) -> Path:
-    """A file to read."""
-    path = Path(text)
-    if not path.is_file():
-        raise argparse.ArgumentTypeError(
-            f"{text}: " + ("a folder, no file" if path.is_dir() else "no such file")
-        )
-    return path
-
-
 def config_file(text: str) -> str:
     """A YAML file to read, as text: configs name each other relative to it."""
     return str(existing_file(text))
-
-
-def existing_folder(text: str) -> Path:
-    """A folder to read."""
-    path = Path(text)
-    if not path.is_dir():
-        raise argparse.ArgumentTypeError(
-            f"{text}: " + ("a file, no folder" if path.exists() else "no such folder")
-        )
-    return path
-
-
-def existing_path(text: str) -> Path:
-    """A file or a folder to read."""
-    path = Path(text)
-    if not path.exists():
-        raise argparse.ArgumentTypeError(f"{text}: no such file or folder")
-    return path
-
-
-def output_file(text: str) -> Path:
-    """A file to write, in a folder that is there."""
-    path = Path(text)
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text}: a folder, expected the name of a file to write")
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text}: no folder {path.parent} to write to")
-    return path
-
-
-def output_folder(text: str) -> Path:
-    """A folder to write into, which is there or can be made."""
-    path = Path(text)
-    for part in (path, *path.parents):
-        if part.exists() and not part.is_dir():
-            raise argparse.ArgumentTypeError(f"{text}: {part} is a file, expected a folder to write into")
-    return path
-
-
-def integer(least: int) -> Callable[[str], int]:
-    """The type of whole numbers from ``least`` on."""
-
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = least - 1
-        if value < least:
-            raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}, got {text!r}")
-        return value
-
-    return parse
-
-
-def number(
-    least: float = -math.inf, most: float = math.inf, above: float = -math.inf
-) -> Callable[[str], float]:
-    """The type of finite numbers from ``least`` to ``most`` that are greater than ``above``."""
-    bounds = [f"greater than {above:g}"] if above > -math.inf else []
-    bounds += [f"at least {least:g}"] if least > -math.inf else []
-    bounds += [f"at most {most:g}"] if most < math.inf else []
-    expected = f"expected a number {' and '.join(bounds)}".rstrip()
-
-    def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not (math.isfinite(value) and least <= value <= most and value > above):
-            raise argparse.ArgumentTypeError(f"{expected}, got {text!r}")
-        return value
-
-    return parse
 
 
 # Arguments that several commands have.
@@ -246,7 +196,7 @@ def require_libraries() -> None:
 
 def how_to_install() -> str:
     """What gives a checkout its libraries, and an installed package the one that it cannot depend on."""
-    root = Path(__file__).parent
+    root = Path(__file__).parents[1]
     if (root / "Makefile").is_file():
         return f"run `make setup` in {root}, then this command with {root}/.venv/bin/python"
     return "pip install --no-build-isolation git+https://github.com/facebookresearch/detectron2"

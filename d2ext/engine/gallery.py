@@ -1,7 +1,8 @@
 """The one interface between who draws answers and who shows them.
 
 A kind of data says by its ``evaluator_type`` who draws its answers: a subclass of :class:`Gallery` registered
-with :func:`draws`. Trainers and the report know this interface only.
+with :func:`draws`, which whoever wants pictures has imported. Trainers and the report know this interface
+only; :mod:`d2ext.gallery` has those of the kinds of data of this collection.
 """
 
 from __future__ import annotations

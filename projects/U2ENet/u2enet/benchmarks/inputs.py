@@ -13,11 +13,17 @@ from detectron2.config import CfgNode
 from detectron2.structures import Boxes, Instances
 
 from d2ext.engine import load_config
+from d2ext.engine.benchmark import noise_record
 from d2ext.projects.u2enet import add_u2enet_config
-from d2ext.structures import Boxes3D, Camera
+from d2ext.shipped import SHIPPED
+from d2ext.structures import Boxes3D
 from d2ext.weights import resolve
 
-from .arguments import CONFIGS, ROOT
+#: Configs of the full-size models.
+CONFIGS = {
+    "mono3drefer": "configs/U2ENet/u2enet_dla34_mono3drefer.yaml",
+    "monomulti3d": "configs/U2ENet/u2enet_dla34_monomulti3d.yaml",
+}
 
 #: 53 words, the mean length of Mono3DRefer's descriptions.
 SENTENCE = (
@@ -41,7 +47,7 @@ ROBERTA_BASE = {
 def full_size_config(name: str, text: str, options: Sequence[str] = ()) -> CfgNode:
     """One of ``CONFIGS`` with random weights and the text encoder in the folder ``text``."""
     random = ["MODEL.TIMM.PRETRAINED", "False", "MODEL.TEXT.PRETRAINED", "False", "MODEL.TEXT.NAME", text]
-    return load_config(add_u2enet_config, str(ROOT / CONFIGS[name]), [*random, *options])
+    return load_config(add_u2enet_config, str(SHIPPED / CONFIGS[name]), [*random, *options])
 
 
 def roberta_folder(folder: Path, layers: int = 12) -> str:
@@ -58,17 +64,7 @@ def sentences(count: int) -> list[str]:
 
 def record(size: tuple[int, int], count: int) -> dict[str, Any]:
     """A mapper's output for inference: noise of ``size`` (height, width) and ``count`` sentences."""
-    height, width = size
-    P = torch.tensor([[720.0, 0, width / 2, 44], [0, 720, height / 2, 0.2], [0, 0, 1, 0.003]])
-    return {
-        "image": torch.randint(0, 255, (3, height, width), dtype=torch.uint8),
-        "camera": Camera(P, size),
-        "ground_plane": torch.tensor([0.0, -1.0, 0.0, 1.65]),
-        "box_plane": None,
-        "height": height,
-        "width": width,
-        "sentences": sentences(count),
-    }
+    return noise_record(size) | {"sentences": sentences(count)}
 
 
 def training_record(size: tuple[int, int], count: int) -> dict[str, Any]:

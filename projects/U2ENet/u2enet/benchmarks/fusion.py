@@ -10,9 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from d2ext.layers import CrossModalSSM, WordAttention
-
-from .report import (
+from d2ext.engine.benchmark import (
     Clock,
     machine,
     milliseconds,
@@ -21,6 +19,7 @@ from .report import (
     reset_peak,
     write_table,
 )
+from d2ext.layers import CrossModalSSM, WordAttention
 
 LAYERS: dict[str, type[nn.Module]] = {"SSM": CrossModalSSM, "attention": WordAttention}
 DIM, STATE, HEADS = 64, 32, 4
@@ -28,6 +27,7 @@ DIM, STATE, HEADS = 64, 32, 4
 
 @torch.no_grad()
 def run(args: argparse.Namespace, clock: Clock) -> None:
+    """What the command times; its arguments are the command's."""
     pixels, words = args.fixed
     cases = list(dict.fromkeys([*((p, words) for p in args.pixels), *((pixels, w) for w in args.words)]))
     rows, results = {}, {}

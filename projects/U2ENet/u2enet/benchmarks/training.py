@@ -16,10 +16,7 @@ from tqdm import tqdm
 from d2ext.data.build import build_grounding_train_loader
 from d2ext.data.builtin import register_dataset
 from d2ext.engine import training_dtype
-from d2ext.engine.precision import autocast
-
-from .models import full_size_config, roberta_folder, training_record
-from .report import (
+from d2ext.engine.benchmark import (
     Clock,
     dtype_name,
     fresh_process,
@@ -30,11 +27,14 @@ from .report import (
     reset_peak,
     write_table,
 )
+from d2ext.engine.precision import autocast
+from d2ext.projects.u2enet.benchmarks.inputs import full_size_config, roberta_folder, training_record
 
 DATASET = "benchmark_train"
 
 
 def run(args: argparse.Namespace, clock: Clock) -> None:
+    """What the command times; its arguments are the command's."""
     with tempfile.TemporaryDirectory() as folder:
         # The frozen encoder's features are cached: one layer gives tensors of the same shape sooner.
         text = roberta_folder(Path(folder) / "text", layers=1)
@@ -93,7 +93,7 @@ def training_steps(
         reset_peak()
         step(batch)
         memory.append(peak_megabytes())
-    times = clock.alternate(*(lambda b=b: step(b) for b in batches))  # type: ignore[misc]
+    times = clock.alternate(*(lambda b=b: step(b) for b in batches))
     return list(zip(times, memory, strict=True))
 
 

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import torch
 from detectron2.modeling import build_model
 from tqdm import tqdm
 
 from d2ext.engine import inference_autocast, inference_dtype, load_config
+from d2ext.engine.benchmark import Clock, dtype_name, machine, new_plot, noise_record, write_table
 from d2ext.modeling import optimize_for_inference
 from d2ext.projects.diffusion_det3d import add_diffusion_det3d_config
-
-from .models import record
-from .report import Clock, dtype_name, machine, new_plot, write_table
 
 
 @torch.no_grad()
 def run(args: argparse.Namespace, clock: Clock) -> None:
+    """What the command times; its arguments are the command's."""
     cfg = load_config(add_diffusion_det3d_config, args.config, ["TEST.DTYPE", args.dtype])
-    model = optimize_for_inference(build_model(cfg).eval())
+    model: Any = optimize_for_inference(build_model(cfg).eval())
     model.backbone.register_forward_hook(lambda *_: passes.append(1))
     passes: list[int] = []
-    image = record(tuple(cfg.INPUT.SIZE), 0)
+    image = noise_record(tuple(cfg.INPUT.SIZE))
     rows, whole = [], {}
     for boxes in args.boxes:
         for steps in tqdm(args.steps, desc=f"{boxes} boxes", disable=None):

@@ -1,7 +1,8 @@
-"""Timing in turns, and results as a Markdown table and a plot."""
+"""Benchmarks: timing in turns, inputs of noise, and results as a Markdown table and a plot."""
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import gc
 import multiprocessing
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 
 from d2ext.files import write_bytes
+from d2ext.structures import Camera
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Clock:
     warmup: int = 1
 
     def now(self) -> float:
+        """Seconds, after all work of the GPU is done."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         return time.process_time() / torch.get_num_threads() if self.cpu else time.perf_counter()
@@ -50,6 +53,26 @@ class Clock:
                     times[i].append(self.now() - start)
         gc.collect()
         return [median(t) for t in times]
+
+
+def run_benchmark(run: Callable[[argparse.Namespace, Clock], None], args: argparse.Namespace) -> None:
+    """Call ``run`` with the clock of arguments of :func:`d2ext_cli.benchmarks.timing_arguments`."""
+    args.output.mkdir(parents=True, exist_ok=True)
+    run(args, Clock(args.repeats, args.cpu_time))
+
+
+def noise_record(size: tuple[int, int]) -> dict[str, Any]:
+    """A mapper's output for inference: noise of ``size`` (height, width), a camera and the ground."""
+    height, width = size
+    P = torch.tensor([[720.0, 0, width / 2, 44], [0, 720, height / 2, 0.2], [0, 0, 1, 0.003]])
+    return {
+        "image": torch.randint(0, 255, (3, height, width), dtype=torch.uint8),
+        "camera": Camera(P, size),
+        "ground_plane": torch.tensor([0.0, -1.0, 0.0, 1.65]),
+        "box_plane": None,
+        "height": height,
+        "width": width,
+    }
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -82,6 +105,7 @@ def peak_megabytes() -> float:
 
 
 def milliseconds(seconds: float) -> str:
+    """With a decimal below a second."""
     return f"{1000 * seconds:.1f}" if seconds < 1 else f"{1000 * seconds:.0f}"
 
 
@@ -108,7 +132,7 @@ def write_table(path: Path, title: str, header: Sequence[str], rows: Sequence[Se
     print(text + "\n", flush=True)
 
 
-def new_plot(title: str, xlabel: str, ylabel: str, columns: int = 1):
+def new_plot(title: str, xlabel: str, ylabel: str, columns: int = 1) -> tuple[Any, Any]:
     """A figure without a display, and its axes."""
     import matplotlib
 

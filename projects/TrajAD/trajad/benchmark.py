@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -14,11 +15,10 @@ from tqdm import tqdm
 from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.trajectories import SpaceTimeRenderer, Tracks
 from d2ext.engine import inference_dtype, load_config
+from d2ext.engine.benchmark import Clock, dtype_name, machine, milliseconds, new_plot, write_table
 from d2ext.layers import linear_attention
 from d2ext.modeling import optimize_for_inference
 from d2ext.projects.trajad import StreamingPredictor, TrajADPredictor, add_trajad_config
-
-from .report import Clock, dtype_name, machine, milliseconds, new_plot, write_table
 
 BRANCHES = ("autoencoder", "softmax", "linear", "gated_linear")
 HEADS, DIM = 4, 16  # of the attention that is timed alone: the branch's
@@ -26,6 +26,7 @@ HEADS, DIM = 4, 16  # of the attention that is timed alone: the branch's
 
 @torch.no_grad()
 def run(args: argparse.Namespace, clock: Clock) -> None:
+    """What the command times; its arguments are the command's."""
     _graphs(args, clock)
     _attention(args, clock)
     _streaming(args, clock)
@@ -103,6 +104,15 @@ def _attention(args: argparse.Namespace, clock: Clock) -> None:
     figure.savefig(args.output / "trajad_attention.png", dpi=110)
 
 
+def _step(stream: StreamingPredictor, tracks: Tracks, ends: Iterator[float], seconds: float) -> None:
+    end = next(ends)
+    stream.update(tracks.select((tracks.time >= end - seconds) & (tracks.time < end)), end)
+
+
+def _whole_graph(predictor: TrajADPredictor, renderer: SpaceTimeRenderer, width: int) -> object:
+    return predictor(renderer.render(0, width).image)
+
+
 def _streaming(args: argparse.Namespace, clock: Clock) -> None:
     """A step of the stream against the predictor on the whole graph."""
     batch = predictor(args.config_file, args.dtype, "linear", 256)
@@ -117,12 +127,9 @@ def _streaming(args: argparse.Namespace, clock: Clock) -> None:
         stream.update(tracks.select(tracks.time < begin), begin)
         ends = iter(begin + seconds * np.arange(1, turns + 1))
 
-        def one(stream=stream, tracks=tracks, ends=ends, seconds=seconds) -> None:
-            end = next(ends)
-            stream.update(tracks.select((tracks.time >= end - seconds) & (tracks.time < end)), end)
-
         renderer = SpaceTimeRenderer(tracks, spec)
-        new, whole = clock.alternate(one, lambda r=renderer: batch(r.render(0, width).image))
+        one_step = partial(_step, stream, tracks, ends, seconds)
+        new, whole = clock.alternate(one_step, partial(_whole_graph, batch, renderer, width))
         cells = [milliseconds(new), milliseconds(new / step), milliseconds(whole), f"{new / whole:.2f}"]
         rows.append([str(step), *cells])
     dtype = dtype_name(inference_dtype(batch.cfg))

@@ -1,4 +1,7 @@
-"""Result tables: text for the log, flat names for Detectron2's results."""
+"""Result tables: text for the log (tabulate's), flat names for Detectron2's results.
+
+Not fvcore's or Detectron2's tables (``create_small_table``, ``print_csv_format``), which know one row only.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,10 @@ from tabulate import tabulate
 COUNT_COLUMNS = ("sentences", "targets", "pairs", "TP", "FP", "FN", "evaluated", "left out")
 #: Columns that are not per cent.
 OTHER_UNITS = (*COUNT_COLUMNS, "threshold", "fixed threshold")
+
+
+class Printed(dict[str, float]):
+    """Figures of a protocol that are in the log as a table: nobody need print them again."""
 
 
 def format_table(title: str, table: Mapping[str, Mapping[str, float]], style: str = "simple") -> str:

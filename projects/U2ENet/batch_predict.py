@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Answer sentences about millions of images with U2ENet, on all GPUs of a machine or a Ray cluster.
 
-    .venv/bin/python scripts/batch_predict.py --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml \\
-        --list images.jsonl --output answers \\
+    .venv/bin/python projects/U2ENet/batch_predict.py \\
+        --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml --list images.jsonl --output answers \\
         --opts MODEL.WEIGHTS projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors
-    .venv/bin/python scripts/batch_predict.py --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml \\
+    .venv/bin/python projects/U2ENet/batch_predict.py \\
+        --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml \\
         --folder datasets/synthroad/monomulti3d/test --text "All cars." --output answers \\
         --opts MODEL.WEIGHTS projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors
 
@@ -25,9 +26,9 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
 from d2ext_cli import (
     CommandParser,
     add_config_file,
@@ -90,14 +91,14 @@ def predict(
 
     from d2ext.projects.u2enet.batch import ShardPredictor
 
-    local = {"include_dashboard": False} if args.ray == "local" else {}
+    local: dict[str, Any] = {"include_dashboard": False} if args.ray == "local" else {}
     ray.init(args.ray, log_to_driver=False, logging_level=logging.ERROR, **local)
     try:
         # A worker that dies with its machine is started again on another, and repeats its shard.
         settings = {"num_gpus": args.gpus_per_actor, "max_restarts": -1, "max_task_retries": -1}
         worker = ray.remote(ShardPredictor).options(**settings)
         arguments = (cfg, list_file, args.output, args.single or None)
-        pool = ActorPool([worker.remote(*arguments) for _ in range(min(args.actors, len(shards)))])
+        pool: Any = ActorPool([worker.remote(*arguments) for _ in range(min(args.actors, len(shards)))])
         results = pool.map_unordered(lambda actor, shard: actor.work.remote(shard), shards)
         for images, failed, error in results:
             if error:

@@ -1,0 +1,40 @@
+"""What boxes stand on: the camera's x-z plane, as KITTI's do ("level"), or the ground.
+
+Images of a dataset have their boxes as its labels have them: level where a record says ``level_boxes``. For
+an image that is of none the config says it, and by default that is as in the datasets that the model is
+evaluated on, so that a predictor gives the boxes that evaluation gives.
+"""
+
+from __future__ import annotations
+
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from torch import Tensor
+
+CHOICES = ("auto", "level", "ground")
+
+
+def box_plane(cfg: CfgNode, ground_plane: Tensor | None) -> Tensor | None:
+    """The plane that boxes stand on in an image that is of no dataset.
+
+    Args:
+        cfg: with ``INPUT.BOX_PLANE``.
+        ground_plane: (4,) of the image, None if not known.
+
+    Returns:
+        ``ground_plane``, or None: boxes are level.
+    """
+    return None if boxes_are_level(cfg) else ground_plane
+
+
+def boxes_are_level(cfg: CfgNode) -> bool:
+    """Whether boxes are level in images that are of no dataset, whatever their ground."""
+    if cfg.INPUT.BOX_PLANE != "auto":
+        return cfg.INPUT.BOX_PLANE == "level"
+    names = [name for name in cfg.DATASETS.TEST or cfg.DATASETS.TRAIN if name in DatasetCatalog]
+    return bool(names) and all(MetadataCatalog.get(name).get("level_boxes", False) for name in names)
+
+
+def settle_box_plane(cfg: CfgNode) -> None:
+    """Write into ``INPUT.BOX_PLANE`` what it comes to here, where the datasets are known; in place."""
+    cfg.INPUT.BOX_PLANE = "level" if boxes_are_level(cfg) else "ground"

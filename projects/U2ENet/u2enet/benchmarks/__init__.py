@@ -1,0 +1,1 @@
+"""Benchmarks of ``projects/U2ENet/benchmark.py``, one module each."""
