@@ -22,7 +22,7 @@ from d2ext.files import write_bytes
 from d2ext.modeling.box3d.config import settle_classes
 from d2ext.reading import one_line, read_json
 
-#: The first whose exporter keeps the free shapes of every graph.
+#: Torch 2.6 to 2.9 cannot export every graph; 2.10 is not known to.
 EXPORT_TORCH = "2.11"
 META, CONFIG = "meta.json", "config.yaml"  # beside the graphs of an export; the first is written last
 
