@@ -6,12 +6,14 @@ nothing.
 
 from __future__ import annotations
 
+import importlib
+import io
 import logging
 import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 
 #: Start of the message, without commas and colons, and category.
 FILTERS: tuple[tuple[str, type[Warning]], ...] = (
@@ -41,8 +43,6 @@ def quiet_warnings() -> None:
     given = os.environ.get("PYTHONWARNINGS", "")
     if options not in given:
         os.environ["PYTHONWARNINGS"] = f"{options},{given}".rstrip(",")  # the user's come last and count more
-    for name in LOGGERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
     # Tokenizers warn when a process that used them forks, as data loaders do.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -55,8 +55,6 @@ def quiet_imports() -> Iterator[None]:
     before = list(warnings.filters)
     _install()
     ours = [new for new in warnings.filters if new not in before]
-    for name in LOGGERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         yield
     finally:
@@ -68,3 +66,7 @@ def quiet_imports() -> Iterator[None]:
 def _install() -> None:
     for message, category in FILTERS:
         warnings.filterwarnings("ignore", message=re.escape(message), category=category)
+    for name in LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with redirect_stderr(io.StringIO()):  # torch 2.6 and 2.7 print what later ones log
+        importlib.import_module("torch.utils.cpp_extension")  # as detectron2 does

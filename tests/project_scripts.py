@@ -5,8 +5,17 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+import torch
+from torch.torch_version import TorchVersion
+
+from d2ext.engine.onnx_graphs import EXPORT_TORCH
 from d2ext_cli import run_command
 
+#: For tests that export graphs.
+needs_exporter = pytest.mark.skipif(
+    TorchVersion(torch.__version__) < EXPORT_TORCH, reason=f"ONNX export needs torch {EXPORT_TORCH} or newer"
+)
 ROOT = Path(__file__).resolve().parents[1]
 
 

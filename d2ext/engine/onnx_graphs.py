@@ -14,6 +14,7 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.modeling import build_model
 from torch import Tensor, nn
+from torch.torch_version import TorchVersion
 
 from d2ext.engine.checkpoint import D2Checkpointer
 from d2ext.engine.config import load_config
@@ -21,6 +22,8 @@ from d2ext.files import write_bytes
 from d2ext.modeling.box3d.config import settle_classes
 from d2ext.reading import one_line, read_json
 
+#: Torch 2.6 to 2.9 cannot export every graph; 2.10 is not known to.
+EXPORT_TORCH = "2.11"
 META, CONFIG = "meta.json", "config.yaml"  # beside the graphs of an export; the first is written last
 
 
@@ -96,8 +99,11 @@ def begin_export(cfg: CfgNode, folder: Path) -> tuple[CfgNode, Any]:
 
     Raises:
         FileNotFoundError: no weights.
-        ValueError: the exporter is not installed, or weights that do not fit.
+        ValueError: the exporter is not installed, torch is older than :data:`EXPORT_TORCH`, or weights that
+            do not fit.
     """
+    if TorchVersion(torch.__version__) < EXPORT_TORCH:
+        raise ValueError(f"ONNX export needs torch {EXPORT_TORCH} or newer, this is {torch.__version__}")
     for name in ("onnx", "onnxscript"):
         require(name)
     cfg = settle_classes(cfg).clone()

@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import tomllib
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
 from readme_commands import ROOT, Call, documents, executable_files, one_line, run_in_stubs
 
 import d2ext_cli

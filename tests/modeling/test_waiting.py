@@ -9,7 +9,7 @@ import pytest
 import torch
 from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import build_model
-from pretend_device import listed, move, pretend_device
+from pretend_device import listed, move, needs_transformers_5, pretend_device
 
 from d2ext.projects.trajad import add_trajad_config
 from tests.modeling.detection.test_detection3d import small_config
@@ -91,12 +91,14 @@ def waits_of_inference(model: torch.nn.Module, records: list[dict]) -> list[str]
         return list(waits)
 
 
+@needs_transformers_5
 @pytest.mark.parametrize("name", GROUNDERS)
 def test_a_training_step_of_a_grounder_never_waits(build, batch, name):
     waits = waits_of_training(build(name), batch(3))
     assert not waits, listed(waits)
 
 
+@needs_transformers_5
 def test_a_frozen_text_encoder_does_not_wait_for_new_sentences(build):
     encoder = build("U2ENet", "MODEL.TEXT.FROZEN", True).text_encoder
     with pretend_device() as waits:
@@ -123,7 +125,10 @@ def test_a_training_step_of_anomaly_detection_never_waits(build, batch, branch):
     assert not waits, listed(waits)
 
 
-@pytest.mark.parametrize("name", GROUNDERS + DETECTORS + ("EfficientAD",))
+@pytest.mark.parametrize(
+    "name",
+    [*(pytest.param(name, marks=needs_transformers_5) for name in GROUNDERS), *DETECTORS, "EfficientAD"],
+)
 def test_inference_waits_once_whatever_the_images_and_sentences(build, batch, name):
     waits = waits_of_inference(build(name), batch(3))
     assert len(waits) == 1, listed(waits)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from project_scripts import ROOT, call_script, load_script
+from project_scripts import ROOT, call_script, load_script, needs_exporter
 
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.image_io import read_image
@@ -25,6 +25,7 @@ from tests.modeling.conftest import toy_record
 from tests.projects.test_diffusion_det3d import read_config, toy_file
 
 pytest.importorskip("onnxruntime")
+pytestmark = needs_exporter
 WEIGHTS = ROOT / "projects/DiffusionDet3D/weights/diffusion_tiny_synthroad.safetensors"
 SHIPPED = ROOT / "configs/DiffusionDet3D/diffusion_tiny_synthroad.yaml"
 FLOAT32 = ("MODEL.DEVICE", "cpu", "TEST.DTYPE", "float32")  # what the graphs compute in

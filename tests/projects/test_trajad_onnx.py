@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from project_scripts import call_script, load_script
+from project_scripts import call_script, load_script, needs_exporter
 
 from d2ext.engine import load_config, save_safetensors
 from d2ext.projects.trajad import (
@@ -21,6 +21,7 @@ from d2ext.projects.trajad import (
 )
 
 pytest.importorskip("onnxruntime")
+pytestmark = needs_exporter
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs/TrajAD/trajad_synthtraffic.yaml"
 HIGH = ("--opts", "TEST.THRESHOLD", "1e6")

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from project_scripts import needs_exporter
 from torch.export import Dim
 
 from d2ext.data import image_record
@@ -27,6 +28,7 @@ from d2ext.projects.u2enet import (
 from d2ext.projects.u2enet.onnx import GRAPHS, flatten, unflatten
 from d2ext.structures import Camera
 
+pytestmark = needs_exporter
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs/U2ENet/u2enet_tiny_synthroad.yaml"
 WEIGHTS = ROOT / "projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors"

@@ -73,6 +73,10 @@ class TimmBackbone(Backbone):
             if switch is None:
                 raise ValueError(f"MODEL.TIMM.CHECKPOINT True: timm cannot do that for {name}")
             switch()
+            module: Any
+            for module in self.body.modules():  # timm < 1.0.31 begins what is computed again with some
+                if hasattr(module, "inplace"):
+                    module.inplace = False
         info: Any = self.body.feature_info
         self._channels = dict(zip(info.reduction(), info.channels(), strict=True))
         missing = [s for s in STRIDES if s not in self._channels]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from pretend_device import listed, move, pretend_device
+from pretend_device import listed, move, needs_transformers_5, pretend_device
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from d2ext.modeling import TextEncoder
@@ -142,6 +142,7 @@ def test_one_feature_a_token_and_padding_does_not_leak(encoder: TextEncoder) -> 
         torch.testing.assert_close(features[i, mask[i]], alone[0, own[0]], atol=1e-5, rtol=1e-5)
 
 
+@needs_transformers_5
 def test_a_device_gives_the_same_features_and_is_not_waited_for(folder: Path, kind: str) -> None:
     """Encoders whose mask means more than which tokens are padding, CLIP's and T5's, may wait."""
     torch.manual_seed(0)
