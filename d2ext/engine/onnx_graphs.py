@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import io
+import logging
 import warnings
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,9 @@ from d2ext.reading import one_line, read_json
 
 #: Torch 2.6 to 2.9 cannot export every graph; 2.10 is not known to.
 EXPORT_TORCH = "2.11"
+#: With older ones the graphs can be written and give other answers: with onnxscript 0.6.2 and onnxruntime 1.20
+#: U2ENet's boxes are metres off.
+TESTED = {"onnx": "1.23", "onnxscript": "0.7.2", "onnxruntime": "1.32"}
 META, CONFIG = "meta.json", "config.yaml"  # beside the graphs of an export; the first is written last
 
 
@@ -106,6 +112,7 @@ def begin_export(cfg: CfgNode, folder: Path) -> tuple[CfgNode, Any]:
         raise ValueError(f"ONNX export needs torch {EXPORT_TORCH} or newer, this is {torch.__version__}")
     for name in ("onnx", "onnxscript"):
         require(name)
+    warn_of_old_libraries()
     cfg = settle_classes(cfg).clone()
     cfg.defrost()
     cfg.MODEL.DEVICE, cfg.TEST.DTYPE = "cpu", "float32"
@@ -114,6 +121,15 @@ def begin_export(cfg: CfgNode, folder: Path) -> tuple[CfgNode, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / META).unlink(missing_ok=True)
     return cfg, model
+
+
+def warn_of_old_libraries() -> None:
+    """Say in one line which libraries are older than those by which graphs were compared with torch."""
+    found = {name: version(name) for name in TESTED if importlib.util.find_spec(name) is not None}
+    old = [f"{n} {v} (tested: {TESTED[n]})" for n, v in found.items() if TorchVersion(v) < TESTED[n]]
+    if old:
+        text = "%s: answers may differ from torch's, compare some before use"
+        logging.getLogger(__name__).warning(text, ", ".join(old))
 
 
 def write_graph(path: Path, make: Callable[[], bytes], report: Callable[[str], None]) -> None:
