@@ -27,7 +27,7 @@ from d2ext.reading import one_line, read_json
 
 #: Torch 2.6 to 2.9 cannot export every graph; 2.10 is not known to.
 EXPORT_TORCH = "2.11"
-#: With older ones the graphs can be written and give other answers: with onnxscript 0.6.2 and onnxruntime 1.20
+#: With older ones graphs can be written that give other answers: with onnxscript 0.6.2 and onnxruntime 1.20
 #: U2ENet's boxes are metres off.
 TESTED = {"onnx": "1.23", "onnxscript": "0.7.2", "onnxruntime": "1.32"}
 META, CONFIG = "meta.json", "config.yaml"  # beside the graphs of an export; the first is written last
