@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 from detectron2.data import DatasetCatalog
 from detectron2.engine import default_argument_parser
@@ -64,10 +62,11 @@ def test_what_a_training_starts_from(train_net, monkeypatch, project, key, messa
 
 
 @pytest.mark.parametrize("project", [U2ENET, DETECTOR, TRAJAD], ids=lambda p: p[0])
-def test_an_evaluation_without_weights_warns(train_net, caplog, project):
-    with caplog.at_level(logging.WARNING), pytest.raises(DatasetRead):
+def test_an_evaluation_without_weights_warns(train_net, tmp_path, project):
+    with pytest.raises(DatasetRead):
         train_net(project, "--eval-only", "MODEL.WEIGHTS", "")
-    assert "MODEL.WEIGHTS is empty: what is evaluated was never trained" in caplog.text
+    log = (tmp_path / "output/log.txt").read_text()
+    assert "WARNING: MODEL.WEIGHTS is empty: what is evaluated was never trained" in log
 
 
 @pytest.mark.parametrize("project", [U2ENET, DETECTOR, TRAJAD], ids=lambda p: p[0])
