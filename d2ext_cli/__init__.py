@@ -34,7 +34,6 @@ __all__ = [
     "LAYOUTS",
     "MODULES",
     "add_config_file",
-    "add_image",
     "add_options",
     "add_runtime",
     "answer_module",
@@ -155,17 +154,6 @@ def check_options(words: Sequence[str]) -> None:
             raise ValueError(f"{key}: flags go before config keys and values")
     if len(words) % 2:
         raise ValueError(f"expected config keys and values in turn, {words[-1]} has no value")
-
-
-def add_image(parser: argparse.ArgumentParser) -> None:
-    """One image to find objects in, with its camera and, where it is known, the ground."""
-    parser.add_argument("--input", required=True, type=existing_file, help="image")
-    parser.add_argument(
-        "--calib", required=True, type=existing_file, help="KITTI or Rope3D calibration with a P2 line"
-    )
-    parser.add_argument(
-        "--ground", type=existing_file, help="ground plane: Rope3D denorm file or KITTI planes file"
-    )
 
 
 def training_parser(description: str | None, project: str) -> CommandParser:

@@ -5,6 +5,8 @@ A normalised plane has a unit normal that points up (b near -1), so d is the cam
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -34,6 +36,23 @@ def normalize_plane(plane: Any) -> Tensor:
         raise ValueError(f"ground plane: expected a normal that points up (b != 0), got {plane.tolist()}")
     scale = -torch.sign(plane[..., 1:2]) / plane[..., :3].norm(dim=-1, keepdim=True)
     return plane * scale
+
+
+def plane_of_tilt(height: float, pitch: float, roll: float = 0.0) -> list[float]:
+    """Ground plane [a, b, c, d] below a camera.
+
+    Args:
+        height: metres above the ground.
+        pitch: radians by which the camera looks down.
+        roll: radians by which the horizon falls to the right of the picture.
+    """
+    along = math.cos(pitch)
+    return [math.sin(roll) * along, -math.cos(roll) * along, -math.sin(pitch), height]
+
+
+def tilt_of_plane(plane: Sequence[float]) -> tuple[float, float]:
+    """Pitch and roll in radians of a normalised plane: the inverse of :func:`plane_of_tilt`."""
+    return math.asin(min(1.0, max(-1.0, -plane[2]))), math.atan2(plane[0], -plane[1])
 
 
 def ground_rotation(plane: Tensor) -> Tensor:

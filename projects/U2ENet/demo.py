@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
 from d2ext_cli import (
     CommandParser,
-    add_image,
     add_options,
     add_runtime,
+    existing_file,
     output_file,
     run_command,
 )
+from d2ext_cli.camera import add_camera, add_ground, given_camera, given_ground
 
 if TYPE_CHECKING:
     from d2ext.projects.u2enet import U2ENetPredictor
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 def build_parser() -> CommandParser:
     parser = CommandParser(__doc__)
     add_runtime(parser, "U2ENet")
-    add_image(parser)
+    parser.add_argument("--input", required=True, type=existing_file, help="image")
+    add_camera(parser)
+    add_ground(parser)
     parser.add_argument("--text", required=True, action="append", help="sentence; may be given several times")
     parser.add_argument("--output", required=True, type=output_file, help="picture to write")
     parser.add_argument("--json", type=output_file, help="boxes to write")
@@ -45,17 +48,16 @@ def build_parser() -> CommandParser:
 def main(args: argparse.Namespace) -> None:
     import torch
 
-    from d2ext.data.formats.kitti import read_calib, read_ground
     from d2ext.data.image_io import read_image
     from d2ext.evaluation import write_json
     from d2ext.projects.u2enet.evaluator import answer_rows
-    from d2ext.structures import Camera
     from d2ext.visualization import check_picture_path, draw_grounding, write_picture
 
     check_picture_path(args.output)
     image = read_image(args.input)
-    camera = Camera(read_calib(args.calib, image.shape[:2]), image.shape[:2])
-    plane = None if args.ground is None else torch.tensor(read_ground(args.ground))
+    camera = given_camera(args).of(image.shape[:2], args.input)
+    ground = given_ground(args).plane()
+    plane = None if ground is None else torch.tensor(ground)
     predictor = load_predictor(args)
     answers = predictor(image, args.text, camera, plane, single_target=args.single or None)
     names = predictor.class_names
