@@ -20,7 +20,8 @@ class ObjectPredictor(ImagePredictor):
 
     * ``camera``: of the image as given;
     * ``ground_plane``: (4,) unit normal pointing up and camera height in metres; None if not known. Boxes
-      stand on it, or are level as KITTI's, as ``INPUT.BOX_PLANE`` says; without it they are level.
+      stand on it, or are level as KITTI's, as ``INPUT.BOX_PLANE`` says; without it they are level. None is
+      ``INPUT.DEFAULT_GROUND`` where boxes are level whatever the ground.
 
     What it answers: Detectron2's ``Instances`` of the image's size, the best first; where sentences are asked
     a list of them, one for each. Fields of N objects:

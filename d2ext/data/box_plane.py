@@ -1,4 +1,5 @@
-"""What boxes stand on: the camera's x-z plane, as KITTI's do ("level"), or the ground.
+"""What boxes stand on: the camera's x-z plane, as KITTI's do ("level"), or the ground; and what ground there
+is below level boxes where none is known.
 
 Images of a dataset have their boxes as its labels have them: level where a record says ``level_boxes``. For
 an image that is of none the config says it, and by default that is as in the datasets that the model is
@@ -7,9 +8,15 @@ evaluated on, so that a predictor gives the boxes that evaluation gives.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from torch import Tensor
+
+from d2ext.structures import check_ground, normalize_plane
 
 CHOICES = ("auto", "level", "ground")
 
@@ -38,3 +45,26 @@ def boxes_are_level(cfg: CfgNode) -> bool:
 def settle_box_plane(cfg: CfgNode) -> None:
     """Write into ``INPUT.BOX_PLANE`` what it comes to here, where the datasets are known; in place."""
     cfg.INPUT.BOX_PLANE = "level" if boxes_are_level(cfg) else "ground"
+
+
+def default_ground(values: Sequence[float]) -> Tensor | None:
+    """The ground of images whose boxes are level and whose ground is not known.
+
+    Args:
+        values: of ``INPUT.DEFAULT_GROUND``.
+
+    Returns:
+        (4,) float32 normalised plane; None: such images have none.
+    """
+    return normalize_plane(torch.tensor(values, dtype=torch.float64)).float() if len(values) else None
+
+
+def can_be_ground(values: Any) -> bool:
+    """Whether a value is four numbers of a plane below the camera.
+
+    Raises:
+        ValueError: it is not, or an impossible one.
+    """
+    plane = normalize_plane(torch.tensor(values, dtype=torch.float64))
+    check_ground(plane.tolist())
+    return plane.shape == (4,)

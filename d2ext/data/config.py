@@ -7,7 +7,7 @@ from detectron2.config import CfgNode as CN
 from d2ext.checks import Expected, declare, every, number, one_of, rising, whole
 from d2ext.moved_keys import moved
 
-from .box_plane import CHOICES
+from .box_plane import CHOICES, can_be_ground
 
 NAME = Expected("a name", lambda x: isinstance(x, str) and bool(x))
 
@@ -49,6 +49,11 @@ def add_detection_data_config(cfg: CN) -> None:
     # DATASETS.TRAIN where that is empty) that are registered, else the ground. Those of datasets stand as
     # their labels do.
     cfg.INPUT.BOX_PLANE = "auto"
+    # Ground plane a b c d (unit normal that points up, height of the camera in metres) of images whose boxes
+    # are level and whose ground is not known: of datasets such as KITTI and Mono3DRefer without planes/, and
+    # in prediction where BOX_PLANE comes to "level". KITTI's cameras look straight ahead, 1.65 m above the
+    # road (Geiger et al., IJRR 2013, Fig. 3). Empty: such images have no ground.
+    cfg.INPUT.DEFAULT_GROUND = (0.0, -1.0, 0.0, 1.65)
     # Names of the classes that a detector is to learn; objects of the others are background. Empty: all.
     cfg.INPUT.CLASSES = ()
 
@@ -70,6 +75,10 @@ declare(
         "INPUT.MAX_SENTENCES": whole(1),
         "INPUT.CLASSES": every(NAME),
         "INPUT.BOX_PLANE": one_of(*CHOICES),
+        "INPUT.DEFAULT_GROUND": Expected(
+            "4 numbers a b c d of a plane below the camera, or none",
+            lambda x: not isinstance(x, str) and (len(x) == 0 or can_be_ground(x)),
+        ),
         "INPUT.FLIP_PROB": number(0, 1),
         "INPUT.SCALE_RANGE": rising(number(above=0)),
         "INPUT.CROP_SHIFT": number(0, 1),

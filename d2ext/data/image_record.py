@@ -15,7 +15,7 @@ from torch import Tensor
 from d2ext.structures import Camera, check_ground, check_projection, check_view, normalize_plane
 
 from .augmentation import FitImage, to_tensor
-from .box_plane import box_plane
+from .box_plane import box_plane, boxes_are_level, default_ground
 
 
 def check_image(image: Any) -> np.ndarray:
@@ -74,6 +74,15 @@ def check_plane(plane: Any) -> Tensor:
     return normal.float()
 
 
+def _warn_of_ground(default: Tensor | None) -> None:
+    """Say once what a model that reads depth from the ground has in its place."""
+    warning = "no ground plane given (--ground): this model reads depth from it, expect worse answers"
+    if default is not None:
+        numbers = " ".join(f"{x:g}" for x in default.tolist())
+        warning = f"no ground plane given (--ground): INPUT.DEFAULT_GROUND is taken, {numbers}"
+    log_first_n(logging.WARNING, warning, name=__name__)
+
+
 def image_record(
     cfg: CfgNode,
     image_bgr: np.ndarray,
@@ -95,9 +104,10 @@ def image_record(
     height, width = check_image(image_bgr).shape[:2]
     check_camera(camera, (height, width))
     plane = None if ground_plane is None else check_plane(ground_plane)
-    if plane is None and "ground" in depth_estimates:
-        warning = "no ground plane given (--ground): this model reads depth from it, expect worse answers"
-        log_first_n(logging.WARNING, warning, name=__name__)
+    if plane is None:
+        plane = default_ground(cfg.INPUT.DEFAULT_GROUND) if boxes_are_level(cfg) else None
+        if "ground" in depth_estimates:
+            _warn_of_ground(plane)
     transform = (aug or FitImage(tuple(cfg.INPUT.SIZE))).get_transform(image_bgr)
     return {
         "image": to_tensor(transform.apply_image(image_bgr), cfg.INPUT.FORMAT),

@@ -13,6 +13,7 @@ from d2ext.checks import check_values
 from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, wrap_angle
 
 from .augmentation import ImageTransform, color_jitter, random_scale_crop, to_tensor
+from .box_plane import default_ground
 from .image_io import MAX_PIXELS, read_image
 
 
@@ -22,8 +23,9 @@ class DetectionMapper:
     The result has
 
     * ``image`` uint8 (3, H, W), not padded; ``camera`` of it, ``original_camera`` of the file,
-      ``ground_plane`` float32 (4,) or None, ``box_plane`` the plane that boxes stand on (None: level, as in
-      KITTI), ``height`` and ``width`` of the file, ``file_name``, ``image_id``;
+      ``ground_plane`` float32 (4,) or None, where boxes are level and the record has none that of
+      ``INPUT.DEFAULT_GROUND``; ``box_plane`` the plane that boxes stand on (None: level, as in KITTI),
+      ``height`` and ``width`` of the file, ``file_name``, ``image_id``;
     * in training ``instances`` (``gt_boxes`` in pixels of ``image``, ``gt_classes``, ``gt_boxes3d``,
       ``gt_has_3d``, ``gt_ids``, ``gt_yaw``). Objects without a 3D box hold a stand-in of finite numbers in
       ``gt_boxes3d``.
@@ -45,10 +47,12 @@ class DetectionMapper:
         min_visible: float,
         jitter: CfgNode,
         max_pixels: int = MAX_PIXELS,
+        default_ground: torch.Tensor | None = None,
     ) -> None:
         """
         Args:
             is_train: augment and give the ground truth.
+            default_ground: (4,) of images with level boxes whose ground is not known.
             size, ..., max_pixels: the keys of ``cfg.INPUT``, explained in ``d2ext.data.config``.
         """
         self.is_train = is_train
@@ -60,6 +64,7 @@ class DetectionMapper:
         self.min_visible = min_visible
         self.jitter = jitter
         self.max_pixels = max_pixels
+        self.default_ground = default_ground
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
@@ -79,6 +84,7 @@ class DetectionMapper:
             "min_visible": cfg.INPUT.MIN_VISIBLE,
             "jitter": cfg.INPUT.COLOR_JITTER,
             "max_pixels": cfg.INPUT.MAX_PIXELS,
+            "default_ground": default_ground(cfg.INPUT.DEFAULT_GROUND),
         }
 
     def __call__(
@@ -100,14 +106,15 @@ class DetectionMapper:
         height, width = dataset_dict["height"], dataset_dict["width"]
         plane = dataset_dict["ground_plane"]
         plane = None if plane is None else torch.tensor(plane, dtype=torch.float32)
+        level = dataset_dict.get("level_boxes", False)
         output = {
             "file_name": dataset_dict["file_name"],
             "image_id": dataset_dict["image_id"],
             "height": height,
             "width": width,
             "original_camera": Camera(torch.tensor(dataset_dict["camera"]), (height, width)),
-            "ground_plane": plane,
-            "box_plane": None if dataset_dict.get("level_boxes") else plane,
+            "ground_plane": self.default_ground if plane is None and level else plane,
+            "box_plane": None if level else plane,
         }
         if self.is_train:
             rng = own_generator() if rng is None else rng

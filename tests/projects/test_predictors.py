@@ -152,6 +152,24 @@ def test_a_predictor_gives_the_boxes_of_evaluation(
         assert torch.isclose(offsets.abs(), torch.zeros(1), atol=1e-3).sum(1).eq(4).all()
 
 
+@pytest.mark.parametrize("method", ["U2ENet", "DiffusionDet3D"])
+def test_a_level_predictor_without_a_ground_takes_the_default(image_file: Path, method: str) -> None:
+    def answer(plane: list[float] | None, *options: Any) -> torch.Tensor:
+        cfg, model = make(method, *options)
+        predictor: Any = (U2ENetPredictor if method == "U2ENet" else Detection3DPredictor)(cfg, model)
+        words = [TEXTS] if method == "U2ENet" else []
+        found = predictor(read_image(image_file), *words, Camera(P, (96, 160)), plane)
+        (first, *_) = found if method == "U2ENet" else [found]
+        assert len(first)
+        return first.pred_boxes3d.corners()
+
+    level, default = ["INPUT.BOX_PLANE", "level"], [0.0, -1.0, 0.0, 1.65]
+    none = answer(None, *level, "INPUT.DEFAULT_GROUND", ())
+    assert torch.equal(answer(None, *level), answer(default, *level))
+    assert not torch.equal(answer(None, *level), none)
+    assert torch.equal(answer(None, "INPUT.BOX_PLANE", "ground"), none)
+
+
 def test_the_convention_is_the_config_s_or_that_of_the_datasets(datasets: None) -> None:
     cfg = get_cfg()
     add_u2enet_config(cfg)
