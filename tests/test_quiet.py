@@ -55,10 +55,12 @@ def test_importing_the_package_says_and_changes_nothing():
         """
         import logging, os, sys, warnings
         warnings.simplefilter("ignore")  # of the libraries, which may change what they like
-        import cv2, scipy.optimize, scipy.sparse, scipy.special, scipy.stats, sympy, torchvision
+        import cv2, matplotlib.pyplot, scipy.optimize, scipy.sparse, scipy.special, scipy.stats, sympy
+        import torchvision
         import detectron2.engine, detectron2.modeling, diffusers, timm, transformers
         warnings.resetwarnings()
         warnings.simplefilter("default")
+        warnings.simplefilter("ignore", ResourceWarning)  # a folder that a library leaves to the end
 
         def state():
             loggers = {n: logging.getLogger(n).level for n in list(logging.root.manager.loggerDict)}
