@@ -134,7 +134,7 @@ def fit(
 
 
 def _inverse(jacobian: np.ndarray) -> np.ndarray:
-    """(J^T J)^-1, in which what the input leaves open has a huge variance; a pseudo-inverse would make it 0."""
+    """(J^T J)^-1, with a huge variance of what is left open, which a pseudo-inverse makes 0."""
     normal = jacobian.T @ jacobian
     scale = 1 / np.sqrt(np.maximum(np.diag(normal), 1e-30))
     scale = np.outer(scale, scale)
