@@ -128,13 +128,17 @@ def fit(
     if best is None:
         raise ValueError("expected what a camera above a road can see; no camera fits")
     covariance = np.zeros((len(starts[0]),) * 2)
-    normal = best.jac.T @ best.jac
-    scale = 1 / np.sqrt(np.maximum(np.diag(normal), 1e-30))
-    # What the input leaves open is to have a huge variance, which a pseudo-inverse would make 0.
-    inverse = np.linalg.inv(normal * np.outer(scale, scale) + 1e-12 * np.eye(len(free)))
-    covariance[np.ix_(free, free)] = inverse * np.outer(scale, scale)
+    covariance[np.ix_(free, free)] = _inverse(best.jac)
     x = whole(best.x)
     return x, covariance, residuals(x)
+
+
+def _inverse(jacobian: np.ndarray) -> np.ndarray:
+    """(J^T J)^-1, with a huge variance of what is left open, which a pseudo-inverse makes 0."""
+    normal = jacobian.T @ jacobian
+    scale = 1 / np.sqrt(np.maximum(np.diag(normal), 1e-30))
+    scale = np.outer(scale, scale)
+    return np.linalg.inv(normal * scale + 1e-12 * np.eye(len(normal))) * scale
 
 
 def finish(
