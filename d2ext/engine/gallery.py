@@ -85,6 +85,11 @@ class Gallery(ABC):
         for i in np.unique(np.linspace(0, len(self.answers) - 1, number).round().astype(int)):
             yield self.draw(self.answers[i])
 
+    def pages(self) -> Iterator[Picture]:
+        """All that was answered: at least a picture of each image, in the dataset's order."""
+        for answer in self.answers:
+            yield self.draw(answer)
+
 
 def draws(*kinds: str) -> Callable[[type[Gallery]], type[Gallery]]:
     """Register a gallery for the datasets whose ``evaluator_type`` is one of ``kinds``."""

@@ -41,6 +41,13 @@ class GroundingGallery(Gallery):
         for answer in worst_answers(self.answers, self.single, count):
             yield self._draw([answer])
 
+    def pages(self) -> Iterator[Picture]:
+        """All sentences of all images."""
+        for answers in self.answers:
+            parts = list(answers.values())
+            for start in range(0, len(parts), SENTENCES):
+                yield self._draw(parts[start : start + SENTENCES])
+
     def _draw(self, answers: Sequence[Answer]) -> Picture:
         record, plane = answers[0].record, answers[0].box_plane
         image, camera = read_scene(record)
