@@ -3,7 +3,7 @@
 
     .venv/bin/python scripts/evaluate_real.py --pictures output/real/pictures
     .venv/bin/python scripts/evaluate_real.py --rows mono3drefer plain --note "wider cameras" \\
-        --grounding-weights output/new/model_final.pth --log projects/U2ENet/real_frames.md
+        --grounding-weights output/new/model_final.pth --log output/real_frames.md
 
 The folder of frames is a Detectron2 dataset root with mono3drefer/, plain/mono3drefer/ (other frames, without
 planes/), monomulti3d/ and rope3d/; what it lacks is left out. Figures are per cent, but for boxes and scores.
