@@ -131,8 +131,8 @@ ROWS = (
         lambda root: load_monomulti3d(root, "train"), {"F1@0.5": "exact/F1@0.5"},
     ),
     Row(
-        "rope3d", "rope3d_val, all cars", "detection", "rope3d", "rope3d",
-        lambda root: load_rope3d(root, "val"), CARS,
+        "rope3d", "rope3d_val, all cars, 4 steps", "detection", "rope3d", "rope3d",
+        lambda root: load_rope3d(root, "val"), CARS, False, {"MODEL.DIFFUSION.STEPS": 4},
     ),
     Row("nonsense", "words that mean nothing", "grounding", "monomulti3d", "", real_nonsense, {}),
 )  # fmt: skip
