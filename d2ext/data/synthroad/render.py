@@ -11,7 +11,7 @@ import numpy as np
 
 from d2ext.data.synthroad.objects import draw_objects, draw_shadows
 from d2ext.data.synthroad.raster import SCALE, Canvas
-from d2ext.data.synthroad.scene import Light, Scene
+from d2ext.data.synthroad.scene import Scene, Sensor
 from d2ext.data.synthroad.scenery import draw_background, draw_scenery
 
 
@@ -38,18 +38,18 @@ def render(scene: Scene, rng: np.random.Generator) -> Rendering:
     size = (scene.view.width, scene.view.height)
     image = cv2.resize(canvas.color, size, interpolation=cv2.INTER_AREA)
     area = SCALE * SCALE
-    return Rendering(_expose(image, scene.light, rng), canvas.ids, visible / area, alone / area)
+    return Rendering(_expose(image, scene.sensor, rng), canvas.ids, visible / area, alone / area)
 
 
-def _expose(image: np.ndarray, light: Light, rng: np.random.Generator) -> np.ndarray:
+def _expose(image: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.ndarray:
     """Lens blur, colour cast, contrast and sensor noise."""
-    image = cv2.GaussianBlur(image, (0, 0), light.blur)
+    image = cv2.GaussianBlur(image, (0, 0), sensor.blur)
     levels = np.arange(256)[:, None]
-    curve = (128 + (levels - 128) * light.contrast) * light.gain
+    curve = (128 + (levels - 128) * sensor.contrast) * sensor.gain
     image = cv2.LUT(image, np.clip(np.rint(curve), 0, 255).astype(np.uint8)[:, None, :])
     # Gaussian noise through its quantiles: random bytes are an order of magnitude faster than normal numbers.
     random = np.frombuffer(rng.bytes(image.size), np.uint8).reshape(image.shape)
-    grain = cv2.LUT(random, np.clip(np.rint(128 + light.noise * _quantiles()), 0, 255).astype(np.uint8))
+    grain = cv2.LUT(random, np.clip(np.rint(128 + sensor.noise * _quantiles()), 0, 255).astype(np.uint8))
     return cv2.addWeighted(image, 1.0, grain, 1.0, -128.0)
 
 

@@ -12,7 +12,9 @@ from d2ext.data.synthroad.geometry import View
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One road user. location (3,) bottom centre in camera coordinates, size (3,) h, w, l, yaw = ry."""
+    """One road user, or what resembles one. location (3,) bottom centre in camera coordinates, size (3,)
+    h, w, l, yaw = ry. shape: which of its category's shapes, the first where empty; seed: of its look,
+    that is finish, dirt, clothes, pose and whatever else leaves category, colour and box as they are."""
 
     category: str
     color: str
@@ -20,6 +22,8 @@ class SceneObject:
     location: np.ndarray
     yaw: float
     corners: np.ndarray
+    shape: str = ""
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,27 +68,64 @@ class Road:
 
 @dataclass(frozen=True)
 class Light:
-    """sun (3,) unit vector towards the sun in camera coordinates; the others are plain strengths."""
+    """What falls on a scene. Colours are (3,) BGR.
+
+    sun: (3,) unit vector towards the sun (or the moon) in camera coordinates; sun_color, sky_color: what
+    its light and that of the sky multiply a surface's colour by, about 1 by day; ambient: share of the
+    sky's light in [0, 1]; shadow: how much of the light a cast shadow takes, 0 under clouds. zenith,
+    horizon: of the sky as it is seen, in 0-255. haze: share that 100 m of air replace by haze_color
+    (0-255). lamps: strength of street lamps, headlights and lit windows, 0 by day, 1 at night. wet: of
+    the road, from 0 to 1 under water.
+    """
 
     sun: np.ndarray
     ambient: float
     shadow: float
-    gain: np.ndarray
-    contrast: float
     haze: float
-    blur: float
-    noise: float
+    sun_color: np.ndarray = field(default_factory=lambda: np.ones(3))
+    sky_color: np.ndarray = field(default_factory=lambda: np.ones(3))
+    zenith: np.ndarray = field(default_factory=lambda: np.array([225.0, 178.0, 138.0]))
+    horizon: np.ndarray = field(default_factory=lambda: np.array([238.0, 228.0, 218.0]))
+    haze_color: np.ndarray = field(default_factory=lambda: np.array([214.0, 206.0, 200.0]))
+    lamps: float = 0.0
+    wet: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """How a camera turns light into an image. Sigmas and lengths are in pixels.
+
+    gain: (3,) BGR, exposure and white balance; contrast: slope at mid-gray; gamma: of the tone curve;
+    vignetting: light lost in the corners, in [0, 1]; blur: sigma of the lens; motion: (length, angle in
+    radians) of the camera's movement in the picture; chroma: how far red and blue are apart in the
+    corners; noise: sigma in levels at mid-gray; sharpen: strength of the halos; jpeg: quality of a
+    compression before the image is written, None for none.
+    """
+
+    gain: np.ndarray = field(default_factory=lambda: np.ones(3))
+    contrast: float = 1.0
+    gamma: float = 1.0
+    vignetting: float = 0.0
+    blur: float = 0.4
+    motion: tuple[float, float] = (0.0, 0.0)
+    chroma: float = 0.0
+    noise: float = 1.0
+    sharpen: float = 0.0
+    jpeg: int | None = None
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A complete scene; scenery_seed makes houses and trees the same whenever the scene is drawn again."""
+    """A complete scene; scenery_seed makes houses and trees the same whenever the scene is drawn again.
+    distractors are drawn like objects and have no label."""
 
     view: View
     road: Road
     light: Light
     scenery_seed: int
     objects: list[SceneObject] = field(default_factory=list)
+    sensor: Sensor = field(default_factory=Sensor)
+    distractors: list[SceneObject] = field(default_factory=list)
 
     @cached_property
     def up(self) -> np.ndarray:
