@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from d2ext.data.synthroad.geometry import View, plane_from_tilt
+from d2ext.data.synthroad.light import sample_light
 from d2ext.data.synthroad.models import SIZES
 from d2ext.data.synthroad.palette import COLORS
-from d2ext.data.synthroad.scene import Light, Road, Scene, SceneObject, Sensor
+from d2ext.data.synthroad.scene import Road, Scene, SceneObject
+from d2ext.data.synthroad.sensor import sample_sensor
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ def sample_scene(kind: CameraKind, rng: np.random.Generator) -> Scene:
     """A random scene; its objects lie on the road, in the picture, apart from one another."""
     view = _car_view(rng) if kind is CAR else _pole_view(rng)
     road = _car_road(rng) if kind is CAR else _pole_road(rng)
-    light, sensor = _sample_light(view, rng)
+    light = sample_light(view, rng)
+    sensor = sample_sensor(light, view, rng)
     scene = Scene(view, road, light, int(rng.integers(2**31)), sensor=sensor)
     wanted = int(rng.integers(kind.count[0], kind.count[1] + 1))
     for _ in range(_MAX_TRIES):
@@ -107,26 +110,6 @@ def _finish_road(
     crosswalk = q if choice < 0.6 else None
     crossroad = (q + 3.0, q + 3.0 + rng.uniform(7, 9)) if choice < 0.42 else None
     return Road(angle, offset, lane_width, *lanes, parking, sidewalk, crosswalk, crossroad)
-
-
-def _sample_light(view: View, rng: np.random.Generator) -> tuple[Light, Sensor]:
-    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(30, 65))
-    local = np.array(
-        [np.cos(elevation) * np.cos(azimuth), -np.sin(elevation), np.cos(elevation) * np.sin(azimuth)]
-    )
-    warmth = rng.normal(0, 0.03)
-    gain = rng.uniform(0.88, 1.08) * np.array([1 - warmth, 1.0, 1 + warmth])
-    sunny = rng.random() < 0.65
-    light = Light(
-        sun=view.ground_axes @ local,
-        ambient=rng.uniform(0.60, 0.70) if sunny else rng.uniform(0.72, 0.82),
-        shadow=rng.uniform(0.30, 0.45) if sunny else 0.0,
-        haze=rng.uniform(0.02, 0.14),
-    )
-    sensor = Sensor(
-        gain=gain, contrast=rng.uniform(0.92, 1.06), blur=rng.uniform(0.3, 0.6), noise=rng.uniform(0.8, 2.0)
-    )
-    return light, sensor
 
 
 def _sample_object(kind: CameraKind, scene: Scene, rng: np.random.Generator) -> SceneObject | None:
