@@ -8,19 +8,17 @@ import numpy as np
 from d2ext.data.synthroad.geometry import View
 from d2ext.data.synthroad.scene import Light
 
-# Haze lies in a layer of this height over the ground (metres), and ends here along the ground.
-_LAYER = 120.0
-_FAR = 420.0
 # Cameras below this height ride in a car with headlights.
 _CAR_HEIGHT = 3.0
-# objects.py and scenery.py mix haze into their faces themselves, up to this share.
+# objects.py and scenery.py mix haze into their faces themselves, up to this share; ground and sky have all
+# of theirs.
 FACE_HAZE = 0.3
 
 
 def apply_weather(
     image: np.ndarray, inverse_depth: np.ndarray, view: View, light: Light, rng: np.random.Generator
 ) -> np.ndarray:
-    """The picture through the air.
+    """The picture through the air: haze before what stands, which ground and sky have already; rain, glare.
 
     Args:
         image: (H, W, 3) BGR.
@@ -29,15 +27,15 @@ def apply_weather(
         light: of the scene.
         rng: places rain and glare.
     """
-    rays = ray_lengths(view)
-    near = np.maximum(inverse_depth, surroundings(view)) / rays
     if light.lamps > 0.5 and view.plane[3] < _CAR_HEIGHT:
+        near = np.maximum(inverse_depth, ground_inverse_depth(view)) / ray_lengths(view)
         image = headlights(image, near, view, light.lamps * float(rng.uniform(0.2, 1.6)))
     if light.haze > 0:
-        left = transmission(near, light.haze)
+        left = transmission(inverse_depth / ray_lengths(view), light.haze)
         drawn = np.minimum(light.haze / 100 / np.maximum(inverse_depth, 1e-3), FACE_HAZE)
-        left = np.where(inverse_depth > 0, np.minimum(left / (1 - drawn), 1), left)
-        image = veil(image, left, light.haze_color)
+        image = veil(
+            image, np.where(inverse_depth > 0, np.minimum(left / (1 - drawn), 1), 1), light.haze_color
+        )
     if light.rain > 0:
         image = rain(image, light, rng)
     if light.shadow > 0.02 and light.lamps < 0.5 and rng.random() < 0.6:
@@ -71,18 +69,10 @@ def ground_inverse_depth(view: View) -> np.ndarray:
     return v[:, None] + u[None]
 
 
-def surroundings(view: View) -> np.ndarray:
-    """(H, W) 1 / metres along the optical axis to the ground, or above the horizon to where haze ends."""
-    ground = ground_inverse_depth(view)
-    height = float(view.plane[:3] @ view.center + view.plane[3])
-    upper = ground * np.float32(-height / max(_LAYER - height, 1.0))
-    return np.maximum(np.maximum(ground, upper), np.float32(1 / _FAR))
-
-
 def transmission(near: np.ndarray, haze: float) -> np.ndarray:
     """The share of light that air leaves: exp(-k d), where 100 m leave 1 - haze; near: (H, W) 1 / d."""
     k = -np.log(1 - min(haze, 0.999)) / 100
-    return cv2.exp(np.float32(-k) / near)
+    return cv2.exp(np.float32(-k) / np.maximum(near, np.float32(1e-4)))
 
 
 def veil(image: np.ndarray, left: np.ndarray, color: np.ndarray) -> np.ndarray:
@@ -96,14 +86,14 @@ def veil(image: np.ndarray, left: np.ndarray, color: np.ndarray) -> np.ndarray:
 def headlights(image: np.ndarray, near: np.ndarray, view: View, strength: float) -> np.ndarray:
     """Light the road and what stands near ahead, as from the camera, by up to 1 + strength."""
     size = (view.width // 4, view.height // 4)
-    range_ = 1 / cv2.resize(near, size, interpolation=cv2.INTER_AREA)
+    nearness = np.maximum(cv2.resize(near, size, interpolation=cv2.INTER_AREA), 0)
     u = (np.arange(size[0]) + 0.5) * 4
     v = (np.arange(size[1]) + 0.5) * 4
     focal = float(view.projection[0, 0])
     horizon = float(view.projection[1, 2]) + focal * view.plane[2]
     across = np.exp(-(((u - view.projection[0, 2]) / (0.45 * focal)) ** 2))
     down = 1 / (1 + np.exp(-(v - horizon) / (0.02 * focal)))
-    fall = np.minimum(9 / range_, 1.0) ** 1.3
+    fall = np.minimum(9 * nearness, 1.0) ** 1.3
     gain = 1 + strength * fall * (0.15 + 0.85 * down[:, None]) * across[None]
     table = np.clip(gain * 48, 0, 255).astype(np.uint8)
     table = cv2.resize(table, (view.width, view.height), interpolation=cv2.INTER_LINEAR)
