@@ -1,7 +1,7 @@
 """The cameras that SynthRoad pictures are taken with: families by name, each a range of views.
 
-A family's boxes are level or stand on the road. Level boxes are KITTI's: upright in the camera's frame, with a
-yaw about its y axis, so that a label cannot say that the road rises towards the camera. Pictures of such
+A family's boxes are level or stand on the road. Level boxes are KITTI's: upright in the camera's frame, with
+a yaw about its y axis, so that a label cannot say that the road rises towards the camera. Pictures of such
 families go into the layout of Mono3DRefer, and what is drawn is exactly what the label says: an object is
 level too. That is true to the eye while the camera looks along the road, so these families pitch by at most
 0.6 degrees (2 cm below the wheels of a 4 m car); where the horizon lies in their pictures varies by the
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,11 +30,11 @@ class CameraKind:
     """A family of cameras; what varies does so evenly within its range.
 
     name: what ``--cameras`` calls it. sizes: (width, height) in pixels, one of them. height: metres above the
-    ground. pitch: degrees downwards. roll: degrees, to either side. fov: horizontal, degrees. squeeze: fy over
-    fx. center: principal point in shares of the image's size; stray: how far from there, to either side.
-    column: fourth of the projection matrix. depth: z of objects in metres. count, labelled: objects placed,
-    labelled. driving: in a lane of the road, else above it or beside it. level: boxes are level. weight: share
-    among families of the same layout. held_out: for tests only, in no mixture.
+    ground. pitch: degrees downwards. roll: degrees, to either side. fov: horizontal, degrees. squeeze: fy
+    over fx. center: principal point in shares of the image's size; stray: how far from there, to either
+    side. column: fourth of the projection matrix. depth: z of objects in metres. count, labelled: objects
+    placed, labelled. driving: in a lane of the road, else above it or beside it. level: boxes are level.
+    weight: share among families of the same layout. held_out: for tests only, in no mixture.
     """
 
     name: str
@@ -67,17 +68,17 @@ class CameraKind:
         return View(projection, plane, width, height, tilted_boxes=not self.level)
 
 
-def _car(name: str, sizes: Sequence[tuple[int, int]], height: Range, fov: Range, **rest) -> CameraKind:
+def _car(name: str, sizes: Sequence[tuple[int, int]], height: Range, fov: Range, **rest: Any) -> CameraKind:
     few: dict = {"count": (1, 14), "labelled": (1, 16), "depth": (4.0, 80.0), "stray": (0.05, 0.15)}
     return CameraKind(name, sizes, height=height, fov=fov, driving=True, **(few | rest))
 
 
-def _level(name: str, sizes: Sequence[tuple[int, int]], height: Range, fov: Range, **rest) -> CameraKind:
+def _level(name: str, sizes: Sequence[tuple[int, int]], height: Range, fov: Range, **rest: Any) -> CameraKind:
     return _car(name, sizes, height, fov, **({"pitch": (-0.6, 0.6), "roll": 1.0, "level": True} | rest))
 
 
 def _pole(
-    name: str, sizes: Sequence[tuple[int, int]], height: Range, pitch: Range, fov: Range, **rest
+    name: str, sizes: Sequence[tuple[int, int]], height: Range, pitch: Range, fov: Range, **rest: Any
 ) -> CameraKind:
     many: dict = {"count": (3, 35), "labelled": (2, 40), "depth": (8.0, 130.0), "roll": 3.0}
     return CameraKind(name, sizes, height, pitch, fov=fov, driving=False, **(many | rest))
@@ -121,7 +122,7 @@ DEFAULT = f"{CAR.name},{POLE.name}"
 
 
 def find_cameras(text: str) -> list[CameraKind]:
-    """Families of a comma-separated list of names, in the table's order; "all" is every one but those held out.
+    """Families of a comma-separated list of names, in the table's order; "all": every one but those held out.
 
     Raises:
         ValueError: no name, or one of no family.
