@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
-
 import cv2
 import numpy as np
 
 from d2ext.data.synthroad.geometry import clip_near
+from d2ext.data.synthroad.ground import Ground, finish
+from d2ext.data.synthroad.markings import draw_markings
 from d2ext.data.synthroad.objects import HAZE_COLOR
-from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas
+from d2ext.data.synthroad.raster import NEAR, Canvas
 from d2ext.data.synthroad.scene import Scene
+from d2ext.data.synthroad.setting import lane_profile, make_setting
+from d2ext.data.synthroad.sky import draw_sky, draw_skyline
+from d2ext.data.synthroad.surfaces import draw_surfaces
 
 FAR = 420.0
 _MARKING = (214, 218, 220)
@@ -27,133 +29,13 @@ _WALLS = (
 
 def draw_background(canvas: Canvas, scene: Scene) -> None:
     """Sky, far skyline and ground; no depth is written, objects always lie in front."""
-    rng = np.random.default_rng(scene.scenery_seed)
-    _draw_sky(canvas, scene, rng)
-    _draw_ground(canvas, scene, rng)
-    _draw_markings(canvas, scene)
-
-
-def _ground_polygon(
-    canvas: Canvas, scene: Scene, p: tuple[float, float], q: tuple[float, float], color: Sequence[float]
-) -> None:
-    """Fill the road-coordinate rectangle p x q on the ground."""
-    points = scene.road_points(np.array([p[0], p[1], p[1], p[0]]), np.array([q[0], q[0], q[1], q[1]]))
-    _, w = canvas.project(points)
-    points = clip_near(points, w, NEAR)
-    if len(points) >= 3:
-        pixels, _ = canvas.project(points)
-        canvas.paint(pixels, color)
-
-
-def _draw_sky(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    top = np.array([225.0, 178.0, 138.0]) + rng.normal(0, 12) + rng.normal(0, 4, 3)
-    low = np.array([238.0, 228.0, 218.0]) + rng.normal(0, 6, 3)
-    horizon, _ = canvas.project(scene.view.ground_point(0.0, FAR))
-    rows = int(np.clip(_horizon_row(scene) * SCALE + 4, 1, canvas.color.shape[0]))
-    ramp = np.clip(np.arange(rows) / max(float(horizon[1]), 1.0), 0, 1)[:, None]
-    column = np.clip(top + (low - top) * ramp, 0, 255).astype(np.uint8)[:, None]
-    canvas.color[:rows] = cv2.resize(column, (canvas.color.shape[1], rows), interpolation=cv2.INTER_NEAREST)
-    # A far skyline of hills or woods closes the view.
-    right = np.linspace(-FAR, FAR, 60)
-    tops = 9 + np.cumsum(rng.normal(0, 1.3, 60))
-    tops = np.clip(tops - tops.min() + 4, 4, 22)
-    base = np.array([132.0, 150.0, 128.0]) + rng.normal(0, 8, 3)
-    upper, _ = canvas.project(scene.view.ground_point(right, FAR, tops))
-    lower, _ = canvas.project(scene.view.ground_point(right, FAR, 0.0))
-    for i in range(59):
-        canvas.paint(np.stack([upper[i], upper[i + 1], lower[i + 1], lower[i]]), base.tolist())
-
-
-def _draw_ground(canvas: Canvas, scene: Scene, rng: np.random.Generator) -> None:
-    road = scene.road
-    grass = np.array([70.0, 122.0, 104.0]) + rng.normal(0, 8, 3)
-    asphalt = np.full(3, rng.uniform(84, 116)) + rng.normal(0, 1.5, 3)
-    pavement = np.full(3, rng.uniform(142, 172)) + np.array([-6.0, 0.0, 5.0])
-    kerb = pavement * 1.14
-    _ground_polygon(canvas, scene, (-FAR, FAR), (-10, FAR), grass.tolist())
-    left, right, walk = road.left_edge, road.right_edge, road.sidewalk_width
-    _ground_polygon(canvas, scene, (left - walk, right + walk), (-10, FAR), pavement.tolist())
-    _ground_polygon(canvas, scene, (left - 0.2, right + 0.2), (-10, FAR), kerb.tolist())
-    _ground_polygon(canvas, scene, (left, right), (-10, FAR), asphalt.tolist())
-    if road.crossroad is not None:
-        q0, q1 = road.crossroad
-        for span in ((-FAR, left - walk), (right + walk, FAR)):
-            _ground_polygon(canvas, scene, span, (q0 - walk, q1 + walk), pavement.tolist())
-        _ground_polygon(canvas, scene, (-FAR, FAR), (q0, q1), asphalt.tolist())
-    if road.parking_width:
-        lighter = (asphalt * 1.10).tolist()
-        for q0, q1 in _outside_crossroad(scene, -10, FAR):
-            _ground_polygon(canvas, scene, (right - road.parking_width, right), (q0, q1), lighter)
-            _ground_polygon(canvas, scene, (left, left + road.parking_width), (q0, q1), lighter)
-    _texture(canvas, scene)
-
-
-@cache
-def _grain() -> np.ndarray:
-    """A (512, 512) tile of smooth noise around 128, 16 pixels a metre."""
-    rng = np.random.default_rng(7)
-    fine = rng.normal(0, 1, (512, 512)).astype(np.float32)
-    margin = 96
-    padded = np.pad(fine, margin, mode="wrap")
-    layers = [cv2.GaussianBlur(padded, (0, 0), s)[margin:-margin, margin:-margin] for s in (1.5, 5, 24)]
-    total = sum(layer / layer.std() * weight for layer, weight in zip(layers, (2.0, 2.5, 4.5), strict=True))
-    return np.clip(128 + total, 0, 255).astype(np.uint8)
-
-
-def _texture(canvas: Canvas, scene: Scene) -> None:
-    """Modulate the ground by smooth noise that lies on the plane."""
-    height, width = canvas.color.shape[0] // SCALE, canvas.color.shape[1] // SCALE
-    corners = scene.road_points(np.array([0.0, 1.0, 1.0, 0.0]), np.array([30.0, 30.0, 31.0, 31.0]))
-    pixels, _ = scene.view.project(corners)
-    tile = np.array([[0, 0], [16, 0], [16, 16], [0, 16]], np.float32) + np.array([0, 480], np.float32)
-    matrix = cv2.getPerspectiveTransform(pixels.astype(np.float32), tile)
-    horizon = int(np.clip(_horizon_row(scene) + 3, 0, height - 1))
-    matrix = matrix @ np.array([[1, 0, 0], [0, 1, horizon], [0, 0, 1.0]])
-    grain = cv2.warpPerspective(
-        _grain(),
-        matrix,
-        (width, height - horizon),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_WRAP,
-    )
-    grain = cv2.resize(grain, (width * SCALE, (height - horizon) * SCALE), interpolation=cv2.INTER_LINEAR)
-    ground = canvas.color[horizon * SCALE :]
-    cv2.multiply(ground, cv2.merge([grain] * 3), dst=ground, scale=1 / 128)
-
-
-def _horizon_row(scene: Scene) -> float:
-    """The lowest image row of the horizon."""
-    rows = scene.view.project(scene.view.ground_point(np.array([-FAR, FAR]), np.array([FAR, FAR])))[0][:, 1]
-    return float(rows.max())
-
-
-def _outside_crossroad(scene: Scene, q0: float, q1: float) -> list[tuple[float, float]]:
-    if scene.road.crossroad is None:
-        return [(q0, q1)]
-    a, b = scene.road.crossroad
-    return [(q0, a - 5.0), (b + 5.0, q1)]
-
-
-def _draw_markings(canvas: Canvas, scene: Scene) -> None:
-    road = scene.road
-    lines = [(i * road.lane_width, True) for i in range(1, road.lanes_own)]
-    lines += [(-i * road.lane_width, True) for i in range(1, road.lanes_oncoming)]
-    lines += [(0.0, road.lanes_own + road.lanes_oncoming == 2)]
-    lines += [(road.right_edge - road.parking_width - 0.12, False)]
-    lines += [(road.left_edge + road.parking_width + 0.12, False)]
-    for q0, q1 in _outside_crossroad(scene, -9.0, 160.0):
-        for p, dashed in lines:
-            starts = np.arange(q0, q1 - 3, 9.0) if dashed else [q0]
-            length = 3.0 if dashed else q1 - q0
-            for start in starts:
-                _ground_polygon(canvas, scene, (p - 0.07, p + 0.07), (start, start + length), _MARKING)
-    if road.crosswalk is not None:
-        q = road.crosswalk
-        for p in np.arange(road.left_edge + 0.4, road.right_edge - 0.5, 1.0):
-            _ground_polygon(canvas, scene, (p, p + 0.5), (q - 1.6, q + 1.6), _MARKING)
-        _ground_polygon(
-            canvas, scene, (0.1, road.right_edge - road.parking_width), (q - 3.0, q - 2.6), _MARKING
-        )
+    setting = make_setting(scene)
+    draw_sky(canvas, scene)
+    ground = Ground(canvas, scene)
+    draw_surfaces(ground, setting)
+    draw_markings(ground, setting)
+    finish(ground, lane_profile(scene, setting), np.random.default_rng([scene.scenery_seed, 8]))
+    draw_skyline(canvas, scene, setting)
 
 
 def draw_scenery(canvas: Canvas, scene: Scene) -> None:
