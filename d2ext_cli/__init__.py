@@ -219,11 +219,17 @@ def run_training(parser: CommandParser, main: Callable[[argparse.Namespace], Any
 def synthroad_parser() -> CommandParser:
     """Arguments of ``python -m d2ext.data.synthroad``."""
     parser = _generator_parser("synthroad", "Render the SynthRoad dataset.", "dataset")
-    parser.add_argument("--train", type=integer(0), default=1000, help="images per camera (default 1000)")
-    parser.add_argument("--val", type=integer(0), default=100, help="images per camera (default 100)")
-    parser.add_argument("--test", type=integer(0), default=200, help="images per camera (default 200)")
+    parser.add_argument("--train", type=integer(0), default=1000, help="images per layout (default 1000)")
+    parser.add_argument("--val", type=integer(0), default=100, help="images per layout (default 100)")
+    parser.add_argument("--test", type=integer(0), default=200, help="images per layout (default 200)")
     parser.add_argument(
         "--language", choices=("both", "en", "zh"), default="en", help="of the sentences; both: by turns"
+    )
+    parser.add_argument(
+        "--cameras",
+        default="kitti,rope3d",
+        help="families by name, comma-separated, or all (for training); default kitti,rope3d; an unknown "
+        "name is answered with the list",
     )
     return parser
 

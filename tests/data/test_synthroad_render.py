@@ -79,7 +79,7 @@ def test_drawn_extent_matches_the_box(frames, kind: CameraKind) -> None:
             if label.hidden == 0 and not label.border:
                 drawn = _mask_extent(frame.rendering.ids, i + 1)
                 overlaps.append(_iou(drawn, np.array(label.box)))
-    assert len(overlaps) > 20
+    assert len(overlaps) >= 15
     # From above, the far upper edge of a box lies over the roof of any car that is not a brick.
     assert np.mean(overlaps) > (0.90 if kind is CAR else 0.86)
 

@@ -1,4 +1,4 @@
-"""python -m d2ext.data.synthroad --root DIR --seed S [--train N --val N --test N] [--workers W]"""
+"""python -m d2ext.data.synthroad --root DIR --seed S [--train N ...] [--cameras NAMES] [--workers W]"""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     counts = (args.train, args.val, args.test)
     return run_command(
         args.root,
-        lambda: generate(args.root, args.seed, *counts, workers=args.workers, language=args.language),
+        lambda: generate(
+            args.root,
+            args.seed,
+            *counts,
+            workers=args.workers,
+            language=args.language,
+            cameras=args.cameras,
+        ),
     )
 
 

@@ -32,6 +32,11 @@ class Road:
 
     Road coordinates: p metres to the right of the centre line, q metres along the road from the camera.
     angle: of the road against the camera's forward axis (radians, to the right); offset: the camera's p.
+    median: width of what parts the directions, its middle at p = 0. kind: "street" (kerbs and pavements),
+    "country" (verges, no pavement) or "motorway" (shoulders, where a street has its parking lane, and guard
+    rails). No lanes of one direction: a one-way road, whose edge is at p = 0. works: (p0, p1, q0, q1) of a
+    closed part of the road. tracks: in the innermost lanes, for trams. A parking lane wider than a car is
+    long has its cars stand across.
     """
 
     angle: float
@@ -43,16 +48,30 @@ class Road:
     sidewalk_width: float
     crosswalk: float | None
     crossroad: tuple[float, float] | None
+    median: float = 0.0
+    kind: str = "street"
+    works: tuple[float, float, float, float] | None = None
+    tracks: bool = False
 
     @property
     def right_edge(self) -> float:
         """p of the right kerb."""
-        return self.lanes_own * self.lane_width + self.parking_width
+        return self.median / 2 + self.lanes_own * self.lane_width + self.parking_width
 
     @property
     def left_edge(self) -> float:
         """p of the left kerb (negative)."""
-        return -self.lanes_oncoming * self.lane_width - self.parking_width
+        return -self.median / 2 - self.lanes_oncoming * self.lane_width - self.parking_width
+
+    def lane(self, index: int) -> float:
+        """p of the middle of a lane: 0 is the innermost of the own direction, -1 that of the oncoming one."""
+        side, number = (1, index) if index >= 0 else (-1, -index - 1)
+        return side * (self.median / 2 + (number + 0.5) * self.lane_width)
+
+    @property
+    def lanes(self) -> list[int]:
+        """The indices of all lanes, from left to right."""
+        return list(range(-self.lanes_oncoming, self.lanes_own))
 
     def to_plane(self, p: np.ndarray | float, q: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
         """Road coordinates -> metres right and forward on the ground plane."""
