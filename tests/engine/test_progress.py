@@ -64,7 +64,7 @@ def test_a_training_ends_with_its_time_and_in_order(tmp_path: Path, clock: Clock
 
 
 def test_the_learning_rate_goes_by_the_time_that_is_over(tmp_path: Path, clock: Clock) -> None:
-    """A cosine over a minute of half seconds, although MAX_ITER is far off: checked against its closed form."""
+    """A cosine over a minute of half seconds, although MAX_ITER is far off, against its closed form."""
     cfg = tiny_config(tmp_path)
     cfg.SOLVER.MAX_ITER, cfg.SOLVER.MAX_MINUTES, cfg.SOLVER.SCHEDULE_BY_TIME = 5000, 1.0, True
     cfg.SOLVER.LR_SCHEDULER_NAME, cfg.SOLVER.WARMUP_ITERS = "WarmupCosineLR", 0
