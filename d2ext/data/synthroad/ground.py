@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from d2ext.data.synthroad import materials
+from d2ext.data.synthroad.daylight import air, irradiance
 from d2ext.data.synthroad.geometry import clip_near
 from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas
 from d2ext.data.synthroad.scene import Scene
-from d2ext.data.synthroad.daylight import air, irradiance
 
 FAR = 3000.0
 _SHIFT = 4

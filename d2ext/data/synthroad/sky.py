@@ -7,11 +7,11 @@ from functools import cache
 import cv2
 import numpy as np
 
+from d2ext.data.synthroad.daylight import air, irradiance
 from d2ext.data.synthroad.noise import fractal
 from d2ext.data.synthroad.raster import SCALE, Canvas
 from d2ext.data.synthroad.scene import Scene
 from d2ext.data.synthroad.setting import Setting
-from d2ext.data.synthroad.daylight import air, irradiance
 
 # The sky is drawn at 1 / _STEP of the image's resolution: nothing in it is sharp.
 _STEP = 4
