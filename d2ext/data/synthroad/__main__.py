@@ -1,4 +1,5 @@
-"""python -m d2ext.data.synthroad --root DIR --seed S [--train N ...] [--cameras NAMES] [--workers W]"""
+"""python -m d2ext.data.synthroad --root DIR --seed S [--train N ...] [--cameras NAMES] [--workers W]
+or, for a page of pictures in place of a data set: --sheet FILE.jpg --seed S [--cameras NAMES]"""
 
 from __future__ import annotations
 
@@ -7,12 +8,15 @@ from collections.abc import Sequence
 
 from d2ext.data.synthesis import run_command
 from d2ext.data.synthroad.generate import generate
+from d2ext.data.synthroad.sheet import write_sheet
 from d2ext_cli import synthroad_parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (2: bad arguments or a folder that is in use)."""
     args = synthroad_parser().parse_args(arguments)
+    if args.sheet:
+        return run_command(args.sheet, lambda: write_sheet(args.sheet, args.cameras, args.seed) is None)
     counts = (args.train, args.val, args.test)
     return run_command(
         args.root,
