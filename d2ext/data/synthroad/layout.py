@@ -42,7 +42,7 @@ def sample_scene(kind: CameraKind, rng: np.random.Generator) -> Scene:
     sensor = sample_sensor(light, view, rng)
     scene = Scene(view, road, light, int(rng.integers(2**31)), sensor=sensor)
     low, high = kind.count
-    wanted = low + int((high - low + 1) * rng.random() ** 1.5)
+    wanted = low + int((high - low + 1) * rng.random() ** 1.25)
     site = _site(kind, scene)
     crowd = _Crowd(kind, scene)
     for spot in islice(spots(site, rng), _MAX_SPOTS):
