@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code (2: bad arguments or a folder that is in use)."""
     args = synthroad_parser().parse_args(arguments)
     if args.sheet:
-        return run_command(args.sheet, lambda: write_sheet(args.sheet, args.cameras, args.seed) is None)
+        return run_command(args.sheet, lambda: write_sheet(args.sheet, args.cameras, args.seed))
     counts = (args.train, args.val, args.test)
     files = {"background": args.background, "calib": args.calib, "ground": args.ground}
     backdrop = {name: os.path.abspath(path) for name, path in files.items() if path}

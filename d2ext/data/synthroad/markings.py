@@ -90,18 +90,24 @@ def _lane_lines(scene: Scene, rng: np.random.Generator) -> Quads:
     solid = rng.uniform(15, 40) if road.crossroad is not None and rng.random() < 0.6 else 0.0
     quads = []
     for i in [*range(1, road.lanes_own), *range(-road.lanes_oncoming + 1, 0)]:
+        p = i * road.lane_width + np.sign(i) * road.median / 2
         spans = _spans(scene)
         if solid and i > 0:
             (q0, q1), rest = spans[0], spans[1:]
-            quads += _line(i * road.lane_width, [(max(q1 - solid, q0), q1)], width, None)
+            quads += _line(p, [(max(q1 - solid, q0), q1)], width, None)
             spans = [(q0, max(q1 - solid, q0)), *rest]
-        quads += _line(i * road.lane_width, spans, width, dash)
+        quads += _line(p, spans, width, dash)
     return quads
 
 
 def _center_lines(scene: Scene, rng: np.random.Generator) -> Quads:
     road, width, spans = scene.road, rng.uniform(0.10, 0.18), _spans(scene)
     lanes = road.lanes_own + road.lanes_oncoming
+    if not road.lanes_own * road.lanes_oncoming:
+        return []
+    if road.median > 0.4:
+        inner = road.median / 2 + rng.uniform(0.1, 0.35)
+        return [quad for p in (-inner, inner) for quad in _line(p, spans, width, None)]
     kind = rng.choice(["dashed", "solid", "double", "mixed", "none"], p=_center_odds(lanes))
     if kind == "dashed":
         return _line(0.0, spans, width, _dash(rng))
@@ -127,10 +133,11 @@ def _edge_lines(scene: Scene, rng: np.random.Generator) -> Quads:
     dash = _dash(rng) if rng.random() < 0.15 else None
     sides = (road.right_edge - road.parking_width - inset, road.left_edge + road.parking_width + inset)
     quads = [quad for p in sides for quad in _line(p, _spans(scene), width, dash)]
-    if road.parking_width and rng.random() < 0.6:
+    if road.parking_width and road.kind == "street" and rng.random() < 0.6:
+        step = 5.6 if road.parking_width < 3 else 2.5
         for edge, side in ((road.right_edge, 1), (road.left_edge, -1)):
             for q0, q1 in _spans(scene, 8.0):
-                for q in np.arange(q0, min(q1, 90), 5.6):
+                for q in np.arange(q0, min(q1, 90), step):
                     quads.append(_quad(edge, edge - side * road.parking_width, q, q + 0.1))
     return quads
 
@@ -147,7 +154,12 @@ def _crossing(scene: Scene, rng: np.random.Generator) -> Quads:
         ahead = stop - rng.uniform(2.4, 4.5)
         if rng.random() < 0.8:
             quads.append(
-                _quad(0.1, road.right_edge - road.parking_width, ahead - rng.uniform(0.3, 0.5), ahead)
+                _quad(
+                    road.median / 2 + 0.1,
+                    road.right_edge - road.parking_width,
+                    ahead - rng.uniform(0.3, 0.5),
+                    ahead,
+                )
             )
         else:
             quads += [_quad(p, p + 0.5, ahead - 0.5, ahead) for p in np.arange(0.2, road.right_edge, 1.0)]
@@ -193,10 +205,10 @@ def _arrows(scene: Scene, rng: np.random.Generator) -> Quads:
     for lane in range(road.lanes_own):
         turn = int(rng.choice([0, 0, 1 if lane == road.lanes_own - 1 else 0, -1 if lane == 0 else 0]))
         for q in (stop, stop - rng.uniform(18, 25)):
-            quads += _arrow((lane + 0.5) * road.lane_width, q, turn, 1)
+            quads += _arrow(road.lane(lane), q, turn, 1)
     for lane in range(road.lanes_oncoming):
         if road.crossroad is not None and rng.random() < 0.5:
-            quads += _arrow(-(lane + 0.5) * road.lane_width, road.crossroad[1] + 14, 0, -1)
+            quads += _arrow(road.lane(-lane - 1), road.crossroad[1] + 14, 0, -1)
     return quads
 
 
@@ -219,13 +231,13 @@ def _special(scene: Scene, rng: np.random.Generator) -> Quads:
                 a, b = np.array(start), np.array(end)
                 quads.append(np.array([a, a + [0.2, 0], b + [0.2, 0], b]) + [road.left_edge, q0])
     elif choice < 0.36:
-        p = road.lane_width * rng.integers(1, road.lanes_own + 1)
+        p = road.median / 2 + road.lane_width * rng.integers(1, max(road.lanes_own, 1) + 1)
         for q in np.arange(rng.uniform(0, 10), 60, rng.uniform(1.5, 3.0)):
             quads.append(np.array([[p, q], [p - 0.5, q - 0.35], [p - 0.5, q - 0.2], [p, q + 0.15]]))
     elif choice < 0.5:
-        for lane in range(-road.lanes_oncoming, road.lanes_own):
+        for lane in road.lanes:
             for q in (rng.uniform(6, 20), rng.uniform(30, 50)):
-                quads += _bicycle((lane + rng.uniform(0.4, 0.6)) * road.lane_width, q)
+                quads += _bicycle(road.lane(lane) + rng.uniform(-0.3, 0.3), q)
     return quads
 
 

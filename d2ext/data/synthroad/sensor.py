@@ -18,7 +18,7 @@ def sample_sensor(light: Light, view: View, rng: np.random.Generator) -> Sensor:
     unreal = rng.random() < UNREAL
     poor = unreal or rng.random() < (0.4 if pole else 0.2)
     dark = float(np.clip(1.2 - np.mean(_level(light, view)) * 1.6, 0, 1))
-    gain = _gain(light, view, rng) * (rng.uniform(0.7, 1.3, 3) if unreal else 1.0)
+    gain = _gain(light, view, rng) * (rng.uniform(0.7, 1.2, 3) if unreal else 1.0)
 
     def maybe(share: float, low: float, high: float, otherwise: float = 0.0) -> float:
         value = float(rng.uniform(low, high))
@@ -34,7 +34,7 @@ def sample_sensor(light: Light, view: View, rng: np.random.Generator) -> Sensor:
         blur=float(rng.uniform(0.6, 1.8) if poor else rng.uniform(0.25, 0.75)) + maybe(0.03, 0.5, 1.2),
         motion=(maybe(0.15 + 0.3 * dark, 1.5, 4 + 4 * dark), float(rng.uniform(0, np.pi))),
         chroma=maybe(0.5, 0.1, 2.0 if poor else 1.2),
-        bloom=maybe(0.6, 0.02, 0.25) + 0.25 * dark,
+        bloom=maybe(0.6, 0.01, 0.12) + 0.25 * dark,
         noise=float(rng.uniform(0.5, 2.5) * (2.0 if poor else 1.0) * (1 + 2.5 * dark)),
         color_noise=float(rng.uniform(0.1, 0.6 + 0.6 * dark)),
         grain=maybe(0.7, 0.3, 0.8),

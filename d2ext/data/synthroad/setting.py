@@ -11,6 +11,12 @@ from d2ext.data.synthroad.scene import Scene
 
 PLACES = ("street", "suburb", "avenue", "square", "works", "country", "wood", "motorway")
 _WEIGHTS = (0.22, 0.16, 0.22, 0.08, 0.09, 0.07, 0.08, 0.08)
+# By the kind of the road.
+_PLACES = {
+    "street": ("street", "suburb", "avenue", "square", "works"),
+    "country": ("country", "wood", "suburb"),
+    "motorway": ("motorway", "wood", "works"),
+}
 # What lies beyond the pavement.
 _BEYOND = {
     "street": (materials.SLABS, materials.SETTS, materials.ASPHALT),
@@ -47,11 +53,10 @@ def make_setting(scene: Scene) -> Setting:
     rng = np.random.default_rng([scene.scenery_seed, 2])
     road = scene.road
     weights = np.array(_WEIGHTS)
-    urban = road.parking_width > 0 or road.crosswalk is not None
-    weights[[5, 6, 7]] *= 0.25 if urban else 2.5
+    weights = weights * [name in _PLACES[road.kind] for name in PLACES]
     place = PLACES[rng.choice(len(PLACES), p=weights / weights.sum())]
     season = int(rng.choice(3, p=(0.66, 0.2, 0.14)))
-    asphalt = float(np.exp(rng.uniform(np.log(58), np.log(140)))) + rng.normal(0, 2.0, 3) + [1.5, 0, -1]
+    asphalt = float(np.exp(rng.uniform(np.log(58), np.log(165)))) + rng.normal(0, 2.0, 3) + [1.5, 0, -1]
     kind = int(rng.choice([materials.ASPHALT, materials.WORN, materials.CONCRETE], p=(0.5, 0.42, 0.08)))
     stone = float(np.exp(rng.uniform(np.log(85), np.log(175)))) * np.array([0.95, 0.99, 1.02])
     walk = int(rng.choice([materials.SLABS, materials.SETTS, materials.ASPHALT, materials.CONCRETE]))
@@ -93,9 +98,8 @@ def lane_profile(scene: Scene, setting: Setting) -> np.ndarray:
     p = (np.arange(2400) + 0.5) / 20 - 60
     gain = np.ones_like(p)
     tracks, oil = rng.normal(0, 0.07), -abs(rng.normal(0, 0.07))
-    for lane in range(-road.lanes_oncoming, road.lanes_own):
-        middle = (lane + 0.5) * road.lane_width
-        x = p - middle
+    for lane in road.lanes:
+        x = p - road.lane(lane)
         worn = np.exp(-((np.abs(x) - 0.85) ** 2) / 0.09) * (tracks + rng.normal(0, 0.02))
         drip = np.exp(-(x**2) / 0.12) * (oil + rng.normal(0, 0.02))
         own = np.abs(x) < road.lane_width / 2

@@ -19,9 +19,9 @@ _EDGES = [(i, (i + 1) % 4) for i in range(4)]
 _EDGES += [(i + 4, j + 4) for i, j in _EDGES] + [(i, i + 4) for i in range(4)]
 
 
-def write_sheet(path: Path, cameras: str, seed: int, count: int = 28, boxed: int = 4) -> None:
+def write_sheet(path: Path, cameras: str, seed: int, count: int = 28, boxed: int = 4) -> bool:
     """Write a page of `count` pictures of the families in turn as an image; every so many has its boxes
-    drawn, `boxed` in all.
+    drawn, `boxed` in all. True: it is written.
 
     Raises:
         ValueError: an unknown family, or a file name of no image format.
@@ -35,6 +35,7 @@ def write_sheet(path: Path, cameras: str, seed: int, count: int = 28, boxed: int
         frame = make_frame(kind, np.random.default_rng([seed, i]))
         images.append(with_boxes(frame) if i % step == step - 1 else frame.rendering.image)
     write_bytes(path, cv2.imencode(path.suffix, page(images))[1].tobytes())
+    return True
 
 
 def page(images: Sequence[np.ndarray]) -> np.ndarray:

@@ -85,14 +85,14 @@ def draw_skyline(canvas: Canvas, scene: Scene, setting: Setting) -> None:
     azimuth = np.linspace(-1.4, 1.4, count)
     urban = setting.place in ("street", "square", "works", "avenue")
     for radius, low, high in ((1500.0, 20.0, rng.uniform(30, 140)), (420.0, 3.0, rng.uniform(9, 30))):
+        tops = low + (high - low) * _ridge(count, rng)
         if urban and rng.random() < 0.75:
-            tops = np.repeat(rng.uniform(low, high, count // 4), 4)
-        else:
-            tops = low + (high - low) * _ridge(count, rng)
+            towers = np.repeat(rng.uniform(0.2, 1.2, count // 3) ** 2, 3) * high
+            tops = np.maximum(0.5 * tops, towers * (np.repeat(rng.random(count // 6), 6) < 0.5))
         color = np.array([62.0, 84.0, 76.0]) if setting.season < 2 else np.array([86.0, 94.0, 102.0])
         if urban and rng.random() < 0.5:
             color = np.array([128.0, 128.0, 130.0])
-        color = color * rng.uniform(0.6, 1.1) * irradiance(scene.up, scene.light)
+        color = color * rng.uniform(0.4, 0.8) * irradiance(scene.up, scene.light)
         share = max(float(air(radius, scene.light)), 0.12 if radius > 1000 else 0.0)
         color = np.clip(color + (scene.light.haze_color - color) * share, 0, 255)
         _draw_row(canvas, scene, radius, azimuth, tops, color, rng)
@@ -141,7 +141,7 @@ def _draw_row(
 @cache
 def _shades() -> np.ndarray:
     """(512, 512) uint8 noise around 128, rougher than clouds."""
-    return np.clip(128 + 40 * fractal(512, 0.9, np.random.default_rng(74), 2), 0, 255).astype(np.uint8)
+    return np.clip(128 + 26 * fractal(512, 0.8, np.random.default_rng(74), 2), 0, 255).astype(np.uint8)
 
 
 def _contrast(radius: float) -> np.ndarray:

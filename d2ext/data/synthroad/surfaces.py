@@ -65,22 +65,45 @@ def _strips(ground: Ground, setting: Setting, wet: float, rng: np.random.Generat
         else [(-200.0, road.crossroad[0] - 5), (road.crossroad[1] + 5, FAR)]
     )
     relaid = [rng.uniform(0.8, 1.2) for _ in range(2)]
-    lane = int(rng.integers(-road.lanes_oncoming, road.lanes_own))
+    middle = road.lane(road.lanes[rng.integers(len(road.lanes))])
     start, length = rng.uniform(-10, 40), rng.uniform(8, 60)
     if rng.random() < 0.35:
-        p = (lane * road.lane_width, (lane + 1) * road.lane_width)
+        p = (middle - road.lane_width / 2, middle + road.lane_width / 2)
         ground.rectangle(p, (start, start + length), color * relaid[0], material)
     if rng.random() < 0.15:
         ground.rectangle((road.left_edge, road.right_edge), (start + 20, FAR), color * relaid[1], material)
     coloured, tone = rng.random() < 0.13, _LANE_COLORS[rng.integers(3)] * rng.uniform(0.75, 1.3)
+    bed = (setting.walk, setting.verge, (color * 1.15, materials.CONCRETE), None)[rng.integers(4)]
     finish = setting.walk if rng.random() < 0.3 else (color * rng.uniform(0.9, 1.15), material)
     gutter = rng.random() < 0.3
     for q in spans:
         if road.parking_width:
-            ground.rectangle(parking, q, *finish)
-            ground.rectangle(other, q, *finish)
+            ground.rectangle(parking, q, *(finish if road.kind == "street" else (color, material)))
+            ground.rectangle(other, q, *(finish if road.kind == "street" else (color, material)))
         if coloured:
             ground.rectangle((parking[0] - 1.6, parking[0]), q, tone * wet, materials.ASPHALT)
+        for lane in (-1, 0) if road.tracks else ():
+            if lane in road.lanes:
+                _rails(ground, road.lane(lane), bed)
+        if road.median > 0.4:
+            _median(ground, setting, q)
         if gutter:
             for edge, side in ((road.right_edge, -1), (road.left_edge, 1)):
                 ground.rectangle((edge, edge + side * 0.35), q, setting.kerb * 0.8, materials.SETTS)
+
+
+def _rails(ground: Ground, middle: float, bed: tuple[np.ndarray, int] | None) -> None:
+    """A tram's track of standard gauge, through the crossroad too."""
+    along = (-200.0, 400.0)
+    if bed is not None:
+        ground.rectangle((middle - 1.15, middle + 1.15), along, *bed)
+    for p in (middle - 0.7525, middle + 0.7525):
+        ground.rectangle((p - 0.07, p + 0.07), along, np.full(3, 44.0), materials.PLAIN)
+        ground.rectangle((p - 0.035, p + 0.035), along, np.array([150.0, 146.0, 142.0]), materials.PLAIN)
+
+
+def _median(ground: Ground, setting: Setting, q: tuple[float, float]) -> None:
+    """Kerbs, and what grows or is paved between them."""
+    half = ground.scene.road.median / 2
+    ground.rectangle((-half, half), q, setting.kerb, materials.PLAIN)
+    ground.rectangle((0.2 - half, half - 0.2), q, *(setting.verge if half > 0.6 else setting.walk))
