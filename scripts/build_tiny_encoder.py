@@ -22,12 +22,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
 from d2ext_cli import CommandParser, existing_folder, output_folder, run_command
 
-MAX_TOKENS = 160
+MAX_TOKENS, WIDTH = 160, 128
 CONFIG = {
     "architectures": ["BertModel"],
     "model_type": "bert",
     "torch_dtype": "float32",
-    "hidden_size": 128,
+    "hidden_size": WIDTH,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "intermediate_size": 256,
@@ -61,7 +61,7 @@ def main(args: argparse.Namespace) -> None:
         minilm = MiniLM(args.minilm or fetch_minilm(Path(folder)))
         net = WordNet(args.wordnet or fetch_wordnet(Path(folder)))
     pieces, new = choose_words(minilm.pieces, net)
-    vectors = word_vectors(minilm, net, pieces, new, GLOSSES, CONFIG["hidden_size"])
+    vectors = word_vectors(minilm, net, pieces, new, GLOSSES, WIDTH)
     words = [*pieces, *new, *GLOSSES]
     print(f"{len(pieces)} pieces of BERT, {len(new)} more words, {len(GLOSSES)} characters")
     tokenizer = build_tokenizer(words)

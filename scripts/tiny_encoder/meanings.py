@@ -63,10 +63,10 @@ class Retrofit:
         """Half its words, half what it is a kind of, whose vector is made in the same way."""
         if key not in self._of:
             meaning = self.net.meanings[key]
-            vector = unit(sum(self.raw[word] for word in meaning.words))
+            vector = unit(np.sum([self.raw[word] for word in meaning.words], axis=0))
             self._of[key] = vector  # for circles, of which WordNet has few
             if meaning.parents:
-                above = unit(sum(self.of_meaning(parent) for parent in meaning.parents))
+                above = unit(np.sum([self.of_meaning(parent) for parent in meaning.parents], axis=0))
                 self._of[key] = unit(OWN * vector + (1 - OWN) * above)
         return self._of[key]
 
