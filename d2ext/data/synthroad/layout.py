@@ -11,11 +11,12 @@ import numpy as np
 from d2ext.data.synthroad.cameras import CAR as CAR
 from d2ext.data.synthroad.cameras import POLE as POLE
 from d2ext.data.synthroad.cameras import CameraKind
-from d2ext.data.synthroad.geometry import View
+from d2ext.data.synthroad.light import sample_light
 from d2ext.data.synthroad.models import DISTRACTOR, SHAPES
 from d2ext.data.synthroad.placing import Site, Spot, distractor_spot, spots
 from d2ext.data.synthroad.roads import sample_road
-from d2ext.data.synthroad.scene import Light, Scene, SceneObject, Sensor
+from d2ext.data.synthroad.scene import Scene, SceneObject
+from d2ext.data.synthroad.sensor import sample_sensor
 
 # Least height in pixels of an object's 3D box in the picture.
 MIN_BOX_HEIGHT = 13.0
@@ -37,43 +38,24 @@ def sample_scene(kind: CameraKind, rng: np.random.Generator) -> Scene:
     """A random scene; its objects lie on the road, in the picture, apart from one another."""
     view = kind.sample_view(rng)
     road = sample_road(kind, view, rng)
-    light, sensor = _sample_light(view, rng)
+    light = sample_light(view, rng)
+    sensor = sample_sensor(light, view, rng)
     scene = Scene(view, road, light, int(rng.integers(2**31)), sensor=sensor)
     low, high = kind.count
-    wanted = low + int((high - low + 1) * rng.random() ** 1.5)
+    wanted = low + int((high - low + 1) * rng.random() ** 1.25)
     site = _site(kind, scene)
-    crowd = _Crowd(kind, scene)
+    crowd = Crowd(kind, scene)
     for spot in islice(spots(site, rng), _MAX_SPOTS):
         if len(scene.objects) == wanted:
             break
-        if crowd.may_stand(spot) and crowd.admit(item := _make_object(scene, spot, rng)):
+        if crowd.may_stand(spot) and crowd.admit(item := make_object(scene, spot, rng)):
             scene.objects.append(item)
     scene.objects[:] = _shown(scene)
     for _ in range(rng.poisson(1.2)):
         spot = distractor_spot(site, rng)
-        if crowd.may_stand(spot) and crowd.admit(item := _make_object(scene, spot, rng)):
+        if crowd.may_stand(spot) and crowd.admit(item := make_object(scene, spot, rng)):
             scene.distractors.append(item)
     return scene
-
-
-def _sample_light(view: View, rng: np.random.Generator) -> tuple[Light, Sensor]:
-    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(30, 65))
-    local = np.array(
-        [np.cos(elevation) * np.cos(azimuth), -np.sin(elevation), np.cos(elevation) * np.sin(azimuth)]
-    )
-    warmth = rng.normal(0, 0.03)
-    gain = rng.uniform(0.88, 1.08) * np.array([1 - warmth, 1.0, 1 + warmth])
-    sunny = rng.random() < 0.65
-    light = Light(
-        sun=view.ground_axes @ local,
-        ambient=rng.uniform(0.60, 0.70) if sunny else rng.uniform(0.72, 0.82),
-        shadow=rng.uniform(0.30, 0.45) if sunny else 0.0,
-        haze=rng.uniform(0.02, 0.14),
-    )
-    sensor = Sensor(
-        gain=gain, contrast=rng.uniform(0.92, 1.06), blur=rng.uniform(0.3, 0.6), noise=rng.uniform(0.8, 2.0)
-    )
-    return light, sensor
 
 
 def _site(kind: CameraKind, scene: Scene) -> Site:
@@ -87,9 +69,12 @@ def _site(kind: CameraKind, scene: Scene) -> Site:
     near = max(0.85 * float(ahead[0]), 0.5 * kind.depth[0])
     far = min(float(ahead[1]), kind.depth[1] * 1.05, largest)
     spread = view.width / 2 / view.projection[0, 0]
-    classes = LEVEL_CLASSES if kind.level else frozenset(SHAPES)
-    classes = classes & _named()
-    return Site(scene.road, near, max(far, near * 1.5), float(spread), classes)
+    return Site(scene.road, near, max(far, near * 1.5), float(spread), classes_of(kind))
+
+
+def classes_of(kind: CameraKind) -> frozenset[str]:
+    """What may stand in the pictures of a camera, by the datasets that they are written like."""
+    return (LEVEL_CLASSES if kind.level else frozenset(SHAPES)) & _named()
 
 
 def _named() -> frozenset[str]:
@@ -99,7 +84,8 @@ def _named() -> frozenset[str]:
     return frozenset(phrases_en.NOUNS) & frozenset(sentences_zh._NOUNS)
 
 
-def _make_object(scene: Scene, spot: Spot, rng: np.random.Generator) -> SceneObject:
+def make_object(scene: Scene, spot: Spot, rng: np.random.Generator) -> SceneObject:
+    """What stands at a spot, turned a little at random."""
     view, road, model = scene.view, scene.road, spot.model
     location = scene.road_points(np.array(spot.p), np.array(spot.q))
     tip = np.array(road.to_plane(spot.p + spot.heading[0], spot.q + spot.heading[1]))
@@ -114,7 +100,7 @@ def _make_object(scene: Scene, spot: Spot, rng: np.random.Generator) -> SceneObj
     return SceneObject(model.category, model.color, model.size, location, yaw, corners, model.shape, seed)
 
 
-class _Crowd:
+class Crowd:
     """The objects of a scene so far, as arrays: who stands where on the ground and in the picture."""
 
     def __init__(self, kind: CameraKind, scene: Scene) -> None:

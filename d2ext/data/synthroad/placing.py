@@ -13,10 +13,10 @@ from d2ext.data.synthroad.scene import Road
 
 Heading = tuple[float, float]
 
-_TRAFFIC = {"car": 0.66, "van": 0.13, "truck": 0.09, "bus": 0.06, "motorcyclist": 0.04, "tricyclist": 0.02}
+TRAFFIC = {"car": 0.66, "van": 0.13, "truck": 0.09, "bus": 0.06, "motorcyclist": 0.04, "tricyclist": 0.02}
 _PARKED = {"car": 0.84, "van": 0.13, "truck": 0.03}
 _RIDERS = {"cyclist": 0.6, "tricyclist": 0.22, "motorcyclist": 0.18}
-_CROSSING = {**_TRAFFIC, "cyclist": 0.08}
+_CROSSING = {**TRAFFIC, "cyclist": 0.08}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _edge(road: Road, side: int) -> float:
 
 def _flow(site: Site, rng: np.random.Generator) -> Iterator[Spot]:
     """A vehicle in a lane, now and then between two."""
-    model = site.model(_TRAFFIC, rng)
+    model = site.model(TRAFFIC, rng)
     lane = int(rng.choice(site.road.lanes))
     if model:
         changing = rng.random() < 0.06
@@ -82,22 +82,29 @@ def _flow(site: Site, rng: np.random.Generator) -> Iterator[Spot]:
 
 
 def _queue(site: Site, rng: np.random.Generator) -> Iterator[Spot]:
-    """Vehicles nose to tail in a lane, from the stop line back or anywhere in a jam."""
-    road, lane = site.road, int(rng.choice(site.road.lanes))
-    way = 1.0 if lane >= 0 else -1.0
-    stops = [q for q in (_stop(road, way),) if q is not None and site.near < q < site.far]
-    front = stops[0] if stops and rng.random() < 0.85 else site.along(rng) + way * 8
-    front -= way * rng.uniform(0.3, 3.0)
-    for _ in range(int(rng.integers(2, 8))):
-        model = site.model(_TRAFFIC, rng)
+    """Vehicles nose to tail in lanes of one direction, from the stop line back or anywhere in a jam."""
+    road = site.road
+    way = 1 if int(rng.choice(road.lanes)) >= 0 else -1
+    stop = _stop(road, way)
+    at_line = stop is not None and site.near < stop < site.far and rng.random() < 0.85
+    head = stop if stop is not None and at_line else site.along(rng) + way * 8
+    for lane in (lane for lane in road.lanes if (lane >= 0) == (way > 0)):
+        if rng.random() < 0.7:
+            yield from _line_up(site, lane, head - way * rng.uniform(0.3, 3.0 if at_line else 9.0), rng)
+
+
+def _line_up(site: Site, lane: int, front: float, rng: np.random.Generator) -> Iterator[Spot]:
+    way = 1 if lane >= 0 else -1
+    for _ in range(int(rng.integers(1, 7))):
+        model = site.model(TRAFFIC, rng)
         if model is None:
             return
         q = front - way * model.size[2] / 2
-        yield Spot(model, road.lane(lane) + rng.normal(0, 0.2), q, (0.0, way), 1.5)
+        yield Spot(model, site.road.lane(lane) + rng.normal(0, 0.2), q, (0.0, float(way)), 1.5)
         front = q - way * (model.size[2] / 2 + rng.uniform(0.9, 3.0))
 
 
-def _stop(road: Road, way: float) -> float | None:
+def _stop(road: Road, way: int) -> float | None:
     """q of the stop line before a crossing, for those who drive away (way 1) or come nearer (-1)."""
     if way > 0:
         return road.crosswalk - 2.8 if road.crosswalk else road.crossroad[0] - 1 if road.crossroad else None
