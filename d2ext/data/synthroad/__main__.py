@@ -1,8 +1,10 @@
 """python -m d2ext.data.synthroad --root DIR --seed S [--train N ...] [--cameras NAMES] [--workers W]
-or, for a page of pictures in place of a data set: --sheet FILE.jpg --seed S [--cameras NAMES]"""
+or, for a page of pictures in place of a data set: --sheet FILE.jpg --seed S [--cameras NAMES]
+or, on one's own picture: --root DIR --seed S --background IMAGE --calib FILE --ground FILE [--lanes ...]"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +20,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.sheet:
         return run_command(args.sheet, lambda: write_sheet(args.sheet, args.cameras, args.seed))
     counts = (args.train, args.val, args.test)
+    files = {"background": args.background, "calib": args.calib, "ground": args.ground}
+    backdrop = {name: os.path.abspath(path) for name, path in files.items() if path}
+    if args.lanes:
+        backdrop["lanes"] = args.lanes
     return run_command(
         args.root,
         lambda: generate(
@@ -27,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             workers=args.workers,
             language=args.language,
             cameras=args.cameras,
+            backdrop=backdrop,
         ),
     )
 

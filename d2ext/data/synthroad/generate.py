@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from d2ext.data.synthesis import claim, run_jobs, write_settings
 from d2ext.data.synthroad import refer, sentences_en, sentences_zh, writer
+from d2ext.data.synthroad.background import load_backdrop
 from d2ext.data.synthroad.cameras import DEFAULT, CameraKind, find_cameras, pick_camera
 from d2ext.data.synthroad.labels import Frame, make_frame
 from d2ext.data.synthroad.writer import SPLITS, FrameRecord, Referral
@@ -30,7 +32,8 @@ _LAYOUTS = (MONO, MULTI)
 @dataclass(frozen=True)
 class Settings:
     """What the bytes of a dataset depend on. num_*: images per layout in each split; cameras: names of
-    families as ``find_cameras`` reads them, or "all"."""
+    families as ``find_cameras`` reads them, or "all". background, calib, ground, lanes: files (and lanes) as
+    ``load_backdrop`` takes them, in place of cameras."""
 
     seed: int
     num_train: int
@@ -38,6 +41,10 @@ class Settings:
     num_test: int
     language: str = "en"
     cameras: str = DEFAULT
+    background: str = ""
+    calib: str = ""
+    ground: str = ""
+    lanes: str = ""
     version: int = VERSION
 
     def __post_init__(self) -> None:
@@ -51,6 +58,17 @@ class Settings:
         # One way to write the same cameras, so that the same settings are known again.
         kinds = find_cameras(self.cameras)
         object.__setattr__(self, "cameras", ",".join(kind.name for kind in kinds))
+
+    @property
+    def layouts(self) -> list[str]:
+        """The layouts that are written."""
+        return [MULTI] if self.background else list(self.families)
+
+    def frame(self, layout: str, rng: np.random.Generator) -> Frame:
+        """A picture and its labels."""
+        if self.background:
+            return load_backdrop(self.background, self.calib, self.ground, self.lanes).frame(rng)
+        return make_frame(pick_camera(self.families[layout], rng), rng)
 
     @property
     def families(self) -> dict[str, list[CameraKind]]:
@@ -88,22 +106,27 @@ def generate(
     progress: bool = True,
     language: str = "en",
     cameras: str = DEFAULT,
+    backdrop: Mapping[str, Any] | None = None,
 ) -> bool:
     """Render SynthRoad under `root`; num_* count images per layout, `cameras` names families ("all": the
     mixture for training).
 
     Families with level boxes go into the layout of Mono3DRefer, the others into those of MonoMulti3D and
-    Rope3D; a layout that none goes into is not written.
+    Rope3D; a layout that none goes into is not written. `backdrop`: background, calib, ground and perhaps
+    lanes of :class:`Settings`, for objects on a picture of an empty road; in the layouts of MonoMulti3D and
+    Rope3D.
 
     Returns False when the same dataset is already there. Raises ValueError on bad numbers and names and
     FileExistsError when `root` holds anything but a SynthRoad dataset of the same settings.
     """
-    settings = Settings(seed, num_train, num_val, num_test, language, cameras)
+    settings = Settings(seed, num_train, num_val, num_test, language, cameras, **(backdrop or {}))
+    if settings.background:
+        settings.frame(MULTI, np.random.default_rng(0))  # what is wrong with the files is said at once
     base, jobs = Path(root), _jobs(settings)
     results = run_jobs(partial(_make, base, settings), jobs, workers)
     if not claim(base, _SETTINGS_FILE, asdict(settings)):
         return False
-    layouts = list(settings.families)
+    layouts = settings.layouts
     writer.make_folders(base, mono=MONO in layouts, multi=MULTI in layouts)
     records: dict[str, dict[str, list[FrameRecord]]] = {name: {s: [] for s in SPLITS} for name in layouts}
     for job, record in tqdm(results, total=len(jobs), unit="image", desc="SynthRoad", disable=not progress):
@@ -118,7 +141,7 @@ def generate(
 
 def _jobs(settings: Settings) -> list[Job]:
     jobs = []
-    for layout in settings.families:
+    for layout in settings.layouts:
         number = 0
         for split in SPLITS:
             for index in range(settings.counts[split]):
@@ -132,7 +155,7 @@ def _make(base: Path, settings: Settings, job: Job) -> tuple[Job, FrameRecord]:
     """Render and write one frame; random numbers depend on seed, layout, split and index only."""
     place = _LAYOUTS.index(job.layout), SPLITS.index(job.split), job.index
     rng = np.random.default_rng([settings.seed, *place])
-    frame = make_frame(pick_camera(settings.families[job.layout], rng), rng)
+    frame = settings.frame(job.layout, rng)
     languages = islice(cycle(LANGUAGES[settings.language]), job.index, None)
     view, image = frame.scene.view, frame.rendering.image
     if job.layout == MONO:

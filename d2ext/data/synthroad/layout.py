@@ -44,16 +44,16 @@ def sample_scene(kind: CameraKind, rng: np.random.Generator) -> Scene:
     low, high = kind.count
     wanted = low + int((high - low + 1) * rng.random() ** 1.25)
     site = _site(kind, scene)
-    crowd = _Crowd(kind, scene)
+    crowd = Crowd(kind, scene)
     for spot in islice(spots(site, rng), _MAX_SPOTS):
         if len(scene.objects) == wanted:
             break
-        if crowd.may_stand(spot) and crowd.admit(item := _make_object(scene, spot, rng)):
+        if crowd.may_stand(spot) and crowd.admit(item := make_object(scene, spot, rng)):
             scene.objects.append(item)
     scene.objects[:] = _shown(scene)
     for _ in range(rng.poisson(1.2)):
         spot = distractor_spot(site, rng)
-        if crowd.may_stand(spot) and crowd.admit(item := _make_object(scene, spot, rng)):
+        if crowd.may_stand(spot) and crowd.admit(item := make_object(scene, spot, rng)):
             scene.distractors.append(item)
     return scene
 
@@ -69,9 +69,12 @@ def _site(kind: CameraKind, scene: Scene) -> Site:
     near = max(0.85 * float(ahead[0]), 0.5 * kind.depth[0])
     far = min(float(ahead[1]), kind.depth[1] * 1.05, largest)
     spread = view.width / 2 / view.projection[0, 0]
-    classes = LEVEL_CLASSES if kind.level else frozenset(SHAPES)
-    classes = classes & _named()
-    return Site(scene.road, near, max(far, near * 1.5), float(spread), classes)
+    return Site(scene.road, near, max(far, near * 1.5), float(spread), classes_of(kind))
+
+
+def classes_of(kind: CameraKind) -> frozenset[str]:
+    """What may stand in the pictures of a camera, by the datasets that they are written like."""
+    return (LEVEL_CLASSES if kind.level else frozenset(SHAPES)) & _named()
 
 
 def _named() -> frozenset[str]:
@@ -81,7 +84,8 @@ def _named() -> frozenset[str]:
     return frozenset(phrases_en.NOUNS) & frozenset(sentences_zh._NOUNS)
 
 
-def _make_object(scene: Scene, spot: Spot, rng: np.random.Generator) -> SceneObject:
+def make_object(scene: Scene, spot: Spot, rng: np.random.Generator) -> SceneObject:
+    """What stands at a spot, turned a little at random."""
     view, road, model = scene.view, scene.road, spot.model
     location = scene.road_points(np.array(spot.p), np.array(spot.q))
     tip = np.array(road.to_plane(spot.p + spot.heading[0], spot.q + spot.heading[1]))
@@ -96,7 +100,7 @@ def _make_object(scene: Scene, spot: Spot, rng: np.random.Generator) -> SceneObj
     return SceneObject(model.category, model.color, model.size, location, yaw, corners, model.shape, seed)
 
 
-class _Crowd:
+class Crowd:
     """The objects of a scene so far, as arrays: who stands where on the ground and in the picture."""
 
     def __init__(self, kind: CameraKind, scene: Scene) -> None:

@@ -13,10 +13,10 @@ from d2ext.data.synthroad.scene import Road
 
 Heading = tuple[float, float]
 
-_TRAFFIC = {"car": 0.66, "van": 0.13, "truck": 0.09, "bus": 0.06, "motorcyclist": 0.04, "tricyclist": 0.02}
+TRAFFIC = {"car": 0.66, "van": 0.13, "truck": 0.09, "bus": 0.06, "motorcyclist": 0.04, "tricyclist": 0.02}
 _PARKED = {"car": 0.84, "van": 0.13, "truck": 0.03}
 _RIDERS = {"cyclist": 0.6, "tricyclist": 0.22, "motorcyclist": 0.18}
-_CROSSING = {**_TRAFFIC, "cyclist": 0.08}
+_CROSSING = {**TRAFFIC, "cyclist": 0.08}
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _edge(road: Road, side: int) -> float:
 
 def _flow(site: Site, rng: np.random.Generator) -> Iterator[Spot]:
     """A vehicle in a lane, now and then between two."""
-    model = site.model(_TRAFFIC, rng)
+    model = site.model(TRAFFIC, rng)
     lane = int(rng.choice(site.road.lanes))
     if model:
         changing = rng.random() < 0.06
@@ -96,7 +96,7 @@ def _queue(site: Site, rng: np.random.Generator) -> Iterator[Spot]:
 def _line_up(site: Site, lane: int, front: float, rng: np.random.Generator) -> Iterator[Spot]:
     way = 1 if lane >= 0 else -1
     for _ in range(int(rng.integers(1, 7))):
-        model = site.model(_TRAFFIC, rng)
+        model = site.model(TRAFFIC, rng)
         if model is None:
             return
         q = front - way * model.size[2] / 2
