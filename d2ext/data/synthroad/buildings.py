@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from d2ext.data.synthroad.daylight import irradiance, through_air
+from d2ext.data.synthroad.daylight import irradiance
 from d2ext.data.synthroad.facades import CELL, facade
 from d2ext.data.synthroad.noise import fractal
 from d2ext.data.synthroad.panels import cross, draw_panel, pyramid
@@ -114,7 +114,7 @@ def _light_windows(
         pixels, w = canvas.project(points)
         if w.min() > 1.0:
             warm = np.array([rng.uniform(90, 200), rng.uniform(170, 225), 245.0]) * rng.uniform(0.4, 1.0)
-            canvas.face(pixels, plane, through_air(warm, float(w.mean()), scene.light).tolist())
+            canvas.face(pixels, plane, warm.tolist())
 
 
 def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Generator) -> None:
@@ -142,4 +142,4 @@ def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Genera
         if w.min() > 1.0:
             plane = canvas.depth_planes(normal[None], gable[:1])[0]
             tone = np.clip(house.wall * irradiance(normal, scene.light) * 0.94, 0, 255)
-            canvas.face(pixels, plane, through_air(tone, float(w.mean()), scene.light).tolist())
+            canvas.face(pixels, plane, tone.tolist())

@@ -1,4 +1,4 @@
-"""The ground: surfaces painted in road coordinates, then one pass for texture, shade, water and air."""
+"""The ground: surfaces painted in road coordinates, then one pass for texture, shade and water."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from d2ext.data.synthroad import materials
-from d2ext.data.synthroad.daylight import air, irradiance
+from d2ext.data.synthroad.daylight import irradiance
 from d2ext.data.synthroad.geometry import clip_near
 from d2ext.data.synthroad.noise import BLOCK
 from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas
@@ -112,7 +112,7 @@ def _levels(inverse: np.ndarray, shape: tuple[int, int], top: int) -> tuple[np.n
 
 
 def finish(ground: Ground, profile: np.ndarray, rng: np.random.Generator) -> None:
-    """Texture, shade, water and air over what was painted.
+    """Texture, shade and water over what was painted.
 
     profile: (4, K) tables of lane wear around 128 over p, in steps of 5 cm from -K / 40 m.
     """
@@ -132,12 +132,11 @@ def finish(ground: Ground, profile: np.ndarray, rng: np.random.Generator) -> Non
     if light.shadow > 0:
         shade = cv2.LUT(ground.light, np.rint(255 - light.shadow * np.arange(255, -1, -1)).astype(np.uint8))
         gray = cv2.multiply(gray, shade, scale=1 / 255)
-    share = np.rint(255 * air(ground.distance, light)).astype(np.uint8)
     mirror = _mirror(ground, kinds, hard, shift) if light.wet > 0 else None
-    keep = 255 - share if mirror is None else cv2.multiply(255 - share, 255 - mirror, scale=1 / 255)
-    gray = cv2.multiply(gray, keep, scale=1 / 255)
+    if mirror is not None:
+        gray = cv2.multiply(gray, 255 - mirror, scale=1 / 255)
     gain = cv2.multiply(fine, cv2.merge([gray] * 3), scale=1 / 128)
-    _apply(ground, gain, share, mirror)
+    _apply(ground, gain, mirror)
 
 
 def _mirror(ground: Ground, kinds: np.ndarray, hard: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -154,19 +153,17 @@ def _mirror(ground: Ground, kinds: np.ndarray, hard: np.ndarray, shift: np.ndarr
     return (film * fresnel).astype(np.uint8)
 
 
-def _apply(ground: Ground, gain: np.ndarray, share: np.ndarray, mirror: np.ndarray | None) -> None:
-    """Multiply the canvas by the gain, then add what air and water send instead."""
-    light = ground.scene.light
+def _apply(ground: Ground, gain: np.ndarray, mirror: np.ndarray | None) -> None:
+    """Multiply the canvas by the gain, then add what water mirrors."""
     size = (gain.shape[1] * SCALE, gain.shape[0] * SCALE)
     part = ground.canvas.color[ground.top * SCALE :]
     sky = ground.material == materials.SKY
-    gain[sky], share[sky] = 128, 0
+    gain[sky] = 128
     cv2.multiply(part, cv2.resize(gain, size, interpolation=cv2.INTER_NEAREST), dst=part, scale=1 / 128)
-    veil = _tinted(share, light.haze_color)
     if mirror is not None:
         mirror[sky] = 0
-        cv2.add(veil, _tinted(cv2.multiply(mirror, 255 - share, scale=1 / 255), light.horizon), dst=veil)
-    cv2.add(part, cv2.resize(veil, size, interpolation=cv2.INTER_NEAREST), dst=part)
+        sent = _tinted(mirror, ground.scene.light.horizon)
+        cv2.add(part, cv2.resize(sent, size, interpolation=cv2.INTER_NEAREST), dst=part)
 
 
 def _tinted(share: np.ndarray, color: np.ndarray) -> np.ndarray:

@@ -113,7 +113,7 @@ def _colors(pixels: _Pixels, mesh: PosedMesh, around: Surroundings) -> np.ndarra
     color += _highlight(pixels, look, around, sun, paint * gloss, gloss * (1 - dirt), albedo)
     lit = glow * np.where(pixels.forward > 0, look.head, look.tail)
     color += pixels.first[:, :3] * (1.3 * lit)[:, None]
-    return _through_air(color, pixels.depth, around)
+    return np.clip(color, 0, 255, out=color).astype(np.uint8)
 
 
 def _irradiance(pixels: _Pixels, around: Surroundings, sun: np.ndarray, mesh: PosedMesh) -> np.ndarray:
@@ -211,10 +211,3 @@ def _see_through(
     seen = dark + (bright - dark) * (0.75 * through)[:, None]
     share = glass[inside, None]
     color[inside] = color[inside] * (1 - share) + seen * share
-
-
-def _through_air(color: np.ndarray, depth: np.ndarray, around: Surroundings) -> np.ndarray:
-    light = around.light
-    haze = 1 - (1 - min(light.haze, 0.999)) ** (float(np.median(depth)) / 100.0)
-    color += (np.asarray(light.haze_color, np.float32) - color) * np.float32(haze)
-    return np.clip(color, 0, 255, out=color).astype(np.uint8)
