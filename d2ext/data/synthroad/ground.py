@@ -14,6 +14,8 @@ from d2ext.data.synthroad.scene import Scene
 
 FAR = 3000.0
 _SHIFT = 4
+# What a lamp adds to the light on the ground below it, BGR.
+_LAMP = np.array([0.36, 0.5, 0.58])
 # Pixels; polygons that reach farther are cut before they are filled.
 _LARGE = 30000
 
@@ -22,8 +24,8 @@ class Ground:
     """The ground's part of a picture while it is painted.
 
     p, q: (h, W) float32 road coordinates of image pixels from row `top` down; distance: (h, W) along the
-    optical axis; material: (h, W) uint8, SKY above it; light: (h, W) uint8, 255 where the sun comes; sky:
-    number of rows that show any sky.
+    optical axis; material: (h, W) uint8, SKY above it; light: (h, W) uint8, 255 where the sun comes; glow:
+    (h, W) uint8, 255 right below a lamp; sky: number of rows that show any sky.
     """
 
     def __init__(self, canvas: Canvas, scene: Scene) -> None:
@@ -45,7 +47,10 @@ class Ground:
         shape = (view.height - self.top, view.width)
         self.material = np.zeros(shape, np.uint8)
         self.light = np.full(shape, 255, np.uint8)
-        self.tone = irradiance(scene.up, scene.light)
+        self.glow = np.zeros(shape, np.uint8)
+        self.daylight = irradiance(scene.up, scene.light)
+        self.lamps = _LAMP * scene.light.lamps if scene.light.lamps > 0.05 else np.zeros(3)
+        self.tone = self.daylight + self.lamps
         if shape[0]:
             self.p, self.q, inverse_distance = _coordinates(inverse, shape, self.top)
             self.distance = 1 / inverse_distance
@@ -136,6 +141,11 @@ def finish(ground: Ground, profile: np.ndarray, rng: np.random.Generator) -> Non
     if mirror is not None:
         gray = cv2.multiply(gray, 255 - mirror, scale=1 / 255)
     gain = cv2.multiply(fine, cv2.merge([gray] * 3), scale=1 / 128)
+    if ground.lamps.any():
+        # What was painted has the light of a place right below a lamp.
+        lit = (ground.daylight + np.arange(256)[:, None] / 255 * ground.lamps) / ground.tone
+        table = np.rint(255 * lit).astype(np.uint8)[None]
+        gain = cv2.multiply(gain, cv2.LUT(cv2.merge([ground.glow] * 3), table), scale=1 / 255)
     _apply(ground, gain, mirror)
 
 
