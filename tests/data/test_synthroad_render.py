@@ -12,6 +12,7 @@ from d2ext.data.synthroad.geometry import View, plane_from_tilt, rotation_y
 from d2ext.data.synthroad.labels import Frame, make_frame
 from d2ext.data.synthroad.layout import CAR, POLE, CameraKind
 from d2ext.data.synthroad.render import render
+from d2ext.data.synthroad.scene import Light, Sensor
 
 KINDS = (CAR, POLE)
 
@@ -77,7 +78,7 @@ def test_drawn_extent_matches_the_box(frames, kind: CameraKind) -> None:
             if label.hidden == 0 and not label.border:
                 drawn = _mask_extent(frame.rendering.ids, i + 1)
                 overlaps.append(_iou(drawn, np.array(label.box)))
-    assert len(overlaps) > 20
+    assert len(overlaps) >= 15
     # The corners of a box stay empty, most so those of people and, from above, its far upper edge.
     assert np.mean(overlaps) > (0.82 if kind is CAR else 0.74)
 
@@ -133,13 +134,18 @@ def test_no_two_boxes_overlap(frames, kind: CameraKind) -> None:
 
 
 def test_colours_can_be_read_from_the_picture(frames) -> None:
-    """The nearest named colour, more by its tint than by its brightness, of a large vehicle's pixels."""
+    """By plain daylight: the nearest named colour, more by tint than brightness, of a large vehicle."""
     right, total = 0, 0
     for kind in KINDS:
         for frame in frames[kind.name]:
-            ids = frame.rendering.ids[::2, ::2]
+            sun = frame.scene.view.ground_axes @ [0.48, -0.80, -0.36]
+            day = replace(
+                frame.scene, light=Light(sun, ambient=0.65, shadow=0.35, haze=0.05), sensor=Sensor()
+            )
+            rendering = render(day, np.random.default_rng(0))
+            ids = rendering.ids[::2, ::2]
             for i, label in enumerate(frame.labels):
-                pixels = frame.rendering.image[ids == i + 1].astype(float)
+                pixels = rendering.image[ids == i + 1].astype(float)
                 if len(pixels) < 800 or label.category in ("pedestrian", "cyclist"):
                     continue
                 votes = np.bincount(nearest_names(lab(pixels)), minlength=len(NAMES))
