@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -171,6 +171,6 @@ def mesh_of(category: str, shape: str = "", seed: int = 0) -> Mesh:
 
 
 # All of them, about 450 MB: building one takes as long as drawing four.
-@lru_cache(maxsize=None)
+@cache
 def _variant(category: str, shape: str, variant: int) -> Mesh:
     return BUILDERS[category][shape](np.random.default_rng([variant, 3]))
