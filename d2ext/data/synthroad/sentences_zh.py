@@ -44,7 +44,7 @@ _COLORS = {
     "brown": "棕色",
 }
 _SIDES = {"left": "左", "right": "右", "top": "上", "bottom": "下", "": ""}
-_THINGS = ("目标", "物体")
+_THINGS = ("目标", "对象")
 _ON_FOOT = ("pedestrian", "pedestrian/child", "person", "person_sitting")
 _DRIVEN = ("car", "van", "truck", "bus", "tram", "vehicle", "large vehicle")
 #: In the picture, and from me.
