@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from d2ext.data.synthroad import materials
-from d2ext.data.synthroad.daylight import air, irradiance
+from d2ext.data.synthroad.daylight import extinction, irradiance
 from d2ext.data.synthroad.geometry import clip_near
 from d2ext.data.synthroad.noise import BLOCK
 from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas
@@ -137,7 +137,8 @@ def finish(ground: Ground, profile: np.ndarray, rng: np.random.Generator) -> Non
     if light.shadow > 0:
         shade = cv2.LUT(ground.light, np.rint(255 - light.shadow * np.arange(255, -1, -1)).astype(np.uint8))
         gray = cv2.multiply(gray, shade, scale=1 / 255)
-    share = np.rint(255 * air(ground.distance, light)).astype(np.uint8)
+    left = cv2.exp(ground.distance * np.float32(-extinction(light)))
+    share = 255 - cv2.convertScaleAbs(left, alpha=255)
     mirror = _mirror(ground, kinds, hard, shift) if light.wet > 0 else None
     keep = 255 - share if mirror is None else cv2.multiply(255 - share, 255 - mirror, scale=1 / 255)
     gray = cv2.multiply(gray, keep, scale=1 / 255)
@@ -154,7 +155,7 @@ def _mirror(ground: Ground, kinds: np.ndarray, hard: np.ndarray, shift: np.ndarr
     """Share (h, W) uint8 of the sky's mirror image on wet ground, by Schlick's approximation."""
     wet, height = ground.scene.light.wet, float(ground.scene.view.plane[3])
     sine = np.minimum(np.float32(height) / ground.distance, np.float32(1))
-    fresnel = 0.03 + 0.97 * (1 - sine) ** 5
+    fresnel = np.float32(0.03) + np.float32(0.97) * cv2.pow(1 - sine, 5)
     water = materials.coarse().read(
         materials.PUDDLES, ground.p + shift[3], ground.q + shift[2], ground.levels
     )

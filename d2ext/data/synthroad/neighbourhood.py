@@ -64,7 +64,7 @@ def _houses(
     # A camera beside the road would look at the backs of houses that stand before it.
     behind = side * scene.road.offset > start - 2
     q = rng.uniform(-25, -8)
-    while q < 230:
+    while q < 190:
         small = place in ("suburb", "country", "wood")
         width = rng.uniform(8, 14) if small else rng.uniform(9, 28)
         depth = rng.uniform(8, 12)
@@ -248,6 +248,6 @@ def _posts(
     if rng.random() < 0.2 and place not in ("wood", "country"):
         add("board", front + rng.uniform(0.5, 4), rng.uniform(12, 60), rng.uniform(3, 6))
     if rng.random() < 0.2 and place in ("street", "avenue", "suburb", "square"):
-        add("shelter", front - 0.4, rng.uniform(10, 60), 2.5)
+        add("shelter", front - 0.4 if road.sidewalk_width > 1.5 else front + 0.8, rng.uniform(10, 60), 2.5)
     if side > 0 and rng.random() < {"motorway": 0.6, "avenue": 0.15}.get(place, 0.02):
         add("gantry", front + 0.6, rng.uniform(20, 90), rng.uniform(6, 7.5))

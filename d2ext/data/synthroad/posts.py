@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from d2ext.data.synthroad.daylight import irradiance, through_air
-from d2ext.data.synthroad.panels import cross, draw_panel, pyramid
+from d2ext.data.synthroad.panels import cross, draw_panel, pyramid, seen
 from d2ext.data.synthroad.raster import Canvas
 from d2ext.data.synthroad.scene import Scene
 from d2ext.data.synthroad.standing import Post
@@ -95,7 +95,9 @@ def draw_post(canvas: Canvas, scene: Scene, post: Post) -> None:
     """Draw one; what is nearer than 1.5 m is left out."""
     rng = np.random.default_rng(post.seed)
     plane = _Upright(canvas, scene, post.p, post.q)
-    if plane.distance < 2.0:
+    if plane.distance < 2.0 or not (
+        post.kind in ("gantry", "wires") or seen(canvas, plane.foot, post.tall + 6)
+    ):
         return
     steel = _STEEL * rng.uniform(0.45, 1.3)
     _DRAW[post.kind](plane, post, steel, rng)
