@@ -77,7 +77,7 @@ def _draw_wall(
     if w.max() < 2.0 or not _in_picture(canvas, corners, w):
         return
     near = max(float(w.min()), 2.0)
-    texels = scene.view.projection[0, 0] / near
+    texels = 0.7 * scene.view.projection[0, 0] / near
     rows, columns = max(round(house.tall / CELL), 1), max(round(float(np.hypot(pb - pa, qb - qa)) / CELL), 1)
     texture = facade(
         house.style, house.seed, (rows, columns), house.wall, texels, blind, np.random.default_rng(seed)

@@ -158,9 +158,9 @@ def _wires(plane: _Upright, post: Post, steel: np.ndarray, rng: np.random.Genera
     plane.box((-0.8, 0.8), (tall - 0.6, tall - 0.45), steel * 0.7)
     scene, canvas = plane.scene, plane.canvas
     for x in (-0.7, 0.7):
-        q = post.q + np.linspace(0, 30, 5)
-        sag = tall - 0.4 - 0.8 * np.sin(np.linspace(0, np.pi, 5))
-        points = scene.road_points(np.full(5, post.p + x), q, sag)
+        q = post.q + np.linspace(0, 30, 4)
+        sag = tall - 0.4 - 0.8 * np.sin(np.linspace(0, np.pi, 4))
+        points = scene.road_points(np.full(4, post.p + x), q, sag)
         thick = 0.025 * scene.up
         for a, b in zip(points[:-1], points[1:], strict=True):
             quad = np.stack([a, b, b + thick, a + thick])

@@ -80,7 +80,8 @@ def _draw(scene: Scene) -> _Backdrop:
     cast_lamps(ground, around)
     finish(ground, lane_profile(scene, setting), np.random.default_rng([scene.scenery_seed, 8]))
     draw_streaks(ground, around)
-    draw_skyline(canvas, scene, setting)
+    if ground.sky:
+        draw_skyline(canvas, scene, setting)
     behind = canvas.color.copy()
     for post in around.posts:
         draw_post(canvas, scene, post)
