@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,14 +116,18 @@ class WordsRow(Row):
 
 def rows(words: Words, images: int) -> list[WordsRow]:
     """A row for each of LAYOUTS, of the first ``images`` test images."""
-    load = {"monomulti3d": load_monomulti3d, "mono3drefer": load_mono3drefer}
     return [
         WordsRow(
-            f"words_{kind}", f"words, {kind}", "grounding", "monomulti3d", kind,
-            lambda root, kind=kind: with_words(load[kind](root, "test")[:images], words), {}, level,
+            f"words_{name}", f"words, {name}", "grounding", "monomulti3d", name,
+            partial(_load, name, words, images), {}, level,
         )
-        for kind, level in LAYOUTS.items()
+        for name, level in LAYOUTS.items()
     ]  # fmt: skip
+
+
+def _load(name: str, words: Words, images: int, root: Path) -> Records:
+    load = load_monomulti3d if name == "monomulti3d" else load_mono3drefer
+    return with_words(load(root, "test")[:images], words)
 
 
 def table(words: Words, found: Mapping[str, float]) -> tuple[list[list[str]], list[float]]:
