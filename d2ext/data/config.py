@@ -63,6 +63,10 @@ def add_grounding_data_config(cfg: CN) -> None:
     add_detection_data_config(cfg)
     # Most sentences of one image in one training step; a sample is spread over the objects they refer to.
     cfg.INPUT.MAX_SENTENCES = 10
+    # Sentences that are added to an image in training and that mean nothing in it: no words, other topics,
+    # classes that none of its labels has. The mean of their number, which takes the whole numbers beside it;
+    # they come on top of MAX_SENTENCES.
+    cfg.INPUT.NEGATIVE_SENTENCES = 0.0
     # Control: give every sentence of a test image the text of one about other objects of the image.
     cfg.TEST.SHUFFLE_SENTENCES = False
 
@@ -73,6 +77,7 @@ declare(
         "INPUT.FORMAT": one_of("BGR", "RGB"),
         "INPUT.MAX_PIXELS": whole(1),
         "INPUT.MAX_SENTENCES": whole(1),
+        "INPUT.NEGATIVE_SENTENCES": number(0),
         "INPUT.CLASSES": every(NAME),
         "INPUT.BOX_PLANE": one_of(*CHOICES),
         "INPUT.DEFAULT_GROUND": Expected(

@@ -1,0 +1,1 @@
+"""How the shapes of SynthRoad's objects are built."""
