@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from d2ext.data.synthroad.geometry import View, plane_from_tilt, rotation_y
 from d2ext.data.synthroad.labels import Frame, make_frame
 from d2ext.data.synthroad.layout import CAR, POLE, CameraKind
-from d2ext.data.synthroad.models import CATEGORIES, mesh_of
 from d2ext.data.synthroad.palette import PAINT
 from d2ext.data.synthroad.render import render
 from d2ext.data.synthroad.scene import Light, Sensor
@@ -80,8 +80,8 @@ def test_drawn_extent_matches_the_box(frames, kind: CameraKind) -> None:
                 drawn = _mask_extent(frame.rendering.ids, i + 1)
                 overlaps.append(_iou(drawn, np.array(label.box)))
     assert len(overlaps) >= 15
-    # From above, the far upper edge of a box lies over the roof of any car that is not a brick.
-    assert np.mean(overlaps) > (0.90 if kind is CAR else 0.86)
+    # The corners of a box stay empty, most so those of people and, from above, its far upper edge.
+    assert np.mean(overlaps) > (0.82 if kind is CAR else 0.74)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -134,8 +134,16 @@ def test_no_two_boxes_overlap(frames, kind: CameraKind) -> None:
             assert all(first.intersection(second).area < 1e-9 for second in footprints[:i])
 
 
+def _lab(colors: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* of BGR colours (N, 3) in 0-255."""
+    return cv2.cvtColor((colors[None] / 255).astype(np.float32), cv2.COLOR_BGR2LAB)[0]
+
+
 def test_colours_can_be_read_from_the_picture(frames) -> None:
-    """By plain daylight: the nearest named colour, in chromaticity and brightness, of a large vehicle."""
+    """By plain daylight: the nearest named colour, more by its tint than by its brightness, of a large
+    vehicle's pixels."""
+    weights = np.array([0.5, 1.0, 1.0])
+    names = _lab(0.85 * np.array(list(PAINT.values()))) * weights
     right, total = 0, 0
     for kind in KINDS:
         for frame in frames[kind.name]:
@@ -149,9 +157,7 @@ def test_colours_can_be_read_from_the_picture(frames) -> None:
                 pixels = rendering.image[ids == i + 1].astype(float)
                 if len(pixels) < 800 or label.category in ("pedestrian", "cyclist"):
                     continue
-                distances = np.stack(
-                    [np.linalg.norm(pixels - 0.85 * np.array(c), axis=1) for c in PAINT.values()]
-                )
+                distances = np.linalg.norm(names[:, None] - _lab(pixels) * weights, axis=2)
                 votes = np.bincount(distances.argmin(axis=0), minlength=len(PAINT))
                 # Tyres, windows and frames are black and gray on every vehicle.
                 votes[[list(PAINT).index("black"), list(PAINT).index("gray")]] //= 2
@@ -159,13 +165,6 @@ def test_colours_can_be_read_from_the_picture(frames) -> None:
                 right += list(PAINT)[int(votes.argmax())] == label.color
     assert total > 30
     assert right / total > 0.9
-
-
-@pytest.mark.parametrize("category", CATEGORIES)
-def test_meshes_fill_the_unit_box(category: str) -> None:
-    points = np.concatenate([face.points for face in mesh_of(category)])
-    np.testing.assert_allclose(points.min(axis=0), [-0.5, 0.0, -0.5], atol=1e-3)
-    np.testing.assert_allclose(points.max(axis=0), [0.5, 1.0, 0.5], atol=1e-3)
 
 
 def test_plane_and_projection_of_a_hand_made_view() -> None:

@@ -34,7 +34,7 @@ def render(scene: Scene, rng: np.random.Generator) -> Rendering:
     draw_background(canvas, scene)
     draw_shadows(canvas, scene)
     draw_scenery(canvas, scene)
-    visible, alone = draw_objects(canvas, scene.objects, scene.light)
+    visible, alone = draw_objects(canvas, scene)
     size = (scene.view.width, scene.view.height)
     image = cv2.resize(canvas.color, size, interpolation=cv2.INTER_AREA)
     # Objects are drawn by the share of sun and sky alone: their strength and colour, and air, come here.
