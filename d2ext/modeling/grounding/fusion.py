@@ -18,7 +18,8 @@ from d2ext.layers import (
     maps_of_sentences,
     multiply_by,
 )
-from d2ext.modeling.backbone.timm_ida import ConvNormAct, group_norm
+from d2ext.modeling.backbone.norms import group_norm
+from d2ext.modeling.backbone.timm_ida import ConvNormAct
 from d2ext.registry import VariantRegistry
 
 #: What lets the locations of a map read words: (dim of the map, text_dim, inner_dim, state_dim, num_heads) ->
