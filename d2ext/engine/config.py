@@ -106,8 +106,11 @@ def _add_evaluation_keys(cfg: CfgNode) -> None:
     # Training ends after so many evaluations in a row that did not improve SOLVER.BEST_METRIC; 0: never.
     cfg.SOLVER.PATIENCE = 0
     # Training ends after so many minutes of this run, in order: what follows the last iteration is done then.
-    # The learning rate goes by SOLVER.MAX_ITER all the same. 0: no limit.
+    # 0: no limit.
     cfg.SOLVER.MAX_MINUTES = 0.0
+    # The learning rate goes by SOLVER.MAX_ITER. True: by the share of SOLVER.MAX_MINUTES that is over where
+    # that is further, so that a run of so many minutes ends with the schedule's end, whatever the machine.
+    cfg.SOLVER.SCHEDULE_BY_TIME = False
     # Images of each evaluated dataset whose answers are drawn into TensorBoard at every evaluation.
     cfg.TEST.PICTURES = 4
 
