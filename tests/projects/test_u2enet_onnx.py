@@ -214,7 +214,7 @@ def folder(tmp_path) -> Path:
     """A folder of the right names without graphs in it."""
     cfg = config(CONFIG)
     (tmp_path / "config.yaml").write_text(cfg.dump())
-    (tmp_path / "meta.json").write_text('{"format": 1, "size_divisibility": 32, "max_tokens": 160}')
+    (tmp_path / "meta.json").write_text('{"format": 2, "size_divisibility": 32, "max_tokens": 160}')
     for name in GRAPHS:
         (tmp_path / f"{name}.onnx").write_bytes(b"\x08\x00nothing")
     return tmp_path
@@ -228,7 +228,7 @@ def test_incomplete_export_says_what_is_missing(folder):
 
 def test_folder_of_another_format_is_refused(folder):
     (folder / "meta.json").write_text('{"format": 99}')
-    with pytest.raises(ValueError, match=r"meta.json: format 99, expected 1"):
+    with pytest.raises(ValueError, match=r"meta.json: format 99, expected 2"):
         OnnxU2ENet(folder)
 
 
