@@ -140,8 +140,7 @@ def _lab(colors: np.ndarray) -> np.ndarray:
 
 
 def test_colours_can_be_read_from_the_picture(frames) -> None:
-    """By plain daylight: the nearest named colour, more by its tint than by its brightness, of a large
-    vehicle's pixels."""
+    """By plain daylight: the nearest named colour, more by tint than brightness, of a large vehicle."""
     weights = np.array([0.5, 1.0, 1.0])
     names = _lab(0.85 * np.array(list(PAINT.values()))) * weights
     right, total = 0, 0

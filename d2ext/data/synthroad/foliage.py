@@ -10,26 +10,27 @@ import numpy as np
 from d2ext.data.synthroad.panels import pyramid
 
 _SIDE = 288
-_DARK = np.array([20.0, 38.0, 32.0])
-_LIGHT = np.array([78.0, 146.0, 124.0])
+# Leaves in their own shade and in the light.
+_GREEN = np.array([[20.0, 36.0, 30.0], [78.0, 146.0, 124.0]])
+_AUTUMN = np.array([[18.0, 38.0, 50.0], [46.0, 132.0, 196.0]])
 _BARK = np.array([62.0, 74.0, 86.0])
 # Each kind's crown: lobes, half width, bottom and top in shares of the picture; how its lobes are spread.
 _CROWNS = {
     "round": (26, 0.40, 0.30, 0.97),
     "wide": (30, 0.47, 0.42, 0.95),
-    "tall": (24, 0.27, 0.24, 0.98),
-    "poplar": (20, 0.13, 0.10, 0.98),
-    "young": (12, 0.22, 0.46, 0.97),
+    "tall": (32, 0.27, 0.24, 0.98),
+    "poplar": (34, 0.15, 0.10, 0.98),
+    "young": (18, 0.22, 0.46, 0.97),
     "cone": (30, 0.30, 0.10, 0.98),
 }
 TREES = tuple(_CROWNS)
 
 
 @cache
-def trees(kind: str) -> list[list[np.ndarray]]:
+def trees(kind: str, autumn: bool) -> list[list[np.ndarray]]:
     """Three pyramids of (288, 288, 4) BGRA pictures, the stem's foot at the middle below."""
     rng = np.random.default_rng([75, TREES.index(kind)])
-    return [pyramid(_tree(kind, rng)) for _ in range(3)]
+    return [pyramid(_tree(kind, _AUTUMN if autumn else _GREEN, rng)) for _ in range(3)]
 
 
 @cache
@@ -47,7 +48,7 @@ def bushes() -> list[list[np.ndarray]]:
     for _ in range(4):
         picture = np.zeros((_SIDE // 2, _SIDE, 4), np.uint8)
         centers = np.stack([rng.uniform(50, 238, 22), rng.uniform(48, 120, 22)], axis=1)
-        _leaves(picture, centers, rng.uniform(22, 42, 22), 100, rng)
+        _leaves(picture, centers, rng.uniform(22, 42, 22), 170, rng)
         found.append(pyramid(picture))
     return found
 
@@ -78,12 +79,17 @@ def _row(height: int, width: int, unrest: float, rng: np.random.Generator) -> np
     for shift in (-width, 0, width):
         near = (x + shift > -40) & (x + shift < width + 40)
         picture_rng = np.random.default_rng(int(count))
-        _leaves(picture, np.stack([x + shift, y], axis=1)[near], radius[near], 46, picture_rng)
+        _leaves(picture, np.stack([x + shift, y], axis=1)[near], radius[near], 100, picture_rng)
     return picture
 
 
 def _leaves(
-    picture: np.ndarray, centers: np.ndarray, radii: np.ndarray, each: int, rng: np.random.Generator
+    picture: np.ndarray,
+    centers: np.ndarray,
+    radii: np.ndarray,
+    each: int,
+    rng: np.random.Generator,
+    tones: np.ndarray = _GREEN,
 ) -> None:
     """Lobes of leaf clumps, lit from above and the left; the lower ones are drawn first and lie in shade."""
     height = picture.shape[0]
@@ -91,16 +97,16 @@ def _leaves(
     hue = rng.normal(0, 0.05, (len(centers), 3))
     for i in order:
         # Leaves behind leaves: the core of a lobe lets nothing through.
-        core = [np.rint(v * 16).astype(int).tolist() for v in (centers[i], radii[i] * 0.8)]
-        dark = (*(_DARK * (1 + hue[i]) * (1.25 - 0.6 * centers[i, 1] / height)).clip(0, 255).tolist(), 255)
-        cv2.circle(picture, core[0], core[1], dark, -1, cv2.LINE_8, 4)
+        core = [np.rint(v * 16).astype(int).tolist() for v in (centers[i], radii[i] * 0.66)]
+        shade = np.clip(tones[0] * (1 + hue[i]) * (1.35 - 0.6 * centers[i, 1] / height), 0, 255)
+        cv2.circle(picture, core[0], core[1], (*shade.tolist(), 255), -1, cv2.LINE_8, 4)
         angle, share = rng.uniform(0, 2 * np.pi, each), np.sqrt(rng.uniform(0, 1, each))
         offset = np.stack([np.cos(angle), np.sin(angle)], axis=1) * share[:, None]
         spots = centers[i] + offset * radii[i]
         light = 0.42 - 0.34 * offset[:, 1] - 0.16 * offset[:, 0] + rng.normal(0, 0.16, each)
         light *= 1.12 - 0.5 * centers[i, 1] / height
-        colors = (_DARK + (_LIGHT - _DARK) * np.clip(light, 0, 1.1)[:, None]) * (1 + hue[i])
-        sizes = np.maximum(radii[i] * rng.uniform(0.05, 0.13, each), 1.2)
+        colors = (tones[0] + (tones[1] - tones[0]) * np.clip(light, 0, 1.1)[:, None]) * (1 + hue[i])
+        sizes = np.maximum(radii[i] * rng.uniform(0.04, 0.10, each), 1.1)
         turns = rng.uniform(0, 180, each)
         for k in np.argsort(light):
             center = np.rint(spots[k] * 16).astype(int).tolist()
@@ -109,7 +115,7 @@ def _leaves(
             cv2.ellipse(picture, center, axes, float(turns[k]), 0, 360, color, -1, cv2.LINE_8, 4)
 
 
-def _tree(kind: str, rng: np.random.Generator) -> np.ndarray:
+def _tree(kind: str, colors: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     lobes, half, bottom, top = _CROWNS[kind]
     picture = np.zeros((_SIDE, _SIDE, 4), np.uint8)
     middle = _SIDE / 2
@@ -127,7 +133,7 @@ def _tree(kind: str, rng: np.random.Generator) -> np.ndarray:
     for center in centers[::3]:
         foot = (middle, _SIDE * (1 - bottom * 0.8))
         _stem(picture, foot, tuple(center), max(thick * 0.3, 1.5), rng)
-    _leaves(picture, centers, radii, 110, rng)
+    _leaves(picture, centers, radii, 170, rng, colors)
     return picture
 
 

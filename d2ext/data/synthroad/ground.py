@@ -8,6 +8,7 @@ import numpy as np
 from d2ext.data.synthroad import materials
 from d2ext.data.synthroad.daylight import air, irradiance
 from d2ext.data.synthroad.geometry import clip_near
+from d2ext.data.synthroad.noise import BLOCK
 from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas
 from d2ext.data.synthroad.scene import Scene
 
@@ -21,7 +22,8 @@ class Ground:
     """The ground's part of a picture while it is painted.
 
     p, q: (h, W) float32 road coordinates of image pixels from row `top` down; distance: (h, W) along the
-    optical axis; material: (h, W) uint8, SKY above it; light: (h, W) uint8, 255 where the sun comes.
+    optical axis; material: (h, W) uint8, SKY above it; light: (h, W) uint8, 255 where the sun comes; sky:
+    number of rows that show any sky.
     """
 
     def __init__(self, canvas: Canvas, scene: Scene) -> None:
@@ -38,6 +40,8 @@ class Ground:
         nearest = (inverse[2] @ ends)[None] + rows[:, None] * inverse[2, 1]
         below = np.nonzero(nearest.max(axis=1) > 1 / FAR)[0]
         self.top = int(below[0]) if len(below) else view.height
+        above = np.nonzero(nearest.min(axis=1) <= 1 / FAR)[0]
+        self.sky = int(above[-1]) + 1 if len(above) else 0
         shape = (view.height - self.top, view.width)
         self.material = np.zeros(shape, np.uint8)
         self.light = np.full(shape, 255, np.uint8)
@@ -94,19 +98,16 @@ def _coordinates(inverse: np.ndarray, shape: tuple[int, int], top: int) -> tuple
 
 
 def _levels(inverse: np.ndarray, shape: tuple[int, int], top: int) -> tuple[np.ndarray, np.ndarray]:
-    """log2 of a pixel's extent in metres along p and q, (h, W) each, from the derivatives on a rough grid."""
-    step = 8
-    rough = (-(-shape[0] // step), -(-shape[1] // step))
-    x = (np.arange(rough[1]) + 0.5) * step
-    y = (np.arange(rough[0])[:, None] + 0.5) * step + top
+    """log2 of a pixel's extent in metres along p and q for blocks of pixels, from the derivatives."""
+    rough = (-(-shape[0] // BLOCK), -(-shape[1] // BLOCK))
+    x = (np.arange(rough[1]) + 0.5) * BLOCK
+    y = (np.arange(rough[0])[:, None] + 0.5) * BLOCK + top
     c = np.maximum(inverse[2, 0] * x + inverse[2, 1] * y + inverse[2, 2], 1 / FAR)
     levels = []
     for row in inverse[:2]:
         value = (row[0] * x + row[1] * y + row[2]) / c
         change = np.hypot(row[0] - value * inverse[2, 0], row[1] - value * inverse[2, 1]) / c
-        level = np.log2(np.maximum(change, 1e-6)).astype(np.float32)
-        full = cv2.resize(level, (rough[1] * step, rough[0] * step), interpolation=cv2.INTER_LINEAR)
-        levels.append(full[: shape[0], : shape[1]])
+        levels.append(np.log2(np.maximum(change, 1e-6)).astype(np.float32))
     return levels[0], levels[1]
 
 
@@ -120,9 +121,9 @@ def finish(ground: Ground, profile: np.ndarray, rng: np.random.Generator) -> Non
     light = ground.scene.light
     shift = rng.uniform(0, 40, 4).astype(np.float32)
     p, q = ground.p + shift[0], ground.q + shift[1]
-    fine = materials.fine().read(ground.material, p, q, *ground.levels)
+    fine = materials.fine().read(ground.material, p, q, ground.levels)
     kinds = materials.COARSE_OF.astype(np.int32)[ground.material]
-    coarse = materials.coarse().read(kinds, ground.p + shift[2], ground.q + shift[3], *ground.levels)
+    coarse = materials.coarse().read(kinds, ground.p + shift[2], ground.q + shift[3], ground.levels)
     wear = profile[np.clip((ground.p * 20).astype(np.int32) + len(profile) // 2, 0, len(profile) - 1)]
     road = (kinds == materials.ROAD) | (kinds == materials.OLD_ROAD)
     hard = road | (kinds == materials.WALK)
@@ -145,7 +146,7 @@ def _mirror(ground: Ground, kinds: np.ndarray, hard: np.ndarray, shift: np.ndarr
     sine = np.minimum(np.float32(height) / ground.distance, np.float32(1))
     fresnel = 0.03 + 0.97 * (1 - sine) ** 5
     water = materials.coarse().read(
-        materials.PUDDLES, ground.p + shift[3], ground.q + shift[2], *ground.levels
+        materials.PUDDLES, ground.p + shift[3], ground.q + shift[2], ground.levels
     )
     depth = np.clip(255 * np.clip(np.arange(256) / 255 - 0.8 + wet, 0.25, 1) * min(1.3 * wet, 1), 0, 255)
     film = cv2.LUT(water, depth.astype(np.uint8))
@@ -160,12 +161,12 @@ def _apply(ground: Ground, gain: np.ndarray, share: np.ndarray, mirror: np.ndarr
     part = ground.canvas.color[ground.top * SCALE :]
     sky = ground.material == materials.SKY
     gain[sky], share[sky] = 128, 0
-    cv2.multiply(part, cv2.resize(gain, size, interpolation=cv2.INTER_LINEAR), dst=part, scale=1 / 128)
+    cv2.multiply(part, cv2.resize(gain, size, interpolation=cv2.INTER_NEAREST), dst=part, scale=1 / 128)
     veil = _tinted(share, light.haze_color)
     if mirror is not None:
         mirror[sky] = 0
         cv2.add(veil, _tinted(cv2.multiply(mirror, 255 - share, scale=1 / 255), light.horizon), dst=veil)
-    cv2.add(part, cv2.resize(veil, size, interpolation=cv2.INTER_LINEAR), dst=part)
+    cv2.add(part, cv2.resize(veil, size, interpolation=cv2.INTER_NEAREST), dst=part)
 
 
 def _tinted(share: np.ndarray, color: np.ndarray) -> np.ndarray:

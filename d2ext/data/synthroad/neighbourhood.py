@@ -96,8 +96,9 @@ def _plant(
         kind = "bare"
     tint = np.array([1.0, 1.0, 1.0]) * rng.uniform(0.7, 1.15) + rng.normal(0, 0.06, 3)
     if setting.season == 1 and kind not in ("cone", "bare"):
-        tint = tint * np.array([0.7, 0.95, 1.3 + rng.uniform(-0.15, 0.3)])
-    return Plant(kind, int(rng.integers(12)), p, q, tall, tint)
+        tint = tint * np.array([1.0, 1.0 + rng.uniform(-0.2, 0.2), 1.0])
+    autumn = setting.season == 1 and rng.random() < 0.8
+    return Plant(kind, int(rng.integers(12)), p, q, tall, tint, autumn)
 
 
 def _trees(
@@ -124,7 +125,7 @@ def _trees(
         step = rng.uniform(6, 14)
         for q in np.arange(rng.uniform(-14, 0), 120, step):
             _add(around, scene, setting, kinds, side * (front + offset), q + rng.normal(0, 0.4), scale, rng)
-    loose = {"wood": 46, "suburb": 16, "avenue": 18, "country": 8, "motorway": 14, "works": 5}.get(place, 6)
+    loose = {"wood": 26, "suburb": 14, "avenue": 15, "country": 8, "motorway": 14, "works": 5}.get(place, 6)
     for _ in range(rng.poisson(loose)):
         p = side * (front + rng.uniform(2, 10) + rng.exponential(9))
         tall = rng.uniform(4, 15) if place != "wood" else rng.uniform(12, 22)

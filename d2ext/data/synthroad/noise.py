@@ -26,6 +26,10 @@ def blurred(tile: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.GaussianBlur(np.pad(tile, pad, mode="wrap"), (0, 0), sigma)[margin:-margin, margin:-margin]
 
 
+# Pixels of a block that is read at one reduction.
+BLOCK = 4
+
+
 class Tiles:
     """Layers of periodic texture, each kept at every reduction of its two axes (a ripmap: McReynolds and
     Blythe, "Advanced Graphics Programming Using OpenGL", 2005, section 18.2). One gather reads them all.
@@ -66,21 +70,39 @@ class Tiles:
         return np.concatenate(parts)
 
     def read(
-        self, layer: np.ndarray | int, p: np.ndarray, q: np.ndarray, level_p: np.ndarray, level_q: np.ndarray
+        self, layer: np.ndarray | int, p: np.ndarray, q: np.ndarray, levels: tuple[np.ndarray, np.ndarray]
     ) -> np.ndarray:
-        """Texels (H, W) or (H, W, 3) at p, q (H, W) metres; level_*: log2 of a pixel's extent in metres."""
-        top = self._bits
-        shift = np.float32(np.log2(self.texel))
-        lp = np.clip(np.rint(level_p - shift), 0, top).astype(np.int32)
-        lq = np.clip(np.rint(level_q - shift), 0, top).astype(np.int32)
-        mask = np.int32(self._size - 1)
-        scale = np.float32(1 / self.texel)
-        u = np.floor(p * scale).astype(np.int32) & mask
-        v = np.floor(q * scale).astype(np.int32) & mask
-        index = ((v >> lq) << (top - lp)) + (u >> lp)
-        index += self._offsets.ravel()[lq * (top + 1) + lp]
-        index += np.asarray(layer, dtype=np.int32) * np.int32(self._stride)
-        found = self._texels[index]
+        """Texels (H, W) or (H, W, 3) at p, q (H, W) metres, of layers (H, W) or of one.
+
+        levels: log2 of a pixel's extent in metres along p and q, (h, w) each, for blocks of BLOCK pixels.
+        """
+        top, shape = self._bits, p.shape
+        rough_p, rough_q = (
+            np.clip(np.rint(level - np.log2(self.texel)), 0, top).astype(np.int32) for level in levels
+        )
+        level_p, level_q = _spread(rough_p, shape), _spread(rough_q, shape)
+        v = self._texel(q)
+        v >>= level_q
+        v <<= top - level_p
+        index = self._texel(p)
+        index >>= level_p
+        index += v
+        index += _spread(self._offsets[rough_q, rough_p], shape)
+        index += layer * np.int32(self._stride)
+        found = np.take(self._texels, index)
         if found.dtype == np.uint32:
-            return cv2.cvtColor(found.view(np.uint8).reshape(*found.shape, 4), cv2.COLOR_BGRA2BGR)
+            return cv2.cvtColor(found.view(np.uint8).reshape(*shape, 4), cv2.COLOR_BGRA2BGR)
         return found
+
+    def _texel(self, meters: np.ndarray) -> np.ndarray:
+        scaled = meters * np.float32(1 / self.texel)
+        # Beyond every coordinate: what follows is positive, so that a cast is a floor.
+        scaled += np.float32(1 << 18)
+        index = scaled.astype(np.int32)
+        index &= np.int32(self._size - 1)
+        return index
+
+
+def _spread(rough: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Blocks (h, w) -> pixels (H, W)."""
+    return np.repeat(np.repeat(rough, BLOCK, axis=1), BLOCK, axis=0)[: shape[0], : shape[1]]

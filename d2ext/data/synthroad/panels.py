@@ -79,7 +79,7 @@ def draw_panel(
         cv2.bitwise_and(visible, opaque, dst=visible)
         patch = cv2.cvtColor(patch, cv2.COLOR_BGRA2BGR)
     patch = cv2.LUT(patch, table)
-    patch = cv2.resize(patch, mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    patch = cv2.resize(patch, mask.shape[::-1], interpolation=cv2.INTER_NEAREST)
     cv2.copyTo(inverse, visible, canvas.inverse_depth[part])
     cv2.copyTo(patch, visible, canvas.color[part])
 

@@ -22,7 +22,7 @@ def _pictures(plant: Plant) -> list[np.ndarray]:
     elif plant.kind == "bare":
         choices = foliage.bare_trees()
     else:
-        choices = foliage.trees(plant.kind)
+        choices = foliage.trees(plant.kind, plant.autumn)
     return choices[plant.number % len(choices)]
 
 

@@ -57,8 +57,8 @@ def _layers(name: str, scene: Scene, draw: Callable[[Canvas, Scene], _Layers]) -
 
 def _background(canvas: Canvas, scene: Scene) -> _Layers:
     setting = make_setting(scene)
-    draw_sky(canvas, scene)
     ground = Ground(canvas, scene)
+    draw_sky(canvas, scene, ground.sky)
     draw_surfaces(ground, setting)
     draw_markings(ground, setting)
     cast_shadows(ground, make_neighbourhood(scene, setting))

@@ -23,11 +23,13 @@ def _clouds() -> np.ndarray:
     return fractal(512, 1.55, np.random.default_rng(73), 1)
 
 
-def draw_sky(canvas: Canvas, scene: Scene) -> None:
-    """Fill the whole canvas; the ground is painted over it."""
+def draw_sky(canvas: Canvas, scene: Scene, rows: int) -> None:
+    """Fill the canvas down to an image row; the ground is painted over it."""
+    if not rows:
+        return
     rng = np.random.default_rng([scene.scenery_seed, 6])
     view, light = scene.view, scene.light
-    height, width = -(-view.height // _STEP), -(-view.width // _STEP)
+    height, width = -(-rows // _STEP), -(-view.width // _STEP)
     u = (np.arange(width) + 0.5) * _STEP - 0.5
     v = (np.arange(height) + 0.5) * _STEP - 0.5
     rays = view.inverse_intrinsics
@@ -46,7 +48,7 @@ def draw_sky(canvas: Canvas, scene: Scene) -> None:
     small = np.clip(sky, 0, 255).astype(np.uint8)
     size = (width * _STEP * SCALE, height * _STEP * SCALE)
     full = cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)
-    canvas.color[:] = full[: canvas.color.shape[0], : canvas.color.shape[1]]
+    canvas.color[: rows * SCALE] = full[: rows * SCALE, : canvas.color.shape[1]]
 
 
 def _cover(scene: Scene, rng: np.random.Generator) -> float:
@@ -81,14 +83,13 @@ def _add_clouds(
 def draw_skyline(canvas: Canvas, scene: Scene, setting: Setting) -> None:
     """Two far rows of hills, woods or roofs around the horizon."""
     rng = np.random.default_rng([scene.scenery_seed, 7])
-    count = 240
+    count = 400
     azimuth = np.linspace(-1.4, 1.4, count)
     urban = setting.place in ("street", "square", "works", "avenue")
     for radius, low, high in ((1500.0, 20.0, rng.uniform(30, 140)), (420.0, 3.0, rng.uniform(9, 30))):
         tops = low + (high - low) * _ridge(count, rng)
         if urban and rng.random() < 0.75:
-            towers = np.repeat(rng.uniform(0.2, 1.2, count // 3) ** 2, 3) * high
-            tops = np.maximum(0.5 * tops, towers * (np.repeat(rng.random(count // 6), 6) < 0.5))
+            tops = _roofs(0.45 * tops, high, rng)
         color = np.array([62.0, 84.0, 76.0]) if setting.season < 2 else np.array([86.0, 94.0, 102.0])
         if urban and rng.random() < 0.5:
             color = np.array([128.0, 128.0, 130.0])
@@ -105,6 +106,18 @@ def _ridge(count: int, rng: np.random.Generator) -> np.ndarray:
         0, 0.35, count
     )
     return (line - line.min()) / max(float(np.ptp(line)), 1e-6)
+
+
+def _roofs(tops: np.ndarray, high: float, rng: np.random.Generator) -> np.ndarray:
+    """Blocks of different width that rise from a ridge (N,); points of a block lie at its two ends."""
+    tops = tops.copy()
+    i = 0
+    while i < len(tops) - 8:
+        wide = int(rng.integers(2, 7))
+        if rng.random() < 0.6:
+            tops[i : i + wide] = high * rng.uniform(0.2, 1.0) ** 1.5
+        i += wide + int(rng.integers(1, 5))
+    return tops
 
 
 def _draw_row(
@@ -131,11 +144,14 @@ def _draw_row(
     fixed = np.rint(np.clip(outline - [0, y0], -30000, 30000)).astype(np.int32)
     cv2.fillPoly(mask, [fixed], 255)
     noise = rng.integers(0, 512, 2)
-    rows = (np.arange(y1 - y0) * 5 + noise[0]) & 511
-    columns = (np.arange(width) * 3 + noise[1]) & 511
-    gain = cv2.LUT(_shades()[rows[:, None], columns[None]], _contrast(radius))
+    rows = (np.arange((y1 - y0 + 1) // SCALE) * 10 + noise[0]) & 511
+    columns = (np.arange(width // SCALE) * 6 + noise[1]) & 511
+    gain = cv2.LUT(_shades()[rows][:, columns], _contrast(radius))
     table = np.clip(np.arange(256)[:, None] * color / 128, 0, 255).astype(np.uint8)[None]
-    cv2.copyTo(cv2.LUT(cv2.merge([gain] * 3), table), mask, canvas.color[y0:y1])
+    paint = cv2.resize(
+        cv2.LUT(cv2.merge([gain] * 3), table), (width, len(rows) * SCALE), interpolation=cv2.INTER_NEAREST
+    )
+    cv2.copyTo(paint[: y1 - y0], mask, canvas.color[y0:y1])
 
 
 @cache

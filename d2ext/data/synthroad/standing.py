@@ -31,6 +31,7 @@ class Plant:
     q: float
     tall: float
     tint: np.ndarray
+    autumn: bool = False
 
 
 @dataclass(frozen=True)
