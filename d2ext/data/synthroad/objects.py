@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from d2ext.data.synthroad.pose import PosedMesh, truncated_fraction
-from d2ext.data.synthroad.raster import FIXED, Canvas, to_fixed
+from d2ext.data.synthroad.pose import PosedMesh, pose_of, truncated_fraction
+from d2ext.data.synthroad.raster import FIXED, Canvas, Window, to_fixed
 from d2ext.data.synthroad.scene import Scene, SceneObject
 from d2ext.data.synthroad.shading import shade_object
 from d2ext.data.synthroad.shadows import draw_shadows
@@ -17,8 +17,6 @@ from d2ext.data.synthroad.surroundings import Surroundings
 __all__ = ["HAZE_COLOR", "draw_object", "draw_objects", "draw_shadows", "truncated_fraction"]
 
 HAZE_COLOR = np.array([214.0, 206.0, 200.0])
-
-Window = tuple[int, int, int, int]
 
 
 class _Drawn:
@@ -33,7 +31,7 @@ def draw_object(canvas: Canvas, item: SceneObject, identity: int, first: int) ->
 
     Faces of a part are painted from far to near; parts are tested for depth against all that is there.
     """
-    mesh = PosedMesh(item, canvas.view, canvas.project)
+    mesh = pose_of(canvas, item)
     window = _window(canvas, mesh)
     if window is None:
         return _Drawn(mesh, first, None, 0)
@@ -54,7 +52,7 @@ def draw_object(canvas: Canvas, item: SceneObject, identity: int, first: int) ->
 
 def _window(canvas: Canvas, mesh: PosedMesh) -> Window | None:
     outlines = mesh.outlines()
-    return canvas.window(np.concatenate(outlines)) if outlines else None
+    return canvas.window(np.concatenate(outlines)) if len(outlines) else None
 
 
 def _draw_part(
@@ -102,7 +100,8 @@ def draw_objects(canvas: Canvas, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
         if one.window is not None:
             shade_object(canvas, one.mesh, one.first, one.window, surroundings)
     count = len(scene.objects)
-    seen = np.bincount(canvas.ids.ravel(), minlength=count + 1)[1 : count + 1]
+    histogram = cv2.calcHist([canvas.ids], [0], None, [256], [0, 256])
+    seen = histogram.ravel()[1 : count + 1].astype(np.int64)
     return seen, _alone(drawn[len(scene.distractors) :])
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from d2ext.data.synthroad.geometry import View, clip_near
 from d2ext.data.synthroad.models import mesh_of
-from d2ext.data.synthroad.raster import NEAR, fill
+from d2ext.data.synthroad.raster import NEAR, Canvas, fill
 from d2ext.data.synthroad.scene import SceneObject
 
 Projection = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -48,9 +48,19 @@ class PosedMesh:
             return self.pixels[face]
         return self._project(clip_near(self.quads[face], self.w[face], NEAR))[0]
 
-    def outlines(self) -> list[np.ndarray]:
+    def outlines(self) -> Sequence[np.ndarray]:
         """The pixels (K, 2) of every visible face."""
+        if not self._cut[self.visible].any():
+            return self.pixels[self.visible]
         return [self.polygon(i) for i in np.nonzero(self.visible)[0].tolist()]
+
+
+def pose_of(canvas: Canvas, item: SceneObject) -> PosedMesh:
+    """An object on a canvas, worked out once for its shadow and its look."""
+    known = canvas.kept.get(id(item))
+    if not isinstance(known, PosedMesh) or known.item is not item:
+        known = canvas.kept[id(item)] = PosedMesh(item, canvas.view, canvas.project)
+    return known
 
 
 def truncated_fraction(item: SceneObject, view: View) -> float:

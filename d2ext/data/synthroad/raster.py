@@ -15,6 +15,7 @@ FIXED = 4
 NEAR = 0.5
 
 Color = Sequence[float]
+Window = tuple[int, int, int, int]
 
 
 def to_fixed(points: np.ndarray) -> np.ndarray:
@@ -50,6 +51,8 @@ class Canvas:
         self.inverse_depth = np.zeros((height, width), np.float32)
         self.ids = np.zeros((height, width), np.uint8)
         self.faces = np.zeros((height, width), np.uint16)
+        # What was worked out for one of its objects, by id().
+        self.kept: dict[int, object] = {}
         # Pixel -> ray, for canvas pixels: u = (U + 0.5) / SCALE - 0.5.
         to_image = np.array([[1 / SCALE, 0, 0.5 / SCALE - 0.5], [0, 1 / SCALE, 0.5 / SCALE - 0.5], [0, 0, 1]])
         self.rays = view.inverse_intrinsics @ to_image
@@ -67,16 +70,14 @@ class Canvas:
         distance = np.where(np.abs(distance) < 1e-9, 1e-9, distance)
         return (normals @ self.rays / distance[:, None]).astype(np.float32)
 
-    def window(self, points: np.ndarray) -> tuple[int, int, int, int] | None:
+    def window(self, points: np.ndarray) -> Window | None:
         """x0, y0, x1, y1 around points (K, 2) on the canvas; None where they lie beside it."""
         height, width = self.ids.shape
         x0, y0 = np.maximum(np.floor(points.min(axis=0)) - 1, 0).astype(int).tolist()
         x1, y1 = np.minimum(np.ceil(points.max(axis=0)) + 2, (width, height)).astype(int).tolist()
         return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
-    def inverse_of(
-        self, planes: np.ndarray, index: np.ndarray, window: tuple[int, int, int, int]
-    ) -> np.ndarray:
+    def inverse_of(self, planes: np.ndarray, index: np.ndarray, window: Window) -> np.ndarray:
         """Inverse depth (h, w) of the planes (N, 5: a, b, c, least, most) that `index` names in a window."""
         x0, y0, x1, y1 = window
         a, b, c, low, high = (np.take(column, index) for column in np.ascontiguousarray(planes.T))

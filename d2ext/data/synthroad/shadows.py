@@ -7,8 +7,8 @@ from functools import cache
 import cv2
 import numpy as np
 
-from d2ext.data.synthroad.pose import PosedMesh
-from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas, fill
+from d2ext.data.synthroad.pose import pose_of
+from d2ext.data.synthroad.raster import FIXED, NEAR, SCALE, Canvas, to_fixed
 from d2ext.data.synthroad.scene import Scene, SceneObject
 
 # The tile of darkness reaches this far beyond the footprint, as a share of its width.
@@ -23,7 +23,7 @@ def draw_shadows(canvas: Canvas, scene: Scene) -> None:
     factor = np.full((size[1], size[0]), 255, np.uint8)
     for item in (*scene.distractors, *scene.objects):
         if scene.light.shadow > 0.01:
-            _cast(factor, item, scene)
+            _cast(factor, canvas, item, scene)
     _dim(canvas.color, factor)
     beneath = np.full((size[1], size[0]), 255, np.uint8)
     for item in (*scene.distractors, *scene.objects):
@@ -45,10 +45,10 @@ def _dim(image: np.ndarray, factor: np.ndarray) -> None:
     cv2.multiply(part, cv2.merge([large] * 3), dst=part, scale=1 / 255)
 
 
-def _cast(factor: np.ndarray, item: SceneObject, scene: Scene) -> None:
+def _cast(factor: np.ndarray, canvas: Canvas, item: SceneObject, scene: Scene) -> None:
     """The shadow of every face turned to the sun, softer the farther its caster is."""
     view, light = scene.view, scene.light
-    mesh = PosedMesh(item, view, view.project)
+    mesh = pose_of(canvas, item)
     up = scene.up
     slope = float(light.sun @ up)
     if slope < 0.08:
@@ -70,8 +70,8 @@ def _cast(factor: np.ndarray, item: SceneObject, scene: Scene) -> None:
     if (low >= high).any():
         return
     mask = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
-    for quad in pixels:
-        fill(mask, quad - low, 255)
+    for quad in to_fixed(pixels - low):
+        cv2.fillConvexPoly(mask, quad, 255, cv2.LINE_8, FIXED)
     mask = cv2.GaussianBlur(mask, (0, 0), sigma)
     table = (255 * (1 - light.shadow * np.arange(256) / 255)).astype(np.uint8)
     part = factor[low[1] : high[1], low[0] : high[0]]
