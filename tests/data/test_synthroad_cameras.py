@@ -120,7 +120,8 @@ def test_every_box_is_where_its_object_is_drawn(frames: dict[str, Frame], kind: 
         assert (drawn[:2] > box[:2] - 1.0).all() and (drawn[2:] < box[2:] + 1.0).all()
         if label.hidden == 0 and not label.border and label.box_height > 25:
             shares = (drawn[2:] - drawn[:2]) / (box[2:] - box[:2])
-            assert (shares > 0.75).all(), (label.category, shares)
+            # From above, a slender roof lies below the far upper edge of its box.
+            assert (shares > 0.55).all() and shares.mean() > 0.7, (label.category, shares)
 
 
 @every_family
