@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from d2ext.data.synthroad.daylight import irradiance, through_air
+from d2ext.data.synthroad.daylight import irradiance
 from d2ext.data.synthroad.facades import CELL, facade
 from d2ext.data.synthroad.noise import fractal
 from d2ext.data.synthroad.panels import cross, draw_panel, pyramid
@@ -76,7 +76,9 @@ def _draw_wall(
     near = max(float(w.min()), 2.0)
     texels = scene.view.projection[0, 0] / near
     rows, columns = max(round(house.tall / CELL), 1), max(round(float(np.hypot(pb - pa, qb - qa)) / CELL), 1)
-    texture = facade(house.style, rows, columns, house.wall, texels, blind, np.random.default_rng(seed))
+    texture = facade(
+        house.style, house.seed, (rows, columns), house.wall, texels, blind, np.random.default_rng(seed)
+    )
     tone = irradiance(out / np.linalg.norm(out), scene.light)
     # The lower a wall, the less of the sky it sees: the whole wall gets the mean of that.
     draw_panel(canvas, corners, texture, tone * 0.94, scene.light)
@@ -113,8 +115,8 @@ def _light_windows(
         points = away[0] + (column + box[:, :1]) * across + (row + box[:, 1:]) * up
         pixels, w = canvas.project(points)
         if w.min() > 1.0:
-            warm = np.array([rng.uniform(90, 200), rng.uniform(170, 225), 245.0]) * rng.uniform(0.4, 1.0)
-            canvas.face(pixels, plane, through_air(warm, float(w.mean()), scene.light).tolist())
+            warm = np.array([rng.uniform(90, 200), rng.uniform(170, 225), 245.0]) * rng.uniform(0.25, 0.85)
+            canvas.face(pixels, plane, warm.tolist())
 
 
 def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Generator) -> None:
@@ -142,4 +144,4 @@ def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Genera
         if w.min() > 1.0:
             plane = canvas.depth_planes(normal[None], gable[:1])[0]
             tone = np.clip(house.wall * irradiance(normal, scene.light) * 0.94, 0, 255)
-            canvas.face(pixels, plane, through_air(tone, float(w.mean()), scene.light).tolist())
+            canvas.face(pixels, plane, tone.tolist())

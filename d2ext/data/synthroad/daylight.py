@@ -15,11 +15,5 @@ def irradiance(normal: np.ndarray, light: Light) -> np.ndarray:
 
 def air(distance: np.ndarray | float, light: Light) -> np.ndarray:
     """Share (...) of the haze's colour at a distance in metres: Beer's law."""
-    clear = 1.0 - min(light.haze, 0.999)
-    return 1.0 - clear ** (np.clip(distance, 0, 2000) / 100.0)
-
-
-def through_air(color: np.ndarray, distance: float, light: Light) -> np.ndarray:
-    """A colour (3,) as it is seen from a distance in metres, in 0-255."""
-    share = float(air(distance, light))
-    return np.clip(color + (light.haze_color - color) * share, 0, 255)
+    loss = float(np.log(1.0 - min(light.haze, 0.999))) / 100.0
+    return 1.0 - np.exp(loss * np.clip(distance, 0, 2000))

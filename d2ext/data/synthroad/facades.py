@@ -14,15 +14,17 @@ CELL = 3.0
 _SIDE = 96
 STYLES = ("plaster", "old", "brick", "panel", "glass", "ribbon", "cottage", "hall")
 _UPPER, _LOWER, _BLIND = 6, 3, 1
+# Each style is made with so many colours of frames, doors and shops.
+_MAKES = 4
 
 
 @cache
-def cells(style: str) -> list[np.ndarray]:
+def cells(style: str, make: int) -> list[np.ndarray]:
     """Pyramid of (10, S, S, 4): six upper cells, three of the ground floor, one without openings.
 
     BGRA; alpha is 255 on the wall itself, which takes the house's colour, and 0 on what has its own.
     """
-    rng = np.random.default_rng([80, STYLES.index(style)])
+    rng = np.random.default_rng([80, STYLES.index(style), make])
     look = _look(style, rng)
     made = [_upper(style, look, rng) for _ in range(_UPPER)]
     made += [_lower(style, look, rng) for _ in range(_LOWER)]
@@ -38,18 +40,19 @@ def cells(style: str) -> list[np.ndarray]:
 
 def facade(
     style: str,
-    rows: int,
-    columns: int,
+    make: int,
+    size: tuple[int, int],
     wall: np.ndarray,
     texels: float,
     blind: bool,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """(H, W, 3) texture of rows x columns cells in a wall colour (3,).
+    """(H, W, 3) texture of (rows, columns) cells in a wall colour (3,).
 
-    texels: how many a metre are of use; blind: few windows, as on the side of a house.
+    make: any number, houses of one number have frames, doors and shops alike; texels: how many a metre
+    are of use; blind: few windows, as on the side of a house.
     """
-    levels = cells(style)
+    levels, (rows, columns) = cells(style, make % _MAKES), size
     step = int(np.clip(np.log2(max(_SIDE / CELL / max(texels, 0.1), 1.0)), 0, len(levels) - 1))
     common = rng.integers(0, _UPPER, 2)
     pick = np.where(rng.random((rows, columns)) < 0.75, common[0], rng.integers(0, _UPPER, (rows, columns)))

@@ -1,4 +1,4 @@
-"""The ground: surfaces painted in road coordinates, then one pass for texture, shade, water and air."""
+"""The ground: surfaces painted in road coordinates, then one pass for texture, shade and water."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from d2ext.data.synthroad import materials
-from d2ext.data.synthroad.daylight import air, irradiance
+from d2ext.data.synthroad.daylight import irradiance
 from d2ext.data.synthroad.geometry import clip_near
 from d2ext.data.synthroad.noise import BLOCK
 from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas
@@ -14,6 +14,8 @@ from d2ext.data.synthroad.scene import Scene
 
 FAR = 3000.0
 _SHIFT = 4
+# What a lamp adds to the light on the ground below it, BGR.
+_LAMP = np.array([0.36, 0.5, 0.58])
 # Pixels; polygons that reach farther are cut before they are filled.
 _LARGE = 30000
 
@@ -22,8 +24,8 @@ class Ground:
     """The ground's part of a picture while it is painted.
 
     p, q: (h, W) float32 road coordinates of image pixels from row `top` down; distance: (h, W) along the
-    optical axis; material: (h, W) uint8, SKY above it; light: (h, W) uint8, 255 where the sun comes; sky:
-    number of rows that show any sky.
+    optical axis; material: (h, W) uint8, SKY above it; light: (h, W) uint8, 255 where the sun comes; glow:
+    (h, W) uint8, 255 right below a lamp; sky: number of rows that show any sky.
     """
 
     def __init__(self, canvas: Canvas, scene: Scene) -> None:
@@ -45,7 +47,10 @@ class Ground:
         shape = (view.height - self.top, view.width)
         self.material = np.zeros(shape, np.uint8)
         self.light = np.full(shape, 255, np.uint8)
-        self.tone = irradiance(scene.up, scene.light)
+        self.glow = np.zeros(shape, np.uint8)
+        self.daylight = irradiance(scene.up, scene.light)
+        self.lamps = _LAMP * scene.light.lamps if scene.light.lamps > 0.05 else np.zeros(3)
+        self.tone = self.daylight + self.lamps
         if shape[0]:
             self.p, self.q, inverse_distance = _coordinates(inverse, shape, self.top)
             self.distance = 1 / inverse_distance
@@ -112,7 +117,7 @@ def _levels(inverse: np.ndarray, shape: tuple[int, int], top: int) -> tuple[np.n
 
 
 def finish(ground: Ground, profile: np.ndarray, rng: np.random.Generator) -> None:
-    """Texture, shade, water and air over what was painted.
+    """Texture, shade and water over what was painted.
 
     profile: (4, K) tables of lane wear around 128 over p, in steps of 5 cm from -K / 40 m.
     """
@@ -132,12 +137,16 @@ def finish(ground: Ground, profile: np.ndarray, rng: np.random.Generator) -> Non
     if light.shadow > 0:
         shade = cv2.LUT(ground.light, np.rint(255 - light.shadow * np.arange(255, -1, -1)).astype(np.uint8))
         gray = cv2.multiply(gray, shade, scale=1 / 255)
-    share = np.rint(255 * air(ground.distance, light)).astype(np.uint8)
     mirror = _mirror(ground, kinds, hard, shift) if light.wet > 0 else None
-    keep = 255 - share if mirror is None else cv2.multiply(255 - share, 255 - mirror, scale=1 / 255)
-    gray = cv2.multiply(gray, keep, scale=1 / 255)
+    if mirror is not None:
+        gray = cv2.multiply(gray, 255 - mirror, scale=1 / 255)
     gain = cv2.multiply(fine, cv2.merge([gray] * 3), scale=1 / 128)
-    _apply(ground, gain, share, mirror)
+    if ground.lamps.any():
+        # What was painted has the light of a place right below a lamp.
+        lit = (ground.daylight + np.arange(256)[:, None] / 255 * ground.lamps) / ground.tone
+        table = np.rint(255 * lit).astype(np.uint8)[None]
+        gain = cv2.multiply(gain, cv2.LUT(cv2.merge([ground.glow] * 3), table), scale=1 / 255)
+    _apply(ground, gain, mirror)
 
 
 def _mirror(ground: Ground, kinds: np.ndarray, hard: np.ndarray, shift: np.ndarray) -> np.ndarray:
@@ -154,19 +163,17 @@ def _mirror(ground: Ground, kinds: np.ndarray, hard: np.ndarray, shift: np.ndarr
     return (film * fresnel).astype(np.uint8)
 
 
-def _apply(ground: Ground, gain: np.ndarray, share: np.ndarray, mirror: np.ndarray | None) -> None:
-    """Multiply the canvas by the gain, then add what air and water send instead."""
-    light = ground.scene.light
+def _apply(ground: Ground, gain: np.ndarray, mirror: np.ndarray | None) -> None:
+    """Multiply the canvas by the gain, then add what water mirrors."""
     size = (gain.shape[1] * SCALE, gain.shape[0] * SCALE)
     part = ground.canvas.color[ground.top * SCALE :]
     sky = ground.material == materials.SKY
-    gain[sky], share[sky] = 128, 0
+    gain[sky] = 128
     cv2.multiply(part, cv2.resize(gain, size, interpolation=cv2.INTER_NEAREST), dst=part, scale=1 / 128)
-    veil = _tinted(share, light.haze_color)
     if mirror is not None:
         mirror[sky] = 0
-        cv2.add(veil, _tinted(cv2.multiply(mirror, 255 - share, scale=1 / 255), light.horizon), dst=veil)
-    cv2.add(part, cv2.resize(veil, size, interpolation=cv2.INTER_NEAREST), dst=part)
+        sent = _tinted(mirror, ground.scene.light.horizon)
+        cv2.add(part, cv2.resize(sent, size, interpolation=cv2.INTER_NEAREST), dst=part)
 
 
 def _tinted(share: np.ndarray, color: np.ndarray) -> np.ndarray:

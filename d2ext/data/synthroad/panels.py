@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from d2ext.data.synthroad.daylight import air
 from d2ext.data.synthroad.geometry import clip_near
 from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas, fill
 from d2ext.data.synthroad.scene import Light
@@ -31,11 +30,9 @@ def pyramid(texture: np.ndarray) -> list[np.ndarray]:
     return levels
 
 
-def tone_table(tone: np.ndarray, distance: float, light: Light) -> np.ndarray:
-    """(1, 256, 3) table: a texture's levels under light of colour `tone` (3,), through air."""
-    share = float(air(distance, light))
-    levels = np.clip(np.arange(256)[:, None] * tone, 0, 255)
-    return np.clip(levels + (light.haze_color - levels) * share, 0, 255).astype(np.uint8)[None]
+def tone_table(tone: np.ndarray) -> np.ndarray:
+    """(1, 256, 3) table: a texture's levels under light of colour `tone` (3,)."""
+    return np.clip(np.arange(256)[:, None] * tone, 0, 255).astype(np.uint8)[None]
 
 
 def draw_panel(
@@ -72,7 +69,7 @@ def draw_panel(
         return
     texture = texture if isinstance(texture, np.ndarray) else _level(texture, pixels, w)
     patch = _warped(canvas, corners, texture, (x0, y0), size)
-    table = tone_table(tone, float(np.median(w)), light)
+    table = tone_table(tone)
     if patch.shape[2] == 4:
         alpha = cv2.resize(cv2.extractChannel(patch, 3), mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
         opaque = cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY)[1]

@@ -7,7 +7,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from d2ext.data.synthroad.daylight import irradiance, through_air
+from d2ext.data.synthroad.daylight import irradiance
 from d2ext.data.synthroad.panels import cross, draw_panel, pyramid
 from d2ext.data.synthroad.raster import Canvas
 from d2ext.data.synthroad.scene import Scene
@@ -81,7 +81,7 @@ class _Upright:
         if w.min() > 1.5:
             plane = self.canvas.depth_planes(normal[None], base[None])[0]
             tone = np.clip(np.asarray(color, float) * (1.0 if lit else self.tone), 0, 255)
-            self.canvas.face(pixels, plane, through_air(tone, self.distance, self.scene.light).tolist())
+            self.canvas.face(pixels, plane, tone.tolist())
 
     def picture(self, x: float, y: float, size: tuple[float, float], levels: list[np.ndarray]) -> None:
         """A textured rectangle of (width, height) metres with its lower left corner at x, y."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from d2ext.data.synthroad.buildings import draw_house
 from d2ext.data.synthroad.ground import Ground, finish
+from d2ext.data.synthroad.lamplight import cast_lamps, dapple, draw_streaks
 from d2ext.data.synthroad.markings import draw_markings
 from d2ext.data.synthroad.neighbourhood import make_neighbourhood
 from d2ext.data.synthroad.plants import cast_shadows, draw_plant
@@ -61,8 +62,12 @@ def _background(canvas: Canvas, scene: Scene) -> _Layers:
     draw_sky(canvas, scene, ground.sky)
     draw_surfaces(ground, setting)
     draw_markings(ground, setting)
-    cast_shadows(ground, make_neighbourhood(scene, setting))
+    around = make_neighbourhood(scene, setting)
+    cast_shadows(ground, around)
+    dapple(ground, setting)
+    cast_lamps(ground, around)
     finish(ground, lane_profile(scene, setting), np.random.default_rng([scene.scenery_seed, 8]))
+    draw_streaks(ground, around)
     draw_skyline(canvas, scene, setting)
     return [canvas.color]
 

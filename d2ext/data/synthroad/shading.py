@@ -145,7 +145,7 @@ def _colors(pixels: _Pixels, mesh: PosedMesh, around: Surroundings) -> np.ndarra
     color += _highlight(pixels, look, around, sun, (paint * gloss, gloss * (1 - dirt)), albedo)
     if glow.any():
         color += pixels.first[:3] * (1.3 * glow * np.where(pixels.forward > 0, look.head, look.tail))
-    return _through_air(color, pixels.depth, around)
+    return np.clip(color, 0, 255, out=color).T.astype(np.uint8)
 
 
 def _mirrored_share(facing: np.ndarray, gloss: np.ndarray, glass: np.ndarray, look: Look) -> np.ndarray:
@@ -244,10 +244,3 @@ def _see_through(
     dark, bright = _column(level * (40, 37, 34)), _column(level * (112, 112, 108))
     share = glass[inside]
     color[:, inside] = color[:, inside] * (1 - share) + (dark + (bright - dark) * through) * share
-
-
-def _through_air(color: np.ndarray, depth: float, around: Surroundings) -> np.ndarray:
-    light = around.light
-    haze = 1 - (1 - min(light.haze, 0.999)) ** (depth / 100.0)
-    color += (_column(light.haze_color) - color) * np.float32(haze)
-    return np.clip(color, 0, 255, out=color).T.astype(np.uint8)

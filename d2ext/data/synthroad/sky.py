@@ -15,6 +15,8 @@ from d2ext.data.synthroad.setting import Setting
 
 # The sky is drawn at 1 / _STEP of the image's resolution: nothing in it is sharp.
 _STEP = 4
+# Metres to the nearer row of the skyline; nothing else is farther away.
+SKYLINE = 420.0
 
 
 @cache
@@ -86,7 +88,7 @@ def draw_skyline(canvas: Canvas, scene: Scene, setting: Setting) -> None:
     count = 400
     azimuth = np.linspace(-1.4, 1.4, count)
     urban = setting.place in ("street", "square", "works", "avenue")
-    for radius, low, high in ((1500.0, 20.0, rng.uniform(30, 140)), (420.0, 3.0, rng.uniform(9, 30))):
+    for radius, low, high in ((1500.0, 20.0, rng.uniform(30, 140)), (SKYLINE, 3.0, rng.uniform(9, 30))):
         tops = low + (high - low) * _ridge(count, rng)
         if urban and rng.random() < 0.75:
             tops = _roofs(0.45 * tops, high, rng)
@@ -95,8 +97,9 @@ def draw_skyline(canvas: Canvas, scene: Scene, setting: Setting) -> None:
             color = np.array([128.0, 128.0, 130.0])
         color = color * rng.uniform(0.4, 0.8) * irradiance(scene.up, scene.light)
         share = max(float(air(radius, scene.light)), 0.12 if radius > 1000 else 0.0)
-        color = np.clip(color + (scene.light.haze_color - color) * share, 0, 255)
-        _draw_row(canvas, scene, radius, azimuth, tops, color, rng)
+        levels = np.arange(256)[:, None] / 128 * color
+        table = np.clip(levels + (scene.light.haze_color - levels) * share, 0, 255).astype(np.uint8)[None]
+        _draw_row(canvas, scene, radius, np.stack([azimuth, tops]), table, rng)
 
 
 def _ridge(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -124,11 +127,12 @@ def _draw_row(
     canvas: Canvas,
     scene: Scene,
     radius: float,
-    azimuth: np.ndarray,
-    tops: np.ndarray,
-    color: np.ndarray,
+    line: np.ndarray,
+    table: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
+    """A row at a radius in metres; line: (2, N) azimuth in radians, height in metres; table: colours."""
+    azimuth, tops = line
     right, ahead = radius * np.sin(azimuth), radius * np.cos(azimuth)
     upper, w = canvas.project(scene.view.ground_point(right, ahead, tops))
     lower, _ = canvas.project(scene.view.ground_point(right, ahead, 0.0))
@@ -147,7 +151,6 @@ def _draw_row(
     rows = (np.arange((y1 - y0 + 1) // SCALE) * 10 + noise[0]) & 511
     columns = (np.arange(width // SCALE) * 6 + noise[1]) & 511
     gain = cv2.LUT(_shades()[rows][:, columns], _contrast(radius))
-    table = np.clip(np.arange(256)[:, None] * color / 128, 0, 255).astype(np.uint8)[None]
     paint = cv2.resize(
         cv2.LUT(cv2.merge([gain] * 3), table), (width, len(rows) * SCALE), interpolation=cv2.INTER_NEAREST
     )
