@@ -74,6 +74,8 @@ def add_grounding_data_config(cfg: CN) -> None:
     # classes that none of its labels has. The mean of their number, which takes the whole numbers beside it;
     # they come on top of MAX_SENTENCES.
     cfg.INPUT.NEGATIVE_SENTENCES = 0.0
+    # Share of the training sentences that get a typing mistake.
+    cfg.INPUT.TYPO_PROB = 0.0
     # Control: give every sentence of a test image the text of one about other objects of the image.
     cfg.TEST.SHUFFLE_SENTENCES = False
 
@@ -85,6 +87,7 @@ declare(
         "INPUT.MAX_PIXELS": whole(1),
         "INPUT.MAX_SENTENCES": whole(1),
         "INPUT.NEGATIVE_SENTENCES": number(0),
+        "INPUT.TYPO_PROB": number(0, 1),
         "INPUT.CLASSES": every(NAME),
         "INPUT.BOX_PLANE": one_of(*CHOICES),
         "INPUT.DEFAULT_GROUND": Expected(
