@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
+from color_names import NAMES, lab, nearest_names
 
 from d2ext.data.synthroad.geometry import View, plane_from_tilt, rotation_y
 from d2ext.data.synthroad.labels import Frame, make_frame
 from d2ext.data.synthroad.layout import CAR, POLE, CameraKind
-from d2ext.data.synthroad.palette import PAINT
 from d2ext.data.synthroad.render import render
 from d2ext.data.synthroad.scene import Light, Sensor
 
@@ -134,15 +133,8 @@ def test_no_two_boxes_overlap(frames, kind: CameraKind) -> None:
             assert all(first.intersection(second).area < 1e-9 for second in footprints[:i])
 
 
-def _lab(colors: np.ndarray) -> np.ndarray:
-    """CIE L*a*b* of BGR colours (N, 3) in 0-255."""
-    return cv2.cvtColor((colors[None] / 255).astype(np.float32), cv2.COLOR_BGR2LAB)[0]
-
-
 def test_colours_can_be_read_from_the_picture(frames) -> None:
     """By plain daylight: the nearest named colour, more by tint than brightness, of a large vehicle."""
-    weights = np.array([0.5, 1.0, 1.0])
-    names = _lab(0.85 * np.array(list(PAINT.values()))) * weights
     right, total = 0, 0
     for kind in KINDS:
         for frame in frames[kind.name]:
@@ -156,12 +148,11 @@ def test_colours_can_be_read_from_the_picture(frames) -> None:
                 pixels = rendering.image[ids == i + 1].astype(float)
                 if len(pixels) < 800 or label.category in ("pedestrian", "cyclist"):
                     continue
-                distances = np.linalg.norm(names[:, None] - _lab(pixels) * weights, axis=2)
-                votes = np.bincount(distances.argmin(axis=0), minlength=len(PAINT))
+                votes = np.bincount(nearest_names(lab(pixels)), minlength=len(NAMES))
                 # Tyres, windows and frames are black and gray on every vehicle.
-                votes[[list(PAINT).index("black"), list(PAINT).index("gray")]] //= 2
+                votes[[NAMES.index("black"), NAMES.index("gray")]] //= 2
                 total += 1
-                right += list(PAINT)[int(votes.argmax())] == label.color
+                right += NAMES[int(votes.argmax())] == label.color
     assert total > 30
     assert right / total > 0.9
 

@@ -163,7 +163,7 @@ def _irradiance(pixels: _Pixels, around: Surroundings, sun: np.ndarray) -> np.nd
     light = around.light
     up = pixels.normal[1]
     # Near the ground less of the sky is seen.
-    sky = (1.0 + 0.18 * up) * (1 - (0.42 - 0.20 * up) * pixels.low)
+    sky = (1.02 + 0.08 * up) * (1 - (0.42 - 0.20 * up) * pixels.low)
     soft = float(np.clip(1 - light.shadow / 0.3, 0, 1)) * 0.5
     direct = np.maximum((_dot(sun, pixels.normal) + soft) / (1 + soft), 0)
     sky_color = np.asarray(light.sky_color) * light.ambient * 1.05

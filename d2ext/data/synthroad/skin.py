@@ -73,8 +73,8 @@ class Chart:
     def fill(self, points: Points, material: Material) -> None:
         """A polygon (K, 2) in metres."""
         pixels = [self._pixels(points)]
-        cv2.fillPoly(self.first, pixels, material.first, cv2.LINE_8, _SHIFT)
-        cv2.fillPoly(self.second, pixels, material.second, cv2.LINE_8, _SHIFT)
+        cv2.fillPoly(self.first, pixels, material.first, cv2.LINE_AA, _SHIFT)
+        cv2.fillPoly(self.second, pixels, material.second, cv2.LINE_AA, _SHIFT)
 
     def box(self, a0: float, b0: float, a1: float, b1: float, material: Material) -> None:
         """A rectangle."""
@@ -98,8 +98,8 @@ class Chart:
         """An open line; never thinner than a pixel."""
         pixels = [self._pixels(points)]
         thickness = max(round(width * self.density), 1)
-        cv2.polylines(self.first, pixels, False, material.first, thickness, cv2.LINE_8, _SHIFT)
-        cv2.polylines(self.second, pixels, False, material.second, thickness, cv2.LINE_8, _SHIFT)
+        cv2.polylines(self.first, pixels, False, material.first, thickness, cv2.LINE_AA, _SHIFT)
+        cv2.polylines(self.second, pixels, False, material.second, thickness, cv2.LINE_AA, _SHIFT)
 
     def to_pixels(self, shift: np.ndarray | None = None) -> np.ndarray:
         """(2, 4), from a point (x, y, z, 1), `shift` (3,) metres away, to pixels of the atlas."""

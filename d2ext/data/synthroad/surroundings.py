@@ -9,6 +9,7 @@ from d2ext.data.synthroad.raster import sampled
 from d2ext.data.synthroad.scene import Scene
 
 _SIDE = 96
+_BRIGHTER = 1.55
 
 
 class Surroundings:
@@ -44,21 +45,21 @@ def _panorama(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     clouds = cv2.GaussianBlur(rng.normal(0, 1, (_SIDE, _SIDE)), (0, 0), 5)
     clouds = np.clip(clouds / clouds.std(), -1.5, 1.5)[..., None] * 10
     height = np.clip(up, 0, 1)[..., None] ** 0.5
-    sky = light.horizon + (light.zenith - light.horizon) * height + clouds
+    # The sky is brighter than a picture can show; what mirrors a small share of it shows so.
+    sky = _BRIGHTER * (light.horizon + (light.zenith - light.horizon) * height + clouds)
     level = light.ambient * np.asarray(light.sky_color)
-    skyline = 0.10 + 0.22 * _periodic(azimuth, rng)
-    shade = 92.0 + 26 * _periodic(azimuth * 3, rng)[..., None]
-    walls = shade * np.array([0.92, 1.0, 1.02]) * level
+    skyline, shade = _skyline(azimuth, rng)
+    walls = shade[..., None] * level * (1 + 0.35 * np.asarray(light.sun_color) * light.shadow)
     ground = np.array([104.0, 104.0, 103.0]) * (level + 0.25 * np.asarray(light.sun_color))
     image = np.where((up < skyline)[..., None], walls, sky)
     image = np.where((up < 0)[..., None], ground * (0.72 + 0.28 * np.clip(1 + up, 0, 1))[..., None], image)
     image = cv2.GaussianBlur(image, (0, 0), 0.8)
-    return np.clip(image, 0, 255).astype(np.float32)
+    return np.maximum(image, 0).astype(np.float32)
 
 
-def _periodic(angle: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A smooth random function of an angle in [0, 1]."""
-    total = np.zeros_like(angle)
-    for k in (1, 2, 3, 5, 8, 13):
-        total += np.sin(k * angle + rng.uniform(0, 6.3)) / k**0.5
-    return np.clip(0.5 + total / 4, 0, 1)
+def _skyline(azimuth: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Houses, trees and gaps all around: the sine of their height, and their brightness, by azimuth."""
+    count = int(rng.integers(14, 30))
+    cell = np.floor((azimuth / (2 * np.pi) + 0.5) * count).astype(int) % count
+    tall = rng.uniform(0.04, 0.34, count) * (rng.random(count) < 0.8)
+    return tall[cell], rng.uniform(48, 150, count)[cell]

@@ -91,7 +91,7 @@ def _draw_bus(
     _draw_bus_front(front, name, roof, wide, rng)
     rear = skin.chart(FRONT, (-wide, 0), (2 * wide, roof), m.PAINT)
     _draw_bus_rear(rear, roof, wide, rng)
-    top = skin.chart(TOP, (-half, -wide), (length, 2 * wide), m.PAINT if rng.random() < 0.5 else m.WHITE)
+    top = skin.chart(TOP, (-half, -wide), (length, 2 * wide), m.PAINT if rng.random() < 0.8 else m.WHITE)
     for x in np.arange(-half + 0.8, half, 1.6):
         top.line([(float(x), -wide), (float(x), wide)], 0.02, m.SEAM)
     top.box(half - 0.9, -0.9 * wide, half, 0.9 * wide, m.PAINT)

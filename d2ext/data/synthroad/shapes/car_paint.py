@@ -13,7 +13,9 @@ from d2ext.data.synthroad.skin import FRONT, SIDE, TOP, Chart, Material, Skin
 def draw(skin: Skin, body: Body, rng: np.random.Generator) -> dict[str, int]:
     """The charts of a body by the direction that they are seen from."""
     height, width, length = body.spec.size
-    upper = m.ACCENT if body.spec.sign and rng.random() < 0.7 else m.PAINT
+    upper = m.PAINT
+    if body.spec.sign:
+        upper = (m.PAINT, m.ACCENT, m.NAVY)[rng.integers(3)]
     side = skin.chart(SIDE, (-length / 2, 0), (length, height), m.PAINT)
     front = skin.chart(FRONT, (-width / 2, 0), (width, height), m.PAINT)
     rear = skin.chart(FRONT, (-width / 2, 0), (width, height), m.PAINT)
@@ -240,8 +242,10 @@ def _draw_rear(chart: Chart, body: Body, lamps: Lamps, rng: np.random.Generator)
 def _draw_top(chart: Chart, body: Body, upper: Material, rng: np.random.Generator) -> None:
     spec, half = body.spec, body.half
     x = body.x
-    if upper is m.ACCENT:
+    if upper is m.NAVY:
         chart.box(float(x[-1]), -half, float(x[0]), half, upper)
+    elif upper is m.ACCENT:
+        chart.box(float(x[spec.foot]), -half, float(x[spec.cowl]), half, upper)
     else:
         if rng.random() < 0.12:
             chart.box(float(x[spec.rear]), -half, float(x[spec.roof]), half, m.BLACK)
@@ -266,8 +270,9 @@ def _draw_top(chart: Chart, body: Body, upper: Material, rng: np.random.Generato
         chart.box(r0 - float(roof) * 1.2, -0.5 * body.roof_half, r0, 0.5 * body.roof_half, m.SEAM)
         chart.box(r0 - float(roof) * 1.2 + 0.02, -0.5 * body.roof_half + 0.02, r0 - 0.02,
                   0.5 * body.roof_half - 0.02, m.TINTED)  # fmt: skip
+    gutter = m.SEAM if rng.random() < 0.4 else m.CREASE
     for z in (-0.86 * body.roof_half, 0.86 * body.roof_half):
-        chart.line([(float(x[spec.rear]), z), (float(x[spec.roof]), z)], 0.02, m.SEAM)
+        chart.line([(float(x[spec.rear]), z), (float(x[spec.roof]), z)], 0.012, gutter)
     deck = float(x[spec.foot])
     if spec.bed:
         chart.box(float(x[-2]), -0.82 * half, deck - 0.03, 0.82 * half, m.DARK)

@@ -31,7 +31,7 @@ def closed(model: Model, spec: TruckSpec, start: float, rng: np.random.Generator
     height, width, length = spec.size
     half, wide = length / 2, width / 2
     skin = model.skin
-    plain = m.PAINT if rng.random() < 0.75 else m.WHITE
+    plain = m.PAINT
     area = (-half, spec.bed, start, height)
     side = skin.chart(SIDE, (-half, spec.bed), (start + half, height - spec.bed), plain)
     rear = skin.chart(FRONT, (-wide, spec.bed), (width, height - spec.bed), plain)

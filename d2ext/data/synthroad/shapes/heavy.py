@@ -64,7 +64,7 @@ def advert(chart: Chart, area: tuple[float, float, float, float], rng: np.random
     kind = rng.random()
     color = Material(tuple(rng.uniform(20, 240, 3).round().tolist()), gloss=0.7)
     if kind < 0.30:
-        chart.box(a0, b0, a1, b0 + rng.uniform(0.2, 0.5) * (b1 - b0), m.ACCENT)
+        chart.box(a0, b0, a1, b0 + rng.uniform(0.12, 0.3) * (b1 - b0), m.ACCENT)
     elif kind < 0.55:
         lean = rng.uniform(-0.6, 0.6)
         start = rng.uniform(a0, (a0 + a1) / 2)
@@ -72,7 +72,7 @@ def advert(chart: Chart, area: tuple[float, float, float, float], rng: np.random
             a = start + 0.7 * k
             chart.fill([(a, b0), (a + 0.35, b0), (a + 0.35 + lean, b1), (a + lean, b1)], m.ACCENT)
     elif kind < 0.85:
-        wide = rng.uniform(0.25, 0.6) * (a1 - a0)
+        wide = rng.uniform(0.2, 0.4) * (a1 - a0)
         a = rng.uniform(a0, a1 - wide)
         chart.box(a, b0 + 0.1 * (b1 - b0), a + wide, b1 - 0.1 * (b1 - b0), color)
         lines(chart, (a + 0.1 * wide, b0 + 0.2 * (b1 - b0), a + 0.9 * wide, b1 - 0.2 * (b1 - b0)), rng)

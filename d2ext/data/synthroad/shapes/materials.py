@@ -6,8 +6,9 @@ from d2ext.data.synthroad.skin import Material
 
 PAINT = Material(paint=1.0, gloss=0.9)
 ACCENT = Material(accent=1.0, gloss=0.9)
-SEAM = Material((4, 4, 4), paint=0.32, gloss=0.2)
-CREASE = Material(paint=0.80, gloss=0.9)
+SEAM = Material((4, 4, 4), paint=0.45, gloss=0.4)
+CREASE = Material(paint=0.88, gloss=0.9)
+NAVY = Material((52, 34, 26), gloss=0.9)
 GLASS = Material((70, 62, 52), gloss=1.0, glass=1.0)
 TINTED = Material((40, 36, 32), gloss=1.0, glass=0.35)
 RUBBER = Material((34, 33, 33))

@@ -65,11 +65,12 @@ def _cab(model: Model, spec: TruckSpec, rng: np.random.Generator) -> None:
     ]
     quads, inside = shell(sections, edge=0.10, taper=0.95)
     skin = model.skin
-    side = skin.chart(SIDE, (half - depth, 0), (depth, top), m.PAINT)
-    front = skin.chart(FRONT, (-wide, 0), (2 * wide, top), m.PAINT)
+    base = m.PAINT if spec.bed < 1 or rng.random() < 0.93 else m.WHITE._replace(gloss=0.8)
+    side = skin.chart(SIDE, (half - depth, 0), (depth, top), base)
+    front = skin.chart(FRONT, (-wide, 0), (2 * wide, top), base)
     _draw_cab_side(side, spec, half, sill, lean, rng)
     _draw_cab_front(front, top, wide, sill, rng)
-    paint = skin.swatch(m.PAINT)
+    paint = skin.swatch(base)
     charts = {
         "side": skin.place(side),
         "front": skin.place(front),
