@@ -39,8 +39,8 @@ def add_engine_config(cfg: CfgNode) -> None:
     # those iterations.
     cfg.SOLVER.STEP_SHARES = ()
     # SOLVER.BASE_LR is multiplied by these for parameters of modules named `backbone`, `text_encoder` and
-    # `bottom_up` (the network below the backbone's aggregation or pyramid, which can be pretrained); 0 leaves
-    # them as they are, and their gradients are not computed.
+    # `bottom_up` or `net` (the network below the backbone's aggregation or pyramid, which can be pretrained);
+    # 0 leaves them as they are, and their gradients are not computed.
     cfg.SOLVER.BACKBONE_MULTIPLIER = 1.0
     cfg.SOLVER.TEXT_MULTIPLIER = 1.0
     cfg.SOLVER.BOTTOM_UP_MULTIPLIER = 1.0

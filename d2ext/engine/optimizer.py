@@ -22,6 +22,7 @@ def build_param_groups(cfg: CfgNode, model: nn.Module) -> list[dict[str, Any]]:
         "backbone": solver.BACKBONE_MULTIPLIER,
         "text_encoder": solver.TEXT_MULTIPLIER,
         "bottom_up": solver.BOTTOM_UP_MULTIPLIER,
+        "net": solver.BOTTOM_UP_MULTIPLIER,  # Detectron2's name for it in a pyramid on one map
     }
     steps = layer_steps(model)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}

@@ -21,7 +21,7 @@ def add_backbone_config(cfg: CfgNode) -> None:
     """Add the keys of the timm backbones, those of :func:`add_pixel_config` among them."""
     add_pixel_config(cfg)
     cfg.MODEL.TIMM = CfgNode()
-    # Any timm network with features at strides 4, 8, 16 and 32.
+    # Any timm network with features at strides 4, 8, 16 and 32; for build_timm_vit_backbone a plain vit_*.
     cfg.MODEL.TIMM.NAME = "dla34"
     # Published ImageNet weights from timm's cache or the hub; False starts from random weights.
     cfg.MODEL.TIMM.PRETRAINED = True
@@ -33,7 +33,8 @@ def add_backbone_config(cfg: CfgNode) -> None:
     # BN, SyncBN (statistics over the batches of all GPUs), FrozenBN or GN.
     cfg.MODEL.TIMM.NORM = "BN"
     # Everything up to the map of stride 2 ** FREEZE_AT stays as it is, its BatchNorm in evaluation: 1 freezes
-    # the stem, 2 it and the stage of stride 4, 5 all, 0 nothing.
+    # the stem, 2 it and the stage of stride 4, 5 all, 0 nothing. Of a vit_* 1 freezes the embedding of
+    # patches and positions, 1 + n also the first n blocks.
     cfg.MODEL.TIMM.FREEZE_AT = 0
     # Training keeps no activations inside the network's stages but computes them again for the gradient: less
     # memory, more time. Running statistics of BatchNorm then take in every batch twice.
@@ -45,12 +46,17 @@ def add_backbone_config(cfg: CfgNode) -> None:
     # BN, SyncBN or GN. Empty: MODEL.TIMM.NORM, or BN where that is FrozenBN.
     cfg.MODEL.IDA.NORM = ""
 
+    # Of build_timm_vit_backbone: channels of each of the maps p2 to p5, and LN, GN, BN or SyncBN.
+    cfg.MODEL.PYRAMID = CfgNode({"CHANNELS": 256, "NORM": "LN"})
+
 
 declare(
     {
         "MODEL.TIMM.NORM": one_of("BN", "SyncBN", "FrozenBN", "GN"),
         "MODEL.TIMM.WIDTHS": every(whole(1)),
-        "MODEL.TIMM.FREEZE_AT": Expected("0 to 5", lambda x: whole(0).holds(x) and x <= 5),
+        "MODEL.TIMM.FREEZE_AT": whole(0),
+        "MODEL.PYRAMID.CHANNELS": whole(1),
+        "MODEL.PYRAMID.NORM": one_of("LN", "GN", "BN", "SyncBN"),
         "MODEL.IDA.NORM": one_of("", "BN", "SyncBN", "GN"),
         "MODEL.IDA.CHANNELS": Expected(
             "2 (p4, p5) to 4 (p2 to p5) whole numbers of at least 1",
@@ -66,7 +72,7 @@ def backbone_maps(cfg: CfgNode) -> dict[str, int] | None:
     name = cfg.MODEL.BACKBONE.NAME
     if name == "build_timm_ida_backbone":
         return dict(list(strides.items())[-len(cfg.MODEL.IDA.CHANNELS) :])
-    return strides if name == "build_timm_backbone" else None
+    return strides if name in ("build_timm_backbone", "build_timm_vit_backbone") else None
 
 
 def takes_group_norm(channels: int) -> bool:

@@ -51,7 +51,8 @@ class TimmBackbone(Backbone):
         freeze_at: int = 0,
     ) -> None:
         super().__init__()
-        self.body = _create(name, pretrained, weights, widths)
+        options = {"channels": tuple(widths)} if widths else {}
+        self.body = create_timm(name, pretrained, weights, features_only=True, **options)
         if checkpoint:
             switch = getattr(self.body, "set_grad_checkpointing", None)
             if switch is None:
@@ -114,14 +115,18 @@ class TimmBackbone(Backbone):
         return {name: ShapeSpec(channels=self._channels[s], stride=s) for s, name in STRIDES.items()}
 
 
-def _create(name: str, pretrained: bool, weights: str, widths: tuple[int, ...]) -> nn.Module:
+def create_timm(name: str, pretrained: bool, weights: str, **options: Any) -> Any:
+    """A network of timm, with published weights, or those of a name or file, which win.
+
+    Raises:
+        ValueError: unknown model or name.
+        FileNotFoundError: weights that cannot be had; the message says how to get them.
+    """
     import timm
 
     if not timm.is_model(name):
         raise ValueError(f"MODEL.TIMM.NAME {name}: no such timm model (timm.list_models() lists them)")
-    kwargs: dict = {"features_only": True, "pretrained": pretrained and not weights}
-    if widths:
-        kwargs["channels"] = tuple(widths)
+    kwargs: dict = options | {"pretrained": pretrained and not weights}
     if weights:
         weights = resolve(weights)
         if not os.path.isfile(weights):
