@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from d2ext_cli.backdrop import add_backdrop, check_backdrop
 from d2ext_cli.types import (
     existing_file,
     existing_folder,
@@ -234,18 +235,9 @@ def synthroad_parser() -> CommandParser:
         help="families by name, comma-separated, or all (for training); default kitti,rope3d; an unknown "
         "name is answered with the list",
     )
-    parser.add_argument(
-        "--background", help="picture of an empty road to draw on, in place of rendered roads (see README)"
-    )
-    parser.add_argument("--calib", help="its calibration: P2 of KITTI's format")
-    parser.add_argument("--ground", help="its ground plane: a b c d, as in Rope3D's denorm")
-    parser.add_argument(
-        "--lanes",
-        default="",
-        help="its lanes, x1,y1,x2,y2 in pixels along the traffic; several: with ; between",
-    )
+    add_backdrop(parser)
     parser.add_check(_writes_one_thing)
-    parser.add_check(_has_its_camera)
+    parser.add_check(check_backdrop)
     return parser
 
 
@@ -277,13 +269,6 @@ def _generator_parser(name: str, description: str, what: str, root: bool = True)
 def _writes_one_thing(args: argparse.Namespace) -> None:
     if (args.root is None) is (args.sheet is None):
         raise ValueError("expected one of --root, a folder for a dataset, and --sheet, an image")
-
-
-def _has_its_camera(args: argparse.Namespace) -> None:
-    if args.background and not (args.calib and args.ground):
-        raise ValueError("--background needs --calib and --ground of its camera")
-    if not args.background and (args.calib or args.ground or args.lanes):
-        raise ValueError("--calib, --ground and --lanes are those of a --background")
 
 
 def _has_something_to_make(args: argparse.Namespace) -> None:

@@ -71,8 +71,8 @@ def test_boxes_project_to_where_the_pixels_changed(backdrop: Backdrop) -> None:
             outline = cv2.convexHull((points[:, :2] / points[:, 2:]).astype(np.float32))
             one = cv2.fillConvexPoly(np.zeros_like(hull), np.rint(outline).astype(np.int32), 1)
             hull |= one
-            # A car of its road's gray may hide some of its own pixels, but not most of them.
-            assert (change[one > 0] > 6).mean() > 0.5
+            # No object fills the outline of its box, and some of it may be of the road's own gray.
+            assert (change[one > 0] > 6).mean() > 0.3
             assert change[one > 0].max() > 25
             found += 1
         # Away from the boxes only shadows change the picture: they darken, and none is dark far off.

@@ -16,7 +16,7 @@ from d2ext.data.synthroad.__main__ import main
 from d2ext.data.synthroad.cameras import FAMILIES, CameraKind, find_cameras, pick_camera
 from d2ext.data.synthroad.generate import Settings
 from d2ext.data.synthroad.labels import Frame, make_frame
-from d2ext.data.synthroad.layout import LEVEL_CLASSES, _named, sample_scene
+from d2ext.data.synthroad.layout import LEVEL_CLASSES, sample_scene
 from d2ext.data.synthroad.roads import sample_road
 from d2ext.structures import ROAD
 
@@ -120,7 +120,8 @@ def test_every_box_is_where_its_object_is_drawn(frames: dict[str, Frame], kind: 
         assert (drawn[:2] > box[:2] - 1.0).all() and (drawn[2:] < box[2:] + 1.0).all()
         if label.hidden == 0 and not label.border and label.box_height > 25:
             shares = (drawn[2:] - drawn[:2]) / (box[2:] - box[:2])
-            assert (shares > 0.75).all(), (label.category, shares)
+            # From above, a slender roof lies below the far upper edge of its box.
+            assert (shares > 0.55).all() and shares.mean() > 0.7, (label.category, shares)
 
 
 @every_family
@@ -153,8 +154,7 @@ def test_scenes_vary_from_nearly_empty_to_crowded_and_hold_every_class() -> None
         counts[kind.driving].append(len(objects))
     assert min(counts[True]) <= 2 and 10 <= max(counts[True]) <= 14
     assert min(counts[False]) <= 5 and 25 <= max(counts[False]) <= 35
-    named = _named()
-    assert set(tilted) == set(ROAD.names) & named and set(level) == LEVEL_CLASSES & named
+    assert set(tilted) == set(ROAD.names) and set(level) == LEVEL_CLASSES
 
 
 def test_vehicles_of_a_picture_differ() -> None:

@@ -45,14 +45,28 @@ def test_fog_leaves_exp_of_minus_k_d_of_a_plane() -> None:
     view = _view()
     haze = 0.6
     white = np.full((view.height, view.width, 3), 255, np.uint8)
-    plane = weather.ground_inverse_depth(view) / weather.ray_lengths(view)
-    image = weather.veil(white, weather.transmission(plane, haze), np.zeros(3))
+    light = Light(np.array([0, -1.0, 0]), 0.9, 0.0, haze, haze_color=np.zeros(3))
+    image = weather.apply_weather(white, np.zeros(white.shape[:2], np.float32), view, light, _rng())
+    sky = weather.ground_inverse_depth(view) <= 0
+    assert sky.any() and (image[sky] == 255).all()  # it is drawn as it looks through air
     k = -np.log(1 - haze) / 100
     for forward in (15.0, 30.0, 60.0, 100.0, 150.0):
         pixel, _ = view.project(view.ground_point(0.0, forward))
         u, v = np.rint(pixel).astype(int)
         distance = float(np.hypot(forward, view.plane[3]))
         assert image[v, u] == pytest.approx([255 * np.exp(-k * distance)] * 3, rel=0.03, abs=1)
+
+
+def test_what_stands_near_is_seen_through_less_air_than_the_ground_behind() -> None:
+    view = _view()
+    depth = np.zeros((view.height, view.width), np.float32)
+    depth[60:160, 100:140] = 1 / 15
+    light = Light(np.array([0, -1.0, 0]), 0.9, 0.0, 0.8, haze_color=np.zeros(3))
+    white = np.full((view.height, view.width, 3), 255, np.uint8)
+    image = weather.apply_weather(white, depth, view, light, _rng())[..., 0].astype(float)
+    ray = view.inverse_intrinsics @ [120, 100, 1]
+    assert image[100, 120] == pytest.approx(255 * 0.2 ** (15 * np.linalg.norm(ray) / 100), abs=1)
+    assert image[100, 120] > image[100, 160] + 20
 
 
 def test_clear_air_changes_nothing() -> None:

@@ -83,7 +83,7 @@ class Backdrop:
         canvas.color[:] = 255
         draw_shadows(canvas, scene)
         shade = cv2.resize(canvas.color, size, interpolation=cv2.INTER_AREA).astype(np.float64) / 255
-        visible, alone = draw_objects(canvas, scene.objects, scene.light)
+        visible, alone = draw_objects(canvas, scene)
         mask = (canvas.ids > 0).astype(np.float32)
         paint = match.black + canvas.color * (match.tone * (1 - match.black / 255)).astype(np.float32)
         fine = np.dstack([np.minimum(paint, 255) * mask[..., None], mask]).astype(np.float32)

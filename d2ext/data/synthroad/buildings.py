@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from d2ext.data.synthroad.daylight import irradiance, through_air
+from d2ext.data.synthroad.daylight import irradiance
 from d2ext.data.synthroad.facades import CELL, facade
 from d2ext.data.synthroad.noise import fractal
 from d2ext.data.synthroad.panels import cross, draw_panel, pyramid, seen
@@ -84,7 +84,7 @@ def _draw_wall(
     )
     tone = irradiance(out / np.linalg.norm(out), scene.light)
     # The lower a wall, the less of the sky it sees: the whole wall gets the mean of that.
-    draw_panel(canvas, corners, texture, tone * 0.94, scene.light)
+    draw_panel(canvas, corners, texture, tone * 0.94)
     if scene.light.lamps > 0.1:
         _light_windows(canvas, scene, corners, (rows, columns), out, np.random.default_rng([seed, 1]))
 
@@ -119,7 +119,7 @@ def _light_windows(
         pixels, w = canvas.project(points)
         if w.min() > 1.0:
             warm = np.array([rng.uniform(90, 200), rng.uniform(170, 225), 245.0]) * rng.uniform(0.25, 0.85)
-            canvas.face(pixels, plane, through_air(warm, float(w.mean()), scene.light).tolist())
+            canvas.face(pixels, plane, warm.tolist())
 
 
 def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Generator) -> None:
@@ -130,7 +130,7 @@ def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Genera
     if not house.roof:
         corners = _points(scene, [(p0, q0, tall), (p1, q0, tall), (p1, q1, tall), (p0, q1, tall)])
         tone = np.full(3, rng.uniform(70, 150)) / 195 * irradiance(scene.up, scene.light)
-        draw_panel(canvas, corners, _tiles(), tone, scene.light)
+        draw_panel(canvas, corners, _tiles(), tone)
         return
     ridge, over, top = (p0 + p1) / 2, 0.5, tall + house.roof
     for edge in (p0, p1):
@@ -140,7 +140,7 @@ def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Genera
         normal = _outward(corners, scene)
         if normal @ scene.up < 0:
             continue
-        draw_panel(canvas, corners, _tiles(), color / 195 * irradiance(normal, scene.light), scene.light)
+        draw_panel(canvas, corners, _tiles(), color / 195 * irradiance(normal, scene.light))
     for q in house.q:
         gable = _points(scene, [(p0, q, tall), (p1, q, tall), (ridge, q, top)])
         normal = cross(gable[1] - gable[0], gable[2] - gable[0])
@@ -153,4 +153,4 @@ def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Genera
         if w.min() > 1.0:
             plane = canvas.depth_planes(normal[None], gable[:1])[0]
             tone = np.clip(house.wall * irradiance(normal, scene.light) * 0.94, 0, 255)
-            canvas.face(pixels, plane, through_air(tone, float(w.mean()), scene.light).tolist())
+            canvas.face(pixels, plane, tone.tolist())

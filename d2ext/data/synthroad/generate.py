@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from d2ext.data.absent import absent_sentence
 from d2ext.data.synthesis import claim, run_jobs, write_settings
 from d2ext.data.synthroad import refer, sentences_en, sentences_zh, writer
 from d2ext.data.synthroad.background import load_backdrop
@@ -23,6 +24,8 @@ from d2ext.data.synthroad.writer import SPLITS, FrameRecord, Referral
 VERSION = 2
 # The sentences of an image take turns among these, beginning with another one in the next image.
 LANGUAGES = {"en": (sentences_en,), "zh": (sentences_zh,), "both": (sentences_en, sentences_zh)}
+# Share of short sentences; of images of which one sentence has nothing to do with roads.
+_BRIEF, _MEANINGLESS = 0.4, 0.4
 _SETTINGS_FILE = "synthroad.json"
 # Layouts: sentences of one target on level boxes; of several on boxes that stand on the road, and Rope3D's.
 MONO, MULTI = "mono3drefer", "monomulti3d"
@@ -177,8 +180,11 @@ def _single_referrals(frame: Frame, languages: Iterator, rng: np.random.Generato
         texts: dict[str, list[str]] = {}
         wanted = int(rng.integers(low, high + 1))
         for _ in range(2 * wanted):
-            chosen = refer.single_target(frame.labels, target, rng)
-            text = next(languages).describe_one(chosen, rng) if chosen else None
+            brief = rng.random() < _BRIEF
+            chosen = refer.single_target(frame.labels, target, rng, brief)
+            language = next(languages)
+            describe = language.brief_one if brief else language.describe_one
+            text = describe(chosen, rng) if chosen else None
             if chosen and text:
                 texts.setdefault(text, sorted({predicate.kind for predicate in chosen}))
             if len(texts) == wanted:
@@ -193,9 +199,14 @@ def _multi_referrals(frame: Frame, languages: Iterator, rng: np.random.Generator
     for chosen, targets in refer.multi_target(frame.labels, size, rng):
         # One of few or of none may be spoken of in the singular; the number alone tells nothing.
         single = len(targets) <= 1 and rng.random() < (0.6 if targets else 0.4)
-        text = next(languages).describe_all(chosen, single, rng)
+        language = next(languages)
+        describe = language.brief_all if rng.random() < _BRIEF else language.describe_all
+        text = describe(chosen, single, rng)
         if text:
             referrals.append(
                 Referral(text, targets, [writer.property_text(predicate) for predicate in chosen])
             )
+    if rng.random() < _MEANINGLESS:
+        text = absent_sentence(None, rng, chinese=next(languages) is sentences_zh)
+        referrals.append(Referral(text, [], []))
     return referrals

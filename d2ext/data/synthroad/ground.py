@@ -1,4 +1,4 @@
-"""The ground: surfaces painted in road coordinates, then one pass for texture, shade, water and air."""
+"""The ground: surfaces painted in road coordinates, then one pass for texture, shade and water."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from d2ext.data.synthroad import materials
-from d2ext.data.synthroad.daylight import extinction, irradiance
+from d2ext.data.synthroad.daylight import irradiance
 from d2ext.data.synthroad.geometry import clip_near
 from d2ext.data.synthroad.noise import BLOCK
 from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas
@@ -117,7 +117,7 @@ def _levels(inverse: np.ndarray, shape: tuple[int, int], top: int) -> tuple[np.n
 
 
 def finish(ground: Ground, profile: np.ndarray, rng: np.random.Generator) -> None:
-    """Texture, shade, water and air over what was painted.
+    """Texture, shade and water over what was painted.
 
     profile: (4, K) tables of lane wear around 128 over p, in steps of 5 cm from -K / 40 m.
     """
@@ -126,7 +126,7 @@ def finish(ground: Ground, profile: np.ndarray, rng: np.random.Generator) -> Non
     light = ground.scene.light
     shift = rng.uniform(0, 40, 4).astype(np.float32)
     fine = materials.fine().read(ground.material, ground.p + shift[0], ground.q + shift[1], ground.levels)
-    gray, share, mirror = _slow_parts(ground, profile, shift)
+    gray, mirror = _slow_parts(ground, profile, shift)
     if light.shadow > 0:
         shade = cv2.LUT(ground.light, np.rint(255 - light.shadow * np.arange(255, -1, -1)).astype(np.uint8))
         gray = cv2.multiply(gray, shade, scale=1 / 255)
@@ -136,18 +136,17 @@ def finish(ground: Ground, profile: np.ndarray, rng: np.random.Generator) -> Non
         lit = (ground.daylight + np.arange(256)[:, None] / 255 * ground.lamps) / ground.tone
         table = np.rint(255 * lit).astype(np.uint8)[None]
         gain = cv2.multiply(gain, cv2.LUT(cv2.merge([ground.glow] * 3), table), scale=1 / 255)
-    _apply(ground, gain, share, mirror)
+    _apply(ground, gain, mirror)
 
 
 def _slow_parts(
     ground: Ground, profile: np.ndarray, shift: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+) -> tuple[np.ndarray, np.ndarray | None]:
     """What changes slowly over the picture, from every second pixel of every second row.
 
-    Returns gains (h, W) around 128 of coarse texture and wear, less what air and water keep back; the shares
-    of 255 that air, and the mirror image on wet ground, have of a pixel.
+    Returns gains (h, W) around 128 of coarse texture and wear, less what water keeps back, and the share of
+    255 that the mirror image on wet ground has of a pixel.
     """
-    light = ground.scene.light
     half = np.s_[::2, ::2]
     p, q, levels = ground.p[half], ground.q[half], (ground.levels[0][half] + 1, ground.levels[1][half] + 1)
     kinds = materials.COARSE_OF.astype(np.int32)[ground.material[half]]
@@ -155,17 +154,14 @@ def _slow_parts(
     wear = profile[np.clip((p * 20).astype(np.int32) + len(profile) // 2, 0, len(profile) - 1)]
     road = (kinds == materials.ROAD) | (kinds == materials.OLD_ROAD)
     wear[~road] = 128
-    left = cv2.exp(ground.distance[half] * np.float32(-extinction(light)))
-    kept = cv2.convertScaleAbs(left, alpha=255)
-    mirror = None
-    if light.wet > 0:
+    gray = cv2.multiply(gray, wear, scale=1 / 128)
+    size, mirror = ground.material.shape[::-1], None
+    if ground.scene.light.wet > 0:
         water = materials.coarse().read(materials.PUDDLES, p + shift[3], q + shift[2], levels)
         mirror = _mirror(ground, water, road | (kinds == materials.WALK))
-    keep = kept if mirror is None else cv2.multiply(kept, 255 - mirror, scale=1 / 255)
-    gray = cv2.multiply(cv2.multiply(gray, wear, scale=1 / 128), keep, scale=1 / 255)
-    size = ground.material.shape[::-1]
-    gray, share = (cv2.resize(part, size, interpolation=cv2.INTER_LINEAR) for part in (gray, 255 - kept))
-    return gray, share, mirror if mirror is None else cv2.resize(mirror, size)
+        gray = cv2.multiply(gray, 255 - mirror, scale=1 / 255)
+        mirror = cv2.resize(mirror, size, interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR), mirror
 
 
 def _mirror(ground: Ground, water: np.ndarray, hard: np.ndarray) -> np.ndarray:
@@ -179,19 +175,17 @@ def _mirror(ground: Ground, water: np.ndarray, hard: np.ndarray) -> np.ndarray:
     return (film * fresnel).astype(np.uint8)
 
 
-def _apply(ground: Ground, gain: np.ndarray, share: np.ndarray, mirror: np.ndarray | None) -> None:
-    """Multiply the canvas by the gain, then add what air and water send instead."""
-    light = ground.scene.light
+def _apply(ground: Ground, gain: np.ndarray, mirror: np.ndarray | None) -> None:
+    """Multiply the canvas by the gain, then add what water mirrors."""
     size = (gain.shape[1] * SCALE, gain.shape[0] * SCALE)
     part = ground.canvas.color[ground.top * SCALE :]
     sky = ground.material == materials.SKY
-    gain[sky], share[sky] = 128, 0
+    gain[sky] = 128
     cv2.multiply(part, cv2.resize(gain, size, interpolation=cv2.INTER_NEAREST), dst=part, scale=1 / 128)
-    veil = _tinted(share, light.haze_color)
     if mirror is not None:
         mirror[sky] = 0
-        cv2.add(veil, _tinted(cv2.multiply(mirror, 255 - share, scale=1 / 255), light.horizon), dst=veil)
-    cv2.add(part, cv2.resize(veil, size, interpolation=cv2.INTER_NEAREST), dst=part)
+        sent = _tinted(mirror, ground.scene.light.horizon)
+        cv2.add(part, cv2.resize(sent, size, interpolation=cv2.INTER_NEAREST), dst=part)
 
 
 def _tinted(share: np.ndarray, color: np.ndarray) -> np.ndarray:

@@ -29,7 +29,8 @@ class Label:
 
     size (h, w, l), location (bottom centre) in metres; yaw = ry and alpha in radians; box x1, y1, x2, y2 in
     pixels: the projected 3D box clipped to the image; truncated: the fraction of its mask outside the image;
-    hidden: the fraction of its mask in the image that others cover; border: image sides its box leaves by.
+    hidden: the fraction of its mask in the image that others cover; border: image sides its box leaves by;
+    shape: of its category's, "" where it is not known.
     """
 
     category: str
@@ -42,6 +43,7 @@ class Label:
     truncated: float
     hidden: float
     border: tuple[str, ...]
+    shape: str = ""
 
     @property
     def occluded(self) -> int:
@@ -115,6 +117,7 @@ def _make_label(item: SceneObject, view: View, hidden: float) -> Label:
         truncated=truncated_fraction(item, view),
         hidden=hidden,
         border=tuple(side for side, out in zip(sides, leaves, strict=True) if out),
+        shape=item.shape,
     )
 
 

@@ -74,14 +74,7 @@ def _site(kind: CameraKind, scene: Scene) -> Site:
 
 def classes_of(kind: CameraKind) -> frozenset[str]:
     """What may stand in the pictures of a camera, by the datasets that they are written like."""
-    return (LEVEL_CLASSES if kind.level else frozenset(SHAPES)) & _named()
-
-
-def _named() -> frozenset[str]:
-    """The categories that the sentences of every language have a name for."""
-    from d2ext.data.synthroad import phrases_en, sentences_zh  # they import this module
-
-    return frozenset(phrases_en.NOUNS) & frozenset(sentences_zh._NOUNS)
+    return LEVEL_CLASSES if kind.level else frozenset(SHAPES)
 
 
 def make_object(scene: Scene, spot: Spot, rng: np.random.Generator) -> SceneObject:

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from d2ext.data.synthroad.daylight import air
 from d2ext.data.synthroad.geometry import clip_near
 from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas, fill
-from d2ext.data.synthroad.scene import Light
 
 # Planes nearer than this (metres along the optical axis) are cut off.
 _CUT = max(NEAR, 1.0)
@@ -46,10 +44,9 @@ def seen(canvas: Canvas, center: np.ndarray, radius: float) -> bool:
     return bool(inside or w < radius)
 
 
-def tone_table(tone: np.ndarray, distance: float, light: Light) -> np.ndarray:
-    """(1, 256, 3) table: a texture's levels under light of colour `tone` (3,), through air."""
-    share = air(distance, light)
-    return cv2.convertScaleAbs(_LEVELS * (tone * (1 - share)) + light.haze_color * share)[None]
+def tone_table(tone: np.ndarray) -> np.ndarray:
+    """(1, 256, 3) table: a texture's levels under light of colour `tone` (3,)."""
+    return cv2.convertScaleAbs(_LEVELS * tone)[None]
 
 
 def draw_panel(
@@ -57,7 +54,6 @@ def draw_panel(
     corners: np.ndarray,
     texture: np.ndarray | Sequence[np.ndarray],
     tone: np.ndarray,
-    light: Light,
 ) -> None:
     """Draw a parallelogram where it is nearer than what is there.
 
@@ -87,7 +83,7 @@ def draw_panel(
         return
     texture = texture if isinstance(texture, np.ndarray) else _level(texture, pixels, w)
     patch = _warped(canvas, corners, texture, (x0, y0), size)
-    table = tone_table(tone, float(w.mean()), light)
+    table = tone_table(tone)
     if patch.shape[2] == 4:
         alpha = cv2.resize(cv2.extractChannel(patch, 3), mask.shape[::-1], interpolation=cv2.INTER_LINEAR)
         opaque = cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY)[1]

@@ -153,10 +153,12 @@ def _riders(site: Site, rng: np.random.Generator) -> Iterator[Spot]:
 
 
 def _between(site: Site, rng: np.random.Generator) -> Iterator[Spot]:
-    """A motorcyclist between two lanes."""
+    """A motorcyclist between two lanes of a direction, or at the side of the only one."""
     model, lane = site.model("motorcyclist", rng), int(rng.choice(site.road.lanes))
     if model:
-        p = site.road.lane(lane) + _side(rng) * site.road.lane_width * rng.uniform(0.3, 0.5)
+        inner = lane in (-1, 0)
+        reach = (-0.3, 0.3) if inner else (-0.5, -0.3)
+        p = site.road.lane(lane) + (1 if lane >= 0 else -1) * site.road.lane_width * rng.uniform(*reach)
         yield Spot(model, p, site.along(rng), (0.0, 1.0 if lane >= 0 else -1.0), 3.0)
 
 

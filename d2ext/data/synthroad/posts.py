@@ -7,7 +7,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from d2ext.data.synthroad.daylight import irradiance, through_air
+from d2ext.data.synthroad.daylight import irradiance
 from d2ext.data.synthroad.panels import cross, draw_panel, pyramid, seen
 from d2ext.data.synthroad.raster import Canvas
 from d2ext.data.synthroad.scene import Scene
@@ -81,14 +81,14 @@ class _Upright:
         if w.min() > 1.5:
             plane = self.canvas.depth_planes(normal[None], base[None])[0]
             tone = np.clip(np.asarray(color, float) * (1.0 if lit else self.tone), 0, 255)
-            self.canvas.face(pixels, plane, through_air(tone, self.distance, self.scene.light).tolist())
+            self.canvas.face(pixels, plane, tone.tolist())
 
     def picture(self, x: float, y: float, size: tuple[float, float], levels: list[np.ndarray]) -> None:
         """A textured rectangle of (width, height) metres with its lower left corner at x, y."""
         base = self.foot - 0.06 * self.scene.view.ground_axes[:, 2]
         a = base + x * self.right + y * self.scene.up
         b, up = a + size[0] * self.right, size[1] * self.scene.up
-        draw_panel(self.canvas, np.stack([a, b, b + up, a + up]), levels, self.tone, self.scene.light)
+        draw_panel(self.canvas, np.stack([a, b, b + up, a + up]), levels, self.tone)
 
 
 def draw_post(canvas: Canvas, scene: Scene, post: Post) -> None:

@@ -34,14 +34,9 @@ def render(scene: Scene, rng: np.random.Generator) -> Rendering:
     draw_background(canvas, scene)
     draw_shadows(canvas, scene)
     draw_scenery(canvas, scene)
-    visible, alone = draw_objects(canvas, scene.objects, scene.light)
+    visible, alone = draw_objects(canvas, scene)
     size = (scene.view.width, scene.view.height)
     image = cv2.resize(canvas.color, size, interpolation=cv2.INTER_AREA)
-    # Objects are drawn by the share of sun and sky alone: their strength and colour, and air, come here.
-    light, depth = scene.light, canvas.inverse_depth[::SCALE, ::SCALE]
-    depth = np.where(canvas.ids[::SCALE, ::SCALE] > 0, depth, np.float32(0))
-    level = (light.sky_color * light.ambient + light.sun_color * (1.08 - light.ambient)) / 1.08
-    cv2.copyTo(cv2.convertScaleAbs(image * level), (depth > 0).astype(np.uint8), image)
-    image = apply_weather(image, depth, scene.view, light, rng)
+    image = apply_weather(image, canvas.inverse_depth[::SCALE, ::SCALE], scene.view, scene.light, rng)
     area = SCALE * SCALE
     return Rendering(expose(image, scene.sensor, rng), canvas.ids, visible / area, alone / area)

@@ -16,7 +16,7 @@ def sample_sensor(light: Light, view: View, rng: np.random.Generator) -> Sensor:
     """A random camera, good or poor, with the exposure and the noise that this light brings."""
     pole = view.plane[3] > _CAR_HEIGHT
     unreal = rng.random() < UNREAL
-    poor = unreal or rng.random() < (0.4 if pole else 0.2)
+    poor = unreal or rng.random() < (0.3 if pole else 0.15)
     dark = float(np.clip(1.2 - np.mean(_level(light, view)) * 1.6, 0, 1))
     gain = _gain(light, view, rng) * (rng.uniform(0.7, 1.2, 3) if unreal else 1.0)
 
@@ -29,18 +29,18 @@ def sample_sensor(light: Light, view: View, rng: np.random.Generator) -> Sensor:
         gain=gain,
         contrast=float(np.clip(rng.normal(1.12, 0.16), 0.7, 1.5)),
         gamma=float(np.exp(rng.normal(0, 0.12))),
-        saturation=float(rng.uniform(0, 0.25) if gray else np.clip(rng.normal(1.05, 0.2), 0.4, 1.6)),
+        saturation=float(rng.uniform(0, 0.25) if gray else np.clip(rng.normal(0.95, 0.2), 0.4, 1.6)),
         vignetting=maybe(0.6, 0.03, 0.35),
-        blur=float(rng.uniform(0.6, 1.8) if poor else rng.uniform(0.25, 0.75)) + maybe(0.03, 0.5, 1.2),
+        blur=float(rng.uniform(0.5, 1.6) if poor else rng.uniform(0.2, 0.6)) + maybe(0.03, 0.5, 1.2),
         motion=(maybe(0.15 + 0.3 * dark, 1.5, 4 + 4 * dark), float(rng.uniform(0, np.pi))),
         chroma=maybe(0.5, 0.1, 2.0 if poor else 1.2),
         bloom=maybe(0.6, 0.01, 0.12) + 0.25 * dark,
         noise=float(rng.uniform(0.5, 2.5) * (2.0 if poor else 1.0) * (1 + 2.5 * dark)),
         color_noise=float(rng.uniform(0.1, 0.6 + 0.6 * dark)),
         grain=maybe(0.7, 0.3, 0.8),
-        sharpen=maybe(0.6, 0.15, 1.6 if poor else 0.9),
+        sharpen=maybe(0.7, 0.15, 1.6 if poor else 0.9),
         jpeg=int(rng.integers(40, 96)) if rng.random() < 0.55 else None,
-        resample=maybe(0.45 if poor else 0.2, 0.35 if poor else 0.65, 0.95, 1.0),
+        resample=maybe(0.5 if poor else 0.15, 0.35 if poor else 0.65, 0.95, 1.0),
         dirt=maybe(0.3 if light.rain else 0.04, 0.2, 1.0),
         stamp=_stamp(rng) if pole and rng.random() < 0.12 else "",
     )
@@ -58,8 +58,8 @@ def _gain(light: Light, view: View, rng: np.random.Generator) -> np.ndarray:
     """Exposure and white balance that make up for most of the light's strength and colour, with errors."""
     level = _level(light, view)
     gray = float(np.mean(level))
-    exposure = (0.85 / gray) ** rng.uniform(0.45, 0.85) * np.exp(rng.normal(0, 0.14))
-    balance = (gray / level) ** rng.uniform(0.2, 0.9)
+    exposure = (0.95 / gray) ** rng.uniform(0.5, 0.9) * np.exp(rng.normal(0, 0.14))
+    balance = (gray / level) ** rng.uniform(0.5, 1.0)
     warmth, green = rng.normal(0, 0.05), rng.normal(0, 0.015)
     return np.clip(exposure * balance * np.exp([-warmth, green, warmth]), 0.35, 4.0)
 

@@ -15,6 +15,8 @@ from d2ext.data.synthroad.setting import Setting
 
 # The sky is drawn at 1 / _STEP of the image's resolution: nothing in it is sharp.
 _STEP = 4
+# Metres to the nearer row of the skyline; nothing else is farther away.
+SKYLINE = 420.0
 
 
 @cache
@@ -86,7 +88,7 @@ def draw_skyline(canvas: Canvas, scene: Scene, setting: Setting) -> None:
     count = 400
     azimuth = np.linspace(-1.4, 1.4, count)
     urban = setting.place in ("street", "square", "works", "avenue")
-    for radius, low, high in ((1500.0, 20.0, rng.uniform(30, 140)), (420.0, 3.0, rng.uniform(9, 30))):
+    for radius, low, high in ((1500.0, 20.0, rng.uniform(30, 140)), (SKYLINE, 3.0, rng.uniform(9, 30))):
         tops = low + (high - low) * _ridge(count, rng)
         if urban and rng.random() < 0.75:
             tops = np.repeat(_roofs(0.45 * tops, high, rng)[:-1], 2)
@@ -94,7 +96,7 @@ def draw_skyline(canvas: Canvas, scene: Scene, setting: Setting) -> None:
         if urban and rng.random() < 0.5:
             color = np.array([128.0, 128.0, 130.0])
         color = color * rng.uniform(0.4, 0.8) * irradiance(scene.up, scene.light)
-        share = max(air(radius, scene.light), 0.12 if radius > 1000 else 0.0)
+        share = max(float(air(radius, scene.light)), 0.12 if radius > 1000 else 0.0)
         levels = np.arange(256)[:, None] / 128 * color
         table = np.clip(levels + (scene.light.haze_color - levels) * share, 0, 255).astype(np.uint8)[None]
         _draw_row(

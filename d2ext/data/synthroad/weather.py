@@ -5,20 +5,19 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from d2ext.data.synthroad.daylight import air
 from d2ext.data.synthroad.geometry import View
 from d2ext.data.synthroad.scene import Light
+from d2ext.data.synthroad.sky import SKYLINE
 
 # Cameras below this height ride in a car with headlights.
 _CAR_HEIGHT = 3.0
-# objects.py and scenery.py mix haze into their faces themselves, up to this share; ground and sky have all
-# of theirs.
-FACE_HAZE = 0.3
 
 
 def apply_weather(
     image: np.ndarray, inverse_depth: np.ndarray, view: View, light: Light, rng: np.random.Generator
 ) -> np.ndarray:
-    """The picture through the air: haze before what stands, which ground and sky have already; rain, glare.
+    """The picture through the air: haze before all but the sky and the far skyline, rain, glare.
 
     Args:
         image: (H, W, 3) BGR.
@@ -27,15 +26,11 @@ def apply_weather(
         light: of the scene.
         rng: places rain and glare.
     """
+    near = np.maximum(inverse_depth, ground_inverse_depth(view)) / ray_lengths(view)
     if light.lamps > 0.5 and view.plane[3] < _CAR_HEIGHT:
-        near = np.maximum(inverse_depth, ground_inverse_depth(view)) / ray_lengths(view)
         image = headlights(image, near, view, light.lamps * float(rng.uniform(0.2, 1.6)))
     if light.haze > 0:
-        left = transmission(inverse_depth / ray_lengths(view), light.haze)
-        drawn = np.minimum(light.haze / 100 / np.maximum(inverse_depth, 1e-3), FACE_HAZE)
-        image = veil(
-            image, np.where(inverse_depth > 0, np.minimum(left / (1 - drawn), 1), 1), light.haze_color
-        )
+        image = veil(image, transmission(near, light), light.haze_color)
     if light.rain > 0:
         image = rain(image, light, rng)
     if light.shadow > 0.02 and light.lamps < 0.5 and rng.random() < 0.6:
@@ -69,10 +64,11 @@ def ground_inverse_depth(view: View) -> np.ndarray:
     return v[:, None] + u[None]
 
 
-def transmission(near: np.ndarray, haze: float) -> np.ndarray:
-    """The share of light that air leaves: exp(-k d), where 100 m leave 1 - haze; near: (H, W) 1 / d."""
-    k = -np.log(1 - min(haze, 0.999)) / 100
-    return cv2.exp(np.float32(-k) / np.maximum(near, np.float32(1e-4)))
+def transmission(near: np.ndarray, light: Light) -> np.ndarray:
+    """The share of light that air leaves, by 1 / metres (H, W); 1 for skyline and sky, which are drawn as
+    they look through air."""
+    distance = 1 / np.maximum(near, np.float32(1 / (2 * SKYLINE)))
+    return np.where(distance < SKYLINE, 1 - air(distance, light), 1)
 
 
 def veil(image: np.ndarray, left: np.ndarray, color: np.ndarray) -> np.ndarray:

@@ -150,7 +150,9 @@ def _multi_item(record: FrameRecord, referral: Referral) -> dict:
 def property_text(predicate: P.Predicate) -> str:
     """A predicate of a multi-target description as MonoMulti3D writes properties: "kind : value"."""
     match predicate:
-        case P.IsCategory(category=value) | P.HasColor(color=value):
+        case P.IsCategory(category=value) | P.IsKind(word=value) | P.IsShape(shape=value):
+            text = value
+        case P.HasColor(color=value) | P.Extreme(order=value):
             text = value
         case P.Within(meters=meters, beyond=beyond):
             text = f"beyond {meters}" if beyond else str(meters)
