@@ -128,9 +128,7 @@ def test_a_panel_is_textured_upright_and_not_mirrored() -> None:
     canvas = Canvas(view)
     texture = np.zeros((40, 40, 3), np.uint8)
     texture[:20, :20], texture[:20, 20:], texture[20:, :20], texture[20:, 20:] = 50, 100, 150, 200
-    draw_panel(
-        canvas, np.array([[-1.0, 1, 6], [1, 1, 6], [1, -1, 6], [-1, -1, 6]]), texture, np.ones(3), light
-    )
+    draw_panel(canvas, np.array([[-1.0, 1, 6], [1, 1, 6], [1, -1, 6], [-1, -1, 6]]), texture, np.ones(3))
     at = [view.project(np.array([x, y, 6.0]))[0] for y in (-0.5, 0.5) for x in (-0.5, 0.5)]
     values = [int(canvas.color[round(v * SCALE), round(u * SCALE), 0]) for u, v in at]
     assert values == [50, 100, 150, 200]
