@@ -109,12 +109,11 @@ def test_noise_repeats_without_a_seam() -> None:
 
 def test_a_panel_lies_where_its_corners_project_to_and_hides_what_is_behind() -> None:
     view = _camera(2.0, 0.0)
-    light = Light(sun=-view.plane[:3], ambient=1.0, shadow=0.0, haze=0.0)
     canvas = Canvas(view)
     near = np.array([[-1.0, 1, 8], [1, 1, 8], [1, -1, 8], [-1, -1, 8]])
     red, blue = (np.full((32, 32, 3), color, np.uint8) for color in ((0, 0, 200), (200, 0, 0)))
-    draw_panel(canvas, near, red, np.ones(3), light)
-    draw_panel(canvas, near * [4, 1, 1.5], blue, np.ones(3), light)
+    draw_panel(canvas, near, red, np.ones(3))
+    draw_panel(canvas, near * [4, 1, 1.5], blue, np.ones(3))
     pixels, _ = view.project(near)
     shown = np.argwhere(canvas.color[::SCALE, ::SCALE, 2] == 200)[:, ::-1]
     np.testing.assert_allclose(shown.min(axis=0), pixels.min(axis=0), atol=1)
@@ -126,13 +125,10 @@ def test_a_panel_lies_where_its_corners_project_to_and_hides_what_is_behind() ->
 
 def test_a_panel_is_textured_upright_and_not_mirrored() -> None:
     view = _camera(2.0, 0.0)
-    light = Light(sun=-view.plane[:3], ambient=1.0, shadow=0.0, haze=0.0)
     canvas = Canvas(view)
     texture = np.zeros((40, 40, 3), np.uint8)
     texture[:20, :20], texture[:20, 20:], texture[20:, :20], texture[20:, 20:] = 50, 100, 150, 200
-    draw_panel(
-        canvas, np.array([[-1.0, 1, 6], [1, 1, 6], [1, -1, 6], [-1, -1, 6]]), texture, np.ones(3), light
-    )
+    draw_panel(canvas, np.array([[-1.0, 1, 6], [1, 1, 6], [1, -1, 6], [-1, -1, 6]]), texture, np.ones(3))
     at = [view.project(np.array([x, y, 6.0]))[0] for y in (-0.5, 0.5) for x in (-0.5, 0.5)]
     values = [int(canvas.color[round(v * SCALE), round(u * SCALE), 0]) for u, v in at]
     assert values == [50, 100, 150, 200]

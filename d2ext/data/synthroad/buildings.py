@@ -84,7 +84,7 @@ def _draw_wall(
     )
     tone = irradiance(out / np.linalg.norm(out), scene.light)
     # The lower a wall, the less of the sky it sees: the whole wall gets the mean of that.
-    draw_panel(canvas, corners, texture, tone * 0.94, scene.light)
+    draw_panel(canvas, corners, texture, tone * 0.94)
     if scene.light.lamps > 0.1:
         _light_windows(canvas, scene, corners, (rows, columns), out, np.random.default_rng([seed, 1]))
 
@@ -130,7 +130,7 @@ def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Genera
     if not house.roof:
         corners = _points(scene, [(p0, q0, tall), (p1, q0, tall), (p1, q1, tall), (p0, q1, tall)])
         tone = np.full(3, rng.uniform(70, 150)) / 195 * irradiance(scene.up, scene.light)
-        draw_panel(canvas, corners, _tiles(), tone, scene.light)
+        draw_panel(canvas, corners, _tiles(), tone)
         return
     ridge, over, top = (p0 + p1) / 2, 0.5, tall + house.roof
     for edge in (p0, p1):
@@ -140,7 +140,7 @@ def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Genera
         normal = _outward(corners, scene)
         if normal @ scene.up < 0:
             continue
-        draw_panel(canvas, corners, _tiles(), color / 195 * irradiance(normal, scene.light), scene.light)
+        draw_panel(canvas, corners, _tiles(), color / 195 * irradiance(normal, scene.light))
     for q in house.q:
         gable = _points(scene, [(p0, q, tall), (p1, q, tall), (ridge, q, top)])
         normal = cross(gable[1] - gable[0], gable[2] - gable[0])

@@ -10,7 +10,6 @@ import numpy as np
 
 from d2ext.data.synthroad.geometry import clip_near
 from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas, fill
-from d2ext.data.synthroad.scene import Light
 
 # Planes nearer than this (metres along the optical axis) are cut off.
 _CUT = max(NEAR, 1.0)
@@ -55,7 +54,6 @@ def draw_panel(
     corners: np.ndarray,
     texture: np.ndarray | Sequence[np.ndarray],
     tone: np.ndarray,
-    light: Light,
 ) -> None:
     """Draw a parallelogram where it is nearer than what is there.
 

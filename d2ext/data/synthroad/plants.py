@@ -47,7 +47,7 @@ def draw_plant(canvas: Canvas, scene: Scene, plant: Plant) -> None:
     front = max(float(-away @ light.sun) / float(np.linalg.norm(away)), -0.3)
     direct = (1.08 - light.ambient) * (0.62 + 0.45 * front)
     tone = (light.ambient * light.sky_color + direct * light.sun_color) * plant.tint * 0.95
-    draw_panel(canvas, corners, levels, tone, light)
+    draw_panel(canvas, corners, levels, tone)
 
 
 def cast_shadows(ground: Ground, around: Neighbourhood) -> None:

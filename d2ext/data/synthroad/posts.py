@@ -88,7 +88,7 @@ class _Upright:
         base = self.foot - 0.06 * self.scene.view.ground_axes[:, 2]
         a = base + x * self.right + y * self.scene.up
         b, up = a + size[0] * self.right, size[1] * self.scene.up
-        draw_panel(self.canvas, np.stack([a, b, b + up, a + up]), levels, self.tone, self.scene.light)
+        draw_panel(self.canvas, np.stack([a, b, b + up, a + up]), levels, self.tone)
 
 
 def draw_post(canvas: Canvas, scene: Scene, post: Post) -> None:

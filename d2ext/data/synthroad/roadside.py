@@ -79,13 +79,13 @@ def draw_strip(canvas: Canvas, scene: Scene, strip: Strip, tint: np.ndarray) -> 
         level = _fitting(levels, strip.tall, scene.view.projection[0, 0] / distance)
         texture = _cut(level, q0 / period, q1 / period)
         upper = lower + strip.tall * scene.up
-        draw_panel(canvas, np.stack([*lower, upper[1], upper[0]]), texture, tone, scene.light)
+        draw_panel(canvas, np.stack([*lower, upper[1], upper[0]]), texture, tone)
         if strip.thick > 0.5 and strip.kind in ("hedge", "wall") and scene.view.plane[3] > strip.tall:
             thick = strip.thick if strip.kind == "hedge" else 0.25
             back = scene.road_points(np.array([p, p]) - side * thick, np.array(ends)) + strip.tall * scene.up
             flat = np.ascontiguousarray(texture[len(texture) // 2 :, :, :3])
             top = color * irradiance(scene.up, scene.light) * 1.05
-            draw_panel(canvas, np.stack([*upper, back[1], back[0]]), flat, top, scene.light)
+            draw_panel(canvas, np.stack([*upper, back[1], back[0]]), flat, top)
 
 
 def _fitting(levels: list[np.ndarray], tall: float, density: float) -> np.ndarray:

@@ -96,7 +96,7 @@ def draw_skyline(canvas: Canvas, scene: Scene, setting: Setting) -> None:
         if urban and rng.random() < 0.5:
             color = np.array([128.0, 128.0, 130.0])
         color = color * rng.uniform(0.4, 0.8) * irradiance(scene.up, scene.light)
-        share = max(air(radius, scene.light), 0.12 if radius > 1000 else 0.0)
+        share = max(float(air(radius, scene.light)), 0.12 if radius > 1000 else 0.0)
         levels = np.arange(256)[:, None] / 128 * color
         table = np.clip(levels + (scene.light.haze_color - levels) * share, 0, 255).astype(np.uint8)[None]
         _draw_row(
