@@ -1,7 +1,7 @@
 """TensorFlow's padding ("SAME", more of it at the end) where it is known before the image is.
 
 Networks that were trained with TensorFlow pad a map by as much as its size lacks. Where heights and widths
-are multiples of the stride, as in a backbone, that is the same for every size, and a graph need not ask for it.
+are multiples of the stride, as in a backbone, that is the same for every size: a graph need not ask for it.
 """
 
 from __future__ import annotations
