@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import torch
 from detectron2.layers import FrozenBatchNorm2d
-from timm.layers import BatchNormAct2d, Conv2dSame
+from timm.layers import BatchNormAct2d
 from torch import nn
 from torch.fx.experimental.optimization import fuse
 from torch.fx.proxy import TraceError
 
 from d2ext.modeling.backbone.norms import plain_norm, replace_modules
+from d2ext.modeling.backbone.padding import PaddedConv2d, plain_padding
 from d2ext.modeling.backbone.timm_ida import ConvNormAct, TimmBackbone
 
 
@@ -72,22 +72,9 @@ def optimize_for_inference(model: nn.Module, compiled: bool = False) -> nn.Modul
 def _folded(module: nn.Module) -> nn.Module:
     for kind in (BatchNormAct2d, FrozenBatchNorm2d):
         replace_modules(module, kind, plain_norm)
-    replace_modules(module, Conv2dSame, _padded)
+    replace_modules(module, PaddedConv2d, plain_padding)
     try:
         return fuse(module)
     except TraceError as e:
         logging.getLogger(__name__).info(f"{type(module).__name__} keeps its BatchNorm: {e}")
         return module
-
-
-def _padded(conv: nn.Module) -> nn.Module:
-    """A convolution of TensorFlow's padding ("SAME", more of it at the end) for maps whose sides are
-    multiples of its stride, as in a :class:`TimmBackbone`: what is missing is the same at every size."""
-    sizes = zip(conv.kernel_size, conv.stride, conv.dilation, strict=True)  # type: ignore[arg-type]
-    missing = [max(0, (size - 1) * spread + 1 - step) for size, step, spread in sizes]
-    (top, bottom), (left, right) = ((n // 2, n - n // 2) for n in missing)
-    names = ("in_channels", "out_channels", "kernel_size", "stride", "dilation", "groups")
-    options: dict[str, Any] = {name: getattr(conv, name) for name in names}
-    plain = nn.Conv2d(**options, bias=conv.bias is not None).to(conv.weight)  # type: ignore[arg-type]
-    plain.load_state_dict(conv.state_dict())
-    return nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), plain).eval()

@@ -147,6 +147,7 @@ def _slow_parts(
     Returns gains (h, W) around 128 of coarse texture and wear, less what water keeps back, and the share of
     255 that the mirror image on wet ground has of a pixel.
     """
+    light = ground.scene.light
     half = np.s_[::2, ::2]
     p, q, levels = ground.p[half], ground.q[half], (ground.levels[0][half] + 1, ground.levels[1][half] + 1)
     kinds = materials.COARSE_OF.astype(np.int32)[ground.material[half]]
@@ -154,14 +155,16 @@ def _slow_parts(
     wear = profile[np.clip((p * 20).astype(np.int32) + len(profile) // 2, 0, len(profile) - 1)]
     road = (kinds == materials.ROAD) | (kinds == materials.OLD_ROAD)
     wear[~road] = 128
-    gray = cv2.multiply(gray, wear, scale=1 / 128)
-    size, mirror = ground.material.shape[::-1], None
-    if ground.scene.light.wet > 0:
+    mirror = None
+    if light.wet > 0:
         water = materials.coarse().read(materials.PUDDLES, p + shift[3], q + shift[2], levels)
         mirror = _mirror(ground, water, road | (kinds == materials.WALK))
-        gray = cv2.multiply(gray, 255 - mirror, scale=1 / 255)
-        mirror = cv2.resize(mirror, size, interpolation=cv2.INTER_LINEAR)
-    return cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR), mirror
+    gray = cv2.multiply(gray, wear, scale=1 / 128)
+    size = ground.material.shape[::-1]
+    if mirror is None:
+        return cv2.resize(gray, size), None
+    gray = cv2.multiply(gray, 255 - mirror, scale=1 / 255)
+    return cv2.resize(gray, size), cv2.resize(mirror, size)
 
 
 def _mirror(ground: Ground, water: np.ndarray, hard: np.ndarray) -> np.ndarray:

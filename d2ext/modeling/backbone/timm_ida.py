@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from d2ext.hub import cache_if_offline
 from d2ext.modeling.backbone.norms import build_norm, exchange_norms
+from d2ext.modeling.backbone.padding import pad_ahead
 from d2ext.weights import resolve
 
 STRIDES = {4: "p2", 8: "p3", 16: "p4", 32: "p5"}
@@ -52,7 +53,7 @@ class TimmBackbone(Backbone):
     ) -> None:
         super().__init__()
         options = {"channels": tuple(widths)} if widths else {}
-        self.body = create_timm(name, pretrained, weights, features_only=True, **options)
+        self.body = pad_ahead(create_timm(name, pretrained, weights, features_only=True, **options))
         if checkpoint:
             switch = getattr(self.body, "set_grad_checkpointing", None)
             if switch is None:

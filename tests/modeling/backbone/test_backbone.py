@@ -1,6 +1,7 @@
 """timm backbones and deep aggregation."""
 
 import pytest
+import timm
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -66,8 +67,6 @@ def test_computing_activations_again_changes_no_gradient(name):
 
 
 def test_local_weights_file(tmp_path):
-    import timm
-
     torch.manual_seed(0)
     whole = timm.create_model("resnet18", pretrained=False)
     save_file(whole.state_dict(), tmp_path / "weights.safetensors")
@@ -153,3 +152,17 @@ def test_shipped_backbone_fits_its_network_name_by_name_and_its_maps_are_alive()
     with torch.no_grad():
         maps = model(nn.functional.interpolate(pixels, (192, 320), mode="bicubic"))
     assert all(0.05 < value.std() < 10 and value.isfinite().all() for value in maps.values())
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 160)])
+def test_padding_that_is_known_ahead_is_timms(size):
+    torch.manual_seed(0)
+    plain = timm.create_model("tf_efficientnet_lite0", features_only=True).eval()
+    model = TimmBackbone("tf_efficientnet_lite0").eval()
+    model.body.load_state_dict(plain.state_dict())
+    assert any(isinstance(m, timm.layers.Conv2dSame) for m in plain.modules())
+    assert not any(isinstance(m, timm.layers.Conv2dSame) for m in model.modules())
+    x = torch.randn(1, 3, *size)
+    with torch.no_grad():
+        for a, b in zip(plain(x)[1:], model(x).values(), strict=True):
+            assert torch.allclose(a, b, atol=1e-6)
