@@ -134,7 +134,7 @@ def test_no_two_boxes_overlap(frames, kind: CameraKind) -> None:
 
 
 def test_colours_can_be_read_from_the_picture(frames) -> None:
-    """The nearest named colour, more by its tint than by its brightness, of a large vehicle's pixels."""
+    """By plain daylight: the nearest named colour, more by tint than brightness, of a large vehicle."""
     right, total = 0, 0
     for kind in KINDS:
         for frame in frames[kind.name]:

@@ -33,14 +33,15 @@ _SECOND = (
 
 @dataclass(frozen=True)
 class Look:
-    """paint, accent (3,) BGR; gloss factor, metallic share, dirt in [0, 1]; head, tail: strength of lamps;
-    offset (2,): where its grain begins."""
+    """paint, accent (3,) BGR; gloss: a factor; metallic share, dirt, clearness of the glass in [0, 1]; head,
+    tail: strength of lamps; offset (2,): where its grain begins."""
 
     paint: np.ndarray
     accent: np.ndarray
     gloss: float
     metallic: float
     dirt: float
+    clear: float
     head: float
     tail: float
     offset: np.ndarray
@@ -57,7 +58,10 @@ def look_of(item: SceneObject, lamps: float) -> Look:
     metallic = float(rng.uniform(0.4, 1.0)) if finish < 0.5 and not person else 0.0
     gloss = float(rng.uniform(0.1, 0.5)) if finish > 0.88 else float(rng.uniform(0.8, 1.1))
     dirt = float(rng.random() ** 3)
+    clear = float(rng.uniform(0.15, 0.85))
     lit = lamps > 0.5
     head = float(rng.uniform(1.5, 2.5)) if lit else float(rng.random() < 0.2) * 0.9
     tail = float(rng.uniform(0.7, 1.6)) if lit else float(rng.random() < 0.2) * 0.9
-    return Look(paint, np.clip(accent, 8, 245), gloss, metallic, dirt, head, tail, rng.uniform(0, 256, 2))
+    return Look(
+        paint, np.clip(accent, 8, 245), gloss, metallic, dirt, clear, head, tail, rng.uniform(0, 256, 2)
+    )

@@ -20,7 +20,7 @@ COLORS: tuple[str, ...] = tuple(PAINT)
 # What is called by a name, besides the colour above; any mixture of them is called so, too.
 _VARIANTS: dict[str, tuple[tuple[int, int, int], ...]] = {
     "white": ((226, 234, 240), (244, 242, 238), (230, 236, 238)),
-    "black": ((42, 34, 28), (24, 24, 28), (44, 42, 42)),
+    "black": ((42, 34, 28), (24, 24, 28), (38, 36, 36)),
     "gray": ((142, 140, 138), (98, 96, 94), (136, 124, 114), (116, 122, 126)),
     "red": ((44, 36, 182), (26, 40, 214), (50, 30, 188), (30, 20, 172)),
     "blue": ((150, 66, 24), (214, 112, 40), (176, 92, 46), (124, 54, 22)),

@@ -9,7 +9,7 @@ import numpy as np
 from d2ext.data.synthroad import foliage
 from d2ext.data.synthroad.daylight import irradiance
 from d2ext.data.synthroad.noise import fractal
-from d2ext.data.synthroad.panels import draw_panel, pyramid
+from d2ext.data.synthroad.panels import draw_panel, pyramid, seen
 from d2ext.data.synthroad.raster import Canvas
 from d2ext.data.synthroad.scene import Scene
 from d2ext.data.synthroad.standing import Strip
@@ -72,10 +72,12 @@ def draw_strip(canvas: Canvas, scene: Scene, strip: Strip, tint: np.ndarray) -> 
         if q1 - q0 < 0.5:
             continue
         ends = (q0, q1) if side < 0 else (q1, q0)
+        lower = scene.road_points(np.array([p, p]), np.array(ends))
+        if not seen(canvas, lower.mean(axis=0), (q1 - q0) / 2 + strip.tall):
+            continue
         distance = max(abs(q0 + q1) / 2, 4.0)
         level = _fitting(levels, strip.tall, scene.view.projection[0, 0] / distance)
         texture = _cut(level, q0 / period, q1 / period)
-        lower = scene.road_points(np.array([p, p]), np.array(ends))
         upper = lower + strip.tall * scene.up
         draw_panel(canvas, np.stack([*lower, upper[1], upper[0]]), texture, tone, scene.light)
         if strip.thick > 0.5 and strip.kind in ("hedge", "wall") and scene.view.plane[3] > strip.tall:

@@ -139,9 +139,9 @@ def _colors(pixels: _Pixels, mesh: PosedMesh, around: Surroundings) -> np.ndarra
     share = _mirrored_share(facing, gloss, glass, look) * (1 - 0.7 * dirt)
     color = albedo * _irradiance(pixels, around, sun)
     if mesh.mesh.cabin is not None:
-        _see_through(color, glass, pixels, mesh, around)
-    color *= 1 - share
-    color += _columns(around.seen(to_object.T @ mirrored)) * share
+        _see_through(color, glass, pixels, mesh, around, look.clear)
+    # Lights add up in proportion to about the square of what a picture shows of them.
+    color = np.sqrt(color * color * (1 - share) + _columns(around.seen(to_object.T @ mirrored)) ** 2 * share)
     color += _highlight(pixels, look, around, sun, (paint * gloss, gloss * (1 - dirt)), albedo)
     if glow.any():
         color += pixels.first[:3] * (1.3 * glow * np.where(pixels.forward > 0, look.head, look.tail))
@@ -152,7 +152,9 @@ def _mirrored_share(facing: np.ndarray, gloss: np.ndarray, glass: np.ndarray, lo
     """How much of the surroundings a surface mirrors, in [0, 1]."""
     grazing = 1 - facing
     squared = grazing * grazing
-    fresnel = 0.045 + 0.955 * squared * squared * grazing + 0.03 * glass
+    fresnel = 0.034 + 0.966 * squared * squared * grazing + 0.04 * glass
+    # Paint seen at a slant would mirror nothing but sky; it keeps its colour, which has a name.
+    fresnel = np.minimum(fresnel, 0.16 + 0.84 * glass)
     share = fresnel * gloss * (look.gloss + (0.9 - look.gloss) * glass)
     chrome = np.clip(gloss - 0.92, 0, 1) * (1 - glass) * 5.0
     return np.minimum(np.maximum(share, chrome), 1.0)
@@ -163,7 +165,7 @@ def _irradiance(pixels: _Pixels, around: Surroundings, sun: np.ndarray) -> np.nd
     light = around.light
     up = pixels.normal[1]
     # Near the ground less of the sky is seen.
-    sky = (1.02 + 0.08 * up) * (1 - (0.42 - 0.20 * up) * pixels.low)
+    sky = (1.0 + 0.12 * up) * (1 - (0.42 - 0.20 * up) * pixels.low)
     soft = float(np.clip(1 - light.shadow / 0.3, 0, 1)) * 0.5
     direct = np.maximum((_dot(sun, pixels.normal) + soft) / (1 + soft), 0)
     sky_color = np.asarray(light.sky_color) * light.ambient * 1.05
@@ -216,9 +218,14 @@ def _grain_at(pixels: _Pixels, look: Look) -> np.ndarray:
 
 
 def _see_through(
-    color: np.ndarray, glass: np.ndarray, pixels: _Pixels, mesh: PosedMesh, around: Surroundings
+    color: np.ndarray,
+    glass: np.ndarray,
+    pixels: _Pixels,
+    mesh: PosedMesh,
+    around: Surroundings,
+    tint: float,
 ) -> None:
-    """Behind glass: the far windows, seats before them, and darkness below."""
+    """Behind glass: the far windows as bright as `tint`, seats before them, and darkness below."""
     inside = np.nonzero(glass > 0.15)[0]
     if not len(inside) or mesh.mesh.cabin is None:
         return
@@ -239,7 +246,7 @@ def _see_through(
     row = np.abs(((sx - x1 + 1.15) / 0.95 + 0.5) % 1.0 - 0.5) < 0.22
     column = np.abs(np.abs(sz) - 0.52 * half) < 0.17
     seat = np.where(crosswise, row, column) & (sy < belt + 0.27) & (sx < x1 - 0.75)
-    through *= np.where(seat, 0.075, 0.75)
+    through *= np.where(seat, 0.1, 1.0) * tint
     level = np.asarray(around.light.sky_color) * around.light.ambient
     dark, bright = _column(level * (40, 37, 34)), _column(level * (112, 112, 108))
     share = glass[inside]

@@ -87,8 +87,8 @@ def _tile(rounded: bool) -> np.ndarray:
         outside = np.sqrt(x * x + z * z) - 0.55
         dark = 0.8 * np.exp(-np.clip(outside, 0, None) / 0.22)
     else:
-        outside = np.sqrt(np.clip(np.abs(x) - 0.86, 0, None) ** 2 + np.clip(np.abs(z) - 0.80, 0, None) ** 2)
-        dark = np.exp(-((outside / 0.26) ** 1.3))
+        outside = np.sqrt(np.clip(np.abs(x) - 0.93, 0, None) ** 2 + np.clip(np.abs(z) - 0.90, 0, None) ** 2)
+        dark = np.exp(-((outside / 0.32) ** 1.3))
     edge = np.clip((_REACH - np.maximum(np.abs(x), np.abs(z))) / 0.25, 0, 1)
     return (255 * dark * edge).astype(np.uint8)
 

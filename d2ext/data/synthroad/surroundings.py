@@ -9,7 +9,7 @@ from d2ext.data.synthroad.raster import sampled
 from d2ext.data.synthroad.scene import Scene
 
 _SIDE = 96
-_BRIGHTER = 1.55
+_BRIGHTER = 1.12
 
 
 class Surroundings:
@@ -45,7 +45,7 @@ def _panorama(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     clouds = cv2.GaussianBlur(rng.normal(0, 1, (_SIDE, _SIDE)), (0, 0), 5)
     clouds = np.clip(clouds / clouds.std(), -1.5, 1.5)[..., None] * 10
     height = np.clip(up, 0, 1)[..., None] ** 0.5
-    # The sky is brighter than a picture can show; what mirrors a small share of it shows so.
+    # The sky is brighter than a picture can show.
     sky = _BRIGHTER * (light.horizon + (light.zenith - light.horizon) * height + clouds)
     level = light.ambient * np.asarray(light.sky_color)
     skyline, shade = _skyline(azimuth, rng)

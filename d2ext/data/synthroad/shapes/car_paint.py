@@ -168,7 +168,7 @@ def _draw_front(chart: Chart, body: Body, lamps: Lamps, rng: np.random.Generator
         int(rng.integers(0, 4)),
         m.CHROME if lamps.chrome else m.PLASTIC,
     )
-    chart.disc((0.0, (bottom + high) / 2), 0.055, m.CHROME)
+    chart.disc((0.0, (bottom + high) / 2), 0.045, m.STEEL)
     lamp = [(lamps.inner * half, low + 0.02), (0.80 * half, low - 0.01), (0.99 * half, low + 0.05),
             (0.99 * half, high + 0.02), (0.78 * half, high - 0.005)]  # fmt: skip
     chart.pair(lamp, m.HEAD_FRAME)
@@ -230,7 +230,7 @@ def _draw_rear(chart: Chart, body: Body, lamps: Lamps, rng: np.random.Generator)
     if lamps.chrome:
         chart.box(-0.36 * half, y + 0.075, 0.36 * half, y + 0.10, m.CHROME)
     plate(chart, (0.0, y), rng)
-    chart.disc((0.0, deck - 0.05 * height), 0.05, m.CHROME)
+    chart.disc((0.0, deck - 0.05 * height), 0.035, m.STEEL)
     if rng.random() < 0.5:
         chart.pair(_circle((0.6 * half, 0.155 * height), 0.035), m.CHROME)
     _screen(chart, body, spec.foot, spec.rear)
