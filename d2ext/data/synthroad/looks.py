@@ -33,8 +33,8 @@ _SECOND = (
 
 @dataclass(frozen=True)
 class Look:
-    """paint, accent (3,) BGR; gloss: a factor; metallic share, dirt, clearness of the glass in [0, 1]; inside,
-    head, tail: strength of lamps; offset (2,): where its grain begins."""
+    """paint, accent (3,) BGR; gloss: a factor; metallic share, dirt, clearness of the glass in [0, 1]; head,
+    tail, inside: strength of lamps; offset (2,): where its grain begins."""
 
     paint: np.ndarray
     accent: np.ndarray
