@@ -15,6 +15,7 @@ from d2ext.structures.vocabulary import ROAD, Vocabulary
 from .absent import absent_sentence
 from .mapper import DetectionMapper
 from .sentences import flip_sentence
+from .typos import misspell
 
 
 class GroundingMapper(DetectionMapper):
@@ -38,6 +39,7 @@ class GroundingMapper(DetectionMapper):
         *,
         max_sentences: int,
         negative_sentences: float = 0.0,
+        typo_prob: float = 0.0,
         road_classes: bool = False,
         **options: Any,
     ) -> None:
@@ -46,12 +48,14 @@ class GroundingMapper(DetectionMapper):
             is_train: augment, sample sentences and give the ground truth.
             max_sentences: ``INPUT.MAX_SENTENCES``, explained in ``d2ext.data.config``.
             negative_sentences: ``INPUT.NEGATIVE_SENTENCES``, explained there too.
+            typo_prob: ``INPUT.TYPO_PROB``.
             road_classes: the records' classes are those of ``ROAD``: sentences may name one that is missing.
             options: of :class:`DetectionMapper`.
         """
         super().__init__(is_train, **options)
         self.max_sentences = max_sentences
         self.negative_sentences = negative_sentences
+        self.typo_prob = typo_prob
         self.road_classes = road_classes
 
     @classmethod
@@ -62,6 +66,7 @@ class GroundingMapper(DetectionMapper):
             "road_classes": all(vocabulary == ROAD for vocabulary in known),
             "max_sentences": cfg.INPUT.MAX_SENTENCES,
             "negative_sentences": cfg.INPUT.NEGATIVE_SENTENCES,
+            "typo_prob": cfg.INPUT.TYPO_PROB,
         }
 
     def __call__(
@@ -106,6 +111,10 @@ class GroundingMapper(DetectionMapper):
         ]
         if self.negative_sentences:
             self._add_negative(dataset_dict, output, rng)
+        if self.typo_prob:
+            output["sentences"] = [
+                misspell(text, rng) if rng.random() < self.typo_prob else text for text in output["sentences"]
+            ]
         return flip
 
     def _add_negative(

@@ -231,3 +231,16 @@ def test_negative_sentences_have_no_target_and_name_no_class_that_is_there(recor
         assert not any(re.search(rf"\b{name}", text) for text in added for name in names)
         counts.append(len(added))
     assert set(counts) == {1, 2} and 50 < sum(counts) < 70
+
+
+def test_typing_mistakes_come_as_often_as_asked_and_leave_targets(records, cfg):
+    cfg.INPUT.TYPO_PROB = 0.5
+    mapper, plain = GroundingMapper(cfg, True), GroundingMapper(cfg, True, typo_prob=0.0)
+    changed = []
+    for seed in range(30):
+        record = records[seed % len(records)]
+        output, without = draw(mapper, record, seed), draw(plain, record, seed)
+        assert output["sentence_ids"] == without["sentence_ids"]
+        assert all(map(torch.equal, output["sentence_targets"], without["sentence_targets"]))
+        changed += [a != b for a, b in zip(output["sentences"], without["sentences"], strict=True)]
+    assert 0.3 < np.mean(changed) < 0.6

@@ -9,7 +9,7 @@ import numpy as np
 from d2ext.data.synthroad.daylight import irradiance
 from d2ext.data.synthroad.facades import CELL, facade
 from d2ext.data.synthroad.noise import fractal
-from d2ext.data.synthroad.panels import cross, draw_panel, pyramid
+from d2ext.data.synthroad.panels import cross, draw_panel, pyramid, seen
 from d2ext.data.synthroad.raster import NEAR, Canvas
 from d2ext.data.synthroad.scene import Scene
 from d2ext.data.synthroad.standing import House
@@ -30,6 +30,9 @@ def _tiles() -> list[np.ndarray]:
 
 def draw_house(canvas: Canvas, scene: Scene, house: House) -> None:
     """The walls that face the camera, and the roof."""
+    middle = _points(scene, [(sum(house.p) / 2, sum(house.q) / 2, house.tall / 2)])[0]
+    if not seen(canvas, middle, house.tall + house.q[1] - house.q[0]):
+        return
     rng = np.random.default_rng(house.seed)
     (front, back), (q0, q1) = house.p, house.q
     ends = [(front, q0), (front, q1), (back, q1), (back, q0)]
@@ -74,14 +77,14 @@ def _draw_wall(
     if w.max() < 2.0 or not _in_picture(canvas, corners, w):
         return
     near = max(float(w.min()), 2.0)
-    texels = scene.view.projection[0, 0] / near
+    texels = 0.7 * scene.view.projection[0, 0] / near
     rows, columns = max(round(house.tall / CELL), 1), max(round(float(np.hypot(pb - pa, qb - qa)) / CELL), 1)
     texture = facade(
         house.style, house.seed, (rows, columns), house.wall, texels, blind, np.random.default_rng(seed)
     )
     tone = irradiance(out / np.linalg.norm(out), scene.light)
     # The lower a wall, the less of the sky it sees: the whole wall gets the mean of that.
-    draw_panel(canvas, corners, texture, tone * 0.94, scene.light)
+    draw_panel(canvas, corners, texture, tone * 0.94)
     if scene.light.lamps > 0.1:
         _light_windows(canvas, scene, corners, (rows, columns), out, np.random.default_rng([seed, 1]))
 
@@ -122,10 +125,12 @@ def _light_windows(
 def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Generator) -> None:
     (p0, p1), (q0, q1), tall = sorted(house.p), house.q, house.tall
     color = _ROOFS[rng.integers(len(_ROOFS))] * rng.uniform(0.7, 1.2)
+    if not house.roof and scene.view.plane[3] <= tall:
+        return
     if not house.roof:
         corners = _points(scene, [(p0, q0, tall), (p1, q0, tall), (p1, q1, tall), (p0, q1, tall)])
         tone = np.full(3, rng.uniform(70, 150)) / 195 * irradiance(scene.up, scene.light)
-        draw_panel(canvas, corners, _tiles(), tone, scene.light)
+        draw_panel(canvas, corners, _tiles(), tone)
         return
     ridge, over, top = (p0 + p1) / 2, 0.5, tall + house.roof
     for edge in (p0, p1):
@@ -133,13 +138,17 @@ def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Genera
         low = tall - house.roof * over / (p1 - p0)
         corners = _points(scene, [(eaves, q0, low), (eaves, q1, low), (ridge, q1, top), (ridge, q0, top)])
         normal = _outward(corners, scene)
-        normal = normal if normal @ scene.up > 0 else -normal
-        draw_panel(canvas, corners, _tiles(), color / 195 * irradiance(normal, scene.light), scene.light)
+        if normal @ scene.up < 0:
+            continue
+        draw_panel(canvas, corners, _tiles(), color / 195 * irradiance(normal, scene.light))
     for q in house.q:
         gable = _points(scene, [(p0, q, tall), (p1, q, tall), (ridge, q, top)])
         normal = cross(gable[1] - gable[0], gable[2] - gable[0])
         normal /= np.linalg.norm(normal)
-        normal = normal if normal @ (gable[0] - scene.view.center) < 0 else -normal
+        outwards = np.sign(q - sum(house.q) / 2) * scene.road_points(np.zeros(2), np.array([0.0, 1.0]))
+        normal = normal if normal @ (outwards[1] - outwards[0]) > 0 else -normal
+        if normal @ (gable[0] - scene.view.center) > 0:
+            continue
         pixels, w = canvas.project(gable)
         if w.min() > 1.0:
             plane = canvas.depth_planes(normal[None], gable[:1])[0]

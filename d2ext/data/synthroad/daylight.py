@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from d2ext.data.synthroad.scene import Light
@@ -13,7 +15,11 @@ def irradiance(normal: np.ndarray, light: Light) -> np.ndarray:
     return light.ambient * light.sky_color + (1.08 - light.ambient) * diffuse * light.sun_color
 
 
-def air(distance: np.ndarray | float, light: Light) -> np.ndarray:
-    """Share (...) of the haze's colour at a distance in metres: Beer's law."""
-    loss = float(np.log(1.0 - min(light.haze, 0.999))) / 100.0
-    return 1.0 - np.exp(loss * np.clip(distance, 0, 2000))
+def extinction(light: Light) -> float:
+    """What air takes of light per metre: Beer's law leaves exp(-extinction * metres)."""
+    return -math.log(1.0 - min(light.haze, 0.999)) / 100.0
+
+
+def air(distance: float, light: Light) -> float:
+    """Share of the haze's colour at a distance in metres."""
+    return 1.0 - math.exp(-extinction(light) * min(max(distance, 0.0), 2000.0))

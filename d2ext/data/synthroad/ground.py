@@ -125,21 +125,11 @@ def finish(ground: Ground, profile: np.ndarray, rng: np.random.Generator) -> Non
         return
     light = ground.scene.light
     shift = rng.uniform(0, 40, 4).astype(np.float32)
-    p, q = ground.p + shift[0], ground.q + shift[1]
-    fine = materials.fine().read(ground.material, p, q, ground.levels)
-    kinds = materials.COARSE_OF.astype(np.int32)[ground.material]
-    coarse = materials.coarse().read(kinds, ground.p + shift[2], ground.q + shift[3], ground.levels)
-    wear = profile[np.clip((ground.p * 20).astype(np.int32) + len(profile) // 2, 0, len(profile) - 1)]
-    road = (kinds == materials.ROAD) | (kinds == materials.OLD_ROAD)
-    hard = road | (kinds == materials.WALK)
-    wear[~road] = 128
-    gray = cv2.multiply(coarse, wear, scale=1 / 128)
+    fine = materials.fine().read(ground.material, ground.p + shift[0], ground.q + shift[1], ground.levels)
+    gray, mirror = _slow_parts(ground, profile, shift)
     if light.shadow > 0:
         shade = cv2.LUT(ground.light, np.rint(255 - light.shadow * np.arange(255, -1, -1)).astype(np.uint8))
         gray = cv2.multiply(gray, shade, scale=1 / 255)
-    mirror = _mirror(ground, kinds, hard, shift) if light.wet > 0 else None
-    if mirror is not None:
-        gray = cv2.multiply(gray, 255 - mirror, scale=1 / 255)
     gain = cv2.multiply(fine, cv2.merge([gray] * 3), scale=1 / 128)
     if ground.lamps.any():
         # What was painted has the light of a place right below a lamp.
@@ -149,14 +139,39 @@ def finish(ground: Ground, profile: np.ndarray, rng: np.random.Generator) -> Non
     _apply(ground, gain, mirror)
 
 
-def _mirror(ground: Ground, kinds: np.ndarray, hard: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Share (h, W) uint8 of the sky's mirror image on wet ground, by Schlick's approximation."""
+def _slow_parts(
+    ground: Ground, profile: np.ndarray, shift: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """What changes slowly over the picture, from every second pixel of every second row.
+
+    Returns gains (h, W) around 128 of coarse texture and wear, less what water keeps back, and the share of
+    255 that the mirror image on wet ground has of a pixel.
+    """
+    light = ground.scene.light
+    half = np.s_[::2, ::2]
+    p, q, levels = ground.p[half], ground.q[half], (ground.levels[0][half] + 1, ground.levels[1][half] + 1)
+    kinds = materials.COARSE_OF.astype(np.int32)[ground.material[half]]
+    gray = materials.coarse().read(kinds, p + shift[2], q + shift[3], levels)
+    wear = profile[np.clip((p * 20).astype(np.int32) + len(profile) // 2, 0, len(profile) - 1)]
+    road = (kinds == materials.ROAD) | (kinds == materials.OLD_ROAD)
+    wear[~road] = 128
+    mirror = None
+    if light.wet > 0:
+        water = materials.coarse().read(materials.PUDDLES, p + shift[3], q + shift[2], levels)
+        mirror = _mirror(ground, water, road | (kinds == materials.WALK))
+    gray = cv2.multiply(gray, wear, scale=1 / 128)
+    size = ground.material.shape[::-1]
+    if mirror is None:
+        return cv2.resize(gray, size), None
+    gray = cv2.multiply(gray, 255 - mirror, scale=1 / 255)
+    return cv2.resize(gray, size), cv2.resize(mirror, size)
+
+
+def _mirror(ground: Ground, water: np.ndarray, hard: np.ndarray) -> np.ndarray:
+    """Share (h, w) uint8 of the sky's mirror image on wet ground, by Schlick's approximation."""
     wet, height = ground.scene.light.wet, float(ground.scene.view.plane[3])
-    sine = np.minimum(np.float32(height) / ground.distance, np.float32(1))
-    fresnel = 0.03 + 0.97 * (1 - sine) ** 5
-    water = materials.coarse().read(
-        materials.PUDDLES, ground.p + shift[3], ground.q + shift[2], ground.levels
-    )
+    sine = np.minimum(np.float32(height) / ground.distance[::2, ::2], np.float32(1))
+    fresnel = np.float32(0.03) + np.float32(0.97) * cv2.pow(1 - sine, 5)
     depth = np.clip(255 * np.clip(np.arange(256) / 255 - 0.8 + wet, 0.25, 1) * min(1.3 * wet, 1), 0, 255)
     film = cv2.LUT(water, depth.astype(np.uint8))
     film[~hard] //= 6

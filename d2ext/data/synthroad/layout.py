@@ -69,7 +69,7 @@ def _site(kind: CameraKind, scene: Scene) -> Site:
     near = max(0.85 * float(ahead[0]), 0.5 * kind.depth[0])
     far = min(float(ahead[1]), kind.depth[1] * 1.05, largest)
     spread = view.width / 2 / view.projection[0, 0]
-    return Site(scene.road, near, max(far, near * 1.5), float(spread), classes_of(kind))
+    return Site(scene.road, near, max(far, near * 1.5), float(spread), classes_of(kind), kind.driving)
 
 
 def classes_of(kind: CameraKind) -> frozenset[str]:
@@ -121,7 +121,7 @@ class Crowd:
             return False
         whole, box = view.box_rectangle(item.corners)
         least = 4.0 if item.category == DISTRACTOR else MIN_BOX_HEIGHT
-        if _area(box) < 0.45 * _area(whole) or box[3] - box[1] < least:
+        if _area(box) < 0.3 * _area(whole) or box[3] - box[1] < least:
             return False
         footprint = (item.corners[:4] @ view.ground_axes)[:, [0, 2]]
         if self._touches(footprint) or self._mostly_covered(box, item.location[2]):

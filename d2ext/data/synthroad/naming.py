@@ -112,6 +112,12 @@ class IsShape(Named):
     category: str
     shape: str
 
+    @classmethod
+    def of(cls, name: str) -> IsShape:
+        """Of one of SHAPES."""
+        category, shape = name.split("/")
+        return cls(category, shape)
+
     @property
     def name(self) -> str:
         """Both in one."""

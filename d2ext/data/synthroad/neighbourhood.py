@@ -64,7 +64,7 @@ def _houses(
     # A camera beside the road would look at the backs of houses that stand before it.
     behind = side * scene.road.offset > start - 2
     q = rng.uniform(-25, -8)
-    while q < 230:
+    while q < 190:
         small = place in ("suburb", "country", "wood")
         width = rng.uniform(8, 14) if small else rng.uniform(9, 28)
         depth = rng.uniform(8, 12)
@@ -125,7 +125,7 @@ def _trees(
         step = rng.uniform(6, 14)
         for q in np.arange(rng.uniform(-14, 0), 120, step):
             _add(around, scene, setting, kinds, side * (front + offset), q + rng.normal(0, 0.4), scale, rng)
-    loose = {"wood": 26, "suburb": 14, "avenue": 15, "country": 8, "motorway": 14, "works": 5}.get(place, 6)
+    loose = {"wood": 20, "suburb": 10, "avenue": 11, "country": 8, "motorway": 10, "works": 4}.get(place, 6)
     for _ in range(rng.poisson(loose)):
         p = side * (front + rng.uniform(2, 10) + rng.exponential(9))
         tall = rng.uniform(4, 15) if place != "wood" else rng.uniform(12, 22)
@@ -139,7 +139,7 @@ def _trees(
             tall,
             rng,
         )
-    for _ in range(rng.poisson({"suburb": 12, "avenue": 9, "wood": 14}.get(place, 3))):
+    for _ in range(rng.poisson({"suburb": 8, "avenue": 6, "wood": 8}.get(place, 3))):
         p, tall = side * (front + rng.uniform(0.8, 6)), rng.uniform(0.8, 2.2)
         _add(around, scene, setting, ["bush"], p, rng.uniform(-4, 70), tall, rng)
 
@@ -248,6 +248,6 @@ def _posts(
     if rng.random() < 0.2 and place not in ("wood", "country"):
         add("board", front + rng.uniform(0.5, 4), rng.uniform(12, 60), rng.uniform(3, 6))
     if rng.random() < 0.2 and place in ("street", "avenue", "suburb", "square"):
-        add("shelter", front - 0.4, rng.uniform(10, 60), 2.5)
+        add("shelter", front - 0.4 if road.sidewalk_width > 1.5 else front + 0.8, rng.uniform(10, 60), 2.5)
     if side > 0 and rng.random() < {"motorway": 0.6, "avenue": 0.15}.get(place, 0.02):
         add("gantry", front + 0.6, rng.uniform(20, 90), rng.uniform(6, 7.5))

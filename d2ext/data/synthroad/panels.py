@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -9,10 +10,12 @@ import numpy as np
 
 from d2ext.data.synthroad.geometry import clip_near
 from d2ext.data.synthroad.raster import NEAR, SCALE, Canvas, fill
-from d2ext.data.synthroad.scene import Light
 
 # Planes nearer than this (metres along the optical axis) are cut off.
 _CUT = max(NEAR, 1.0)
+
+
+_LEVELS = np.arange(256.0)[:, None]
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -30,9 +33,20 @@ def pyramid(texture: np.ndarray) -> list[np.ndarray]:
     return levels
 
 
+def seen(canvas: Canvas, center: np.ndarray, radius: float) -> bool:
+    """Whether any of a ball around a point (3,) may be in the picture."""
+    view = canvas.view
+    u, v, w = (view.projection[:, :3] @ center + view.projection[:, 3]).tolist()
+    if w < -radius:
+        return False
+    reach = radius * (view.projection[0, 0] + view.width)
+    inside = -reach < u < view.width * max(w, 0.0) + reach and -reach < v < view.height * max(w, 0.0) + reach
+    return bool(inside or w < radius)
+
+
 def tone_table(tone: np.ndarray) -> np.ndarray:
     """(1, 256, 3) table: a texture's levels under light of colour `tone` (3,)."""
-    return np.clip(np.arange(256)[:, None] * tone, 0, 255).astype(np.uint8)[None]
+    return cv2.convertScaleAbs(_LEVELS * tone)[None]
 
 
 def draw_panel(
@@ -40,28 +54,28 @@ def draw_panel(
     corners: np.ndarray,
     texture: np.ndarray | Sequence[np.ndarray],
     tone: np.ndarray,
-    light: Light,
 ) -> None:
     """Draw a parallelogram where it is nearer than what is there.
 
     corners: (4, 3) lower left, lower right, upper right, upper left of the texture, in camera coordinates.
     texture: (H, W, 3) or (H, W, 4) BGRA, or a pyramid of it. tone: (3,) what its colours are multiplied by.
     """
-    _, w = canvas.project(corners)
-    outline = corners if w.min() >= _CUT else clip_near(corners, w, _CUT)
-    if len(outline) < 3:
-        return
-    pixels, w = canvas.project(outline)
+    pixels, w = canvas.project(corners)
+    if w.min() < _CUT:
+        outline = clip_near(corners, w, _CUT)
+        if len(outline) < 3:
+            return
+        pixels, w = canvas.project(outline)
     height, width = canvas.ids.shape
-    low = np.maximum(np.floor(pixels.min(axis=0) / SCALE), 0).astype(int)
-    high = np.minimum(np.ceil(pixels.max(axis=0) / SCALE) + 1, (width // SCALE, height // SCALE)).astype(int)
-    if (low >= high).any():
+    (left, top), (right, bottom) = pixels.min(axis=0).tolist(), pixels.max(axis=0).tolist()
+    x0, y0 = max(int(left / SCALE), 0), max(int(top / SCALE), 0)
+    x1, y1 = min(int(right / SCALE) + 2, width // SCALE), min(int(bottom / SCALE) + 2, height // SCALE)
+    if x0 >= x1 or y0 >= y1 or right < 0 or bottom < 0:
         return
-    (x0, y0), (x1, y1) = low.tolist(), high.tolist()
     size = (x1 - x0, y1 - y0)
     part = np.s_[y0 * SCALE : y1 * SCALE, x0 * SCALE : x1 * SCALE]
     mask = np.zeros((size[1] * SCALE, size[0] * SCALE), np.uint8)
-    fill(mask, pixels - low * SCALE, 255)
+    fill(mask, pixels - [x0 * SCALE, y0 * SCALE], 255)
     inverse = _inverse_depth(canvas, corners, part)
     visible = cv2.compare(inverse, canvas.inverse_depth[part], cv2.CMP_GT)
     cv2.bitwise_and(visible, mask, dst=visible)
@@ -95,7 +109,7 @@ def _level(levels: Sequence[np.ndarray], pixels: np.ndarray, w: np.ndarray) -> n
     texels = levels[0].shape[0] * levels[0].shape[1]
     # A slanted panel is finer at its near end than on average.
     spread = float(w.max() / w.min())
-    step = 0.5 * np.log2(max(texels / area / spread, 1.0))
+    step = 0.5 * math.log2(max(texels / area / spread, 1.0))
     return levels[min(int(step + 0.3), len(levels) - 1)]
 
 
@@ -105,9 +119,10 @@ def _warped(
     """The texture as the image's pixels from `corner` on see it."""
     height, width = texture.shape[:2]
     along, up = (corners[1] - corners[0]) / width, (corners[3] - corners[0]) / height
-    frame = np.stack([along, -up, corners[3] + (along - up) / 2], axis=1)
-    matrix = canvas.view.projection[:, :3] @ frame
+    frame = np.array([along, -up, corners[3] + (along - up) / 2])
+    matrix = canvas.view.projection[:, :3] @ frame.T
     matrix[:, 2] += canvas.view.projection[:, 3]
-    matrix = np.array([[1, 0, -corner[0]], [0, 1, -corner[1]], [0, 0, 1.0]]) @ matrix
+    matrix[0] -= corner[0] * matrix[2]
+    matrix[1] -= corner[1] * matrix[2]
     border = cv2.BORDER_CONSTANT if texture.shape[2] == 4 else cv2.BORDER_REPLICATE
     return cv2.warpPerspective(texture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=border)

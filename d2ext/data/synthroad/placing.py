@@ -35,13 +35,14 @@ class Spot:
 @dataclass(frozen=True)
 class Site:
     """The part of a road that a camera sees. near, far: metres along the road; spread: half the width of the
-    view per metre of distance; classes: what may stand there."""
+    view per metre of distance; classes: what may stand there; driving: the camera is in a lane."""
 
     road: Road
     near: float
     far: float
     spread: float
     classes: frozenset[str]
+    driving: bool = False
 
     def along(self, rng: np.random.Generator) -> float:
         """A place along the road, as often near as far in the picture."""
@@ -153,10 +154,12 @@ def _riders(site: Site, rng: np.random.Generator) -> Iterator[Spot]:
 
 
 def _between(site: Site, rng: np.random.Generator) -> Iterator[Spot]:
-    """A motorcyclist between two lanes."""
+    """A motorcyclist between two lanes of a direction, or at the side of the only one."""
     model, lane = site.model("motorcyclist", rng), int(rng.choice(site.road.lanes))
     if model:
-        p = site.road.lane(lane) + _side(rng) * site.road.lane_width * rng.uniform(0.3, 0.5)
+        inner = lane in (-1, 0)
+        reach = (-0.3, 0.3) if inner else (-0.5, -0.3)
+        p = site.road.lane(lane) + (1 if lane >= 0 else -1) * site.road.lane_width * rng.uniform(*reach)
         yield Spot(model, p, site.along(rng), (0.0, 1.0 if lane >= 0 else -1.0), 3.0)
 
 
@@ -261,15 +264,17 @@ def _tram(site: Site, rng: np.random.Generator) -> Iterator[Spot]:
 GROUPS: dict[Group, float] = {
     _flow: 0.24, _queue: 0.16, _parked: 0.12, _crossing: 0.09, _riders: 0.06, _between: 0.03, _walkers: 0.08,
     _crosswalkers: 0.05, _sitting: 0.03, _at_kerb: 0.035, _cone_row: 0.025, _works: 0.05, _fixtures: 0.03,
-    _tram: 0.06,
+    _tram: 0.2,
 }  # fmt: skip
 
 
 def spots(site: Site, rng: np.random.Generator) -> Iterator[Spot]:
     """Spots without end, group by group; no care is taken that they are free."""
-    weights = np.array(list(GROUPS.values())) * np.exp(rng.normal(0, 0.7, len(GROUPS)))
-    weights = weights / weights.sum()
     groups = list(GROUPS)
+    # Cars go through side streets, past rows of parked ones; poles stand at main roads.
+    usual = [GROUPS[group] * (2.2 if group is _parked and site.driving else 1.0) for group in groups]
+    weights = np.array(usual) * np.exp(rng.normal(0, 0.7, len(groups)))
+    weights = weights / weights.sum()
     while True:
         yield from groups[int(rng.choice(len(groups), p=weights))](site, rng)
 

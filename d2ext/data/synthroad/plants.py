@@ -7,7 +7,7 @@ import numpy as np
 
 from d2ext.data.synthroad import foliage
 from d2ext.data.synthroad.ground import Ground
-from d2ext.data.synthroad.panels import cross, draw_panel
+from d2ext.data.synthroad.panels import cross, draw_panel, seen
 from d2ext.data.synthroad.raster import NEAR, Canvas
 from d2ext.data.synthroad.scene import Scene
 from d2ext.data.synthroad.standing import Neighbourhood, Plant
@@ -29,6 +29,8 @@ def _pictures(plant: Plant) -> list[np.ndarray]:
 def draw_plant(canvas: Canvas, scene: Scene, plant: Plant) -> None:
     """Turned to the camera, lit by sky and sun from where they are."""
     foot = scene.road_points(np.array(plant.p), np.array(plant.q))
+    if not seen(canvas, foot + plant.tall / 2 * scene.up, plant.tall):
+        return
     away = foot - scene.view.center
     away = away - (away @ scene.up) * scene.up
     right = cross(away, scene.up)
@@ -45,7 +47,7 @@ def draw_plant(canvas: Canvas, scene: Scene, plant: Plant) -> None:
     front = max(float(-away @ light.sun) / float(np.linalg.norm(away)), -0.3)
     direct = (1.08 - light.ambient) * (0.62 + 0.45 * front)
     tone = (light.ambient * light.sky_color + direct * light.sun_color) * plant.tint * 0.95
-    draw_panel(canvas, corners, levels, tone, light)
+    draw_panel(canvas, corners, levels, tone)
 
 
 def cast_shadows(ground: Ground, around: Neighbourhood) -> None:
@@ -57,7 +59,9 @@ def cast_shadows(ground: Ground, around: Neighbourhood) -> None:
     # Where the shadow of a point one metre up falls, from its foot.
     reach = scene.up - scene.light.sun / rise
     length = float(np.linalg.norm(reach))
-    reach = reach * min(1.0, _LONGEST / length)
+    # Crowns are deep: below a high sun too, their shadow has some length.
+    way = reach / length if length > 1e-6 else scene.view.ground_axes[:, 2]
+    reach = way * float(np.clip(length, 0.35, _LONGEST))
     for house in around.houses:
         _shade_block(ground, house.p, house.q, house.tall + 0.5 * house.roof, reach)
     for plant in around.plants:
@@ -91,9 +95,7 @@ def _shade_plant(ground: Ground, plant: Plant, reach: np.ndarray) -> None:
     scene = ground.scene
     foot = scene.road_points(np.array(plant.p), np.array(plant.q))
     across = cross(scene.up, reach)
-    size = float(np.linalg.norm(across))
-    # Under a high sun the crown's depth, not its height, makes the shadow long.
-    across = across / size if size > 1e-6 else scene.view.ground_axes[:, 0]
+    across = across / np.linalg.norm(across)
     levels = _pictures(plant)
     picture = levels[min(1, len(levels) - 1)]
     height, width = picture.shape[:2]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from d2ext.data.synthroad.daylight import irradiance
-from d2ext.data.synthroad.panels import cross, draw_panel, pyramid
+from d2ext.data.synthroad.panels import cross, draw_panel, pyramid, seen
 from d2ext.data.synthroad.raster import Canvas
 from d2ext.data.synthroad.scene import Scene
 from d2ext.data.synthroad.standing import Post
@@ -88,14 +88,16 @@ class _Upright:
         base = self.foot - 0.06 * self.scene.view.ground_axes[:, 2]
         a = base + x * self.right + y * self.scene.up
         b, up = a + size[0] * self.right, size[1] * self.scene.up
-        draw_panel(self.canvas, np.stack([a, b, b + up, a + up]), levels, self.tone, self.scene.light)
+        draw_panel(self.canvas, np.stack([a, b, b + up, a + up]), levels, self.tone)
 
 
 def draw_post(canvas: Canvas, scene: Scene, post: Post) -> None:
     """Draw one; what is nearer than 1.5 m is left out."""
     rng = np.random.default_rng(post.seed)
     plane = _Upright(canvas, scene, post.p, post.q)
-    if plane.distance < 2.0:
+    if plane.distance < 2.0 or not (
+        post.kind in ("gantry", "wires") or seen(canvas, plane.foot, post.tall + 6)
+    ):
         return
     steel = _STEEL * rng.uniform(0.45, 1.3)
     _DRAW[post.kind](plane, post, steel, rng)
@@ -156,9 +158,9 @@ def _wires(plane: _Upright, post: Post, steel: np.ndarray, rng: np.random.Genera
     plane.box((-0.8, 0.8), (tall - 0.6, tall - 0.45), steel * 0.7)
     scene, canvas = plane.scene, plane.canvas
     for x in (-0.7, 0.7):
-        q = post.q + np.linspace(0, 30, 5)
-        sag = tall - 0.4 - 0.8 * np.sin(np.linspace(0, np.pi, 5))
-        points = scene.road_points(np.full(5, post.p + x), q, sag)
+        q = post.q + np.linspace(0, 30, 4)
+        sag = tall - 0.4 - 0.8 * np.sin(np.linspace(0, np.pi, 4))
+        points = scene.road_points(np.full(4, post.p + x), q, sag)
         thick = 0.025 * scene.up
         for a, b in zip(points[:-1], points[1:], strict=True):
             quad = np.stack([a, b, b + thick, a + thick])

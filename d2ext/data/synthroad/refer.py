@@ -12,6 +12,7 @@ from d2ext.data.synthroad.layout import MIN_BOX_HEIGHT
 from d2ext.data.synthroad.naming import COLORLESS, KINDS, NAMELESS, ORDERS, SHAPES
 from d2ext.data.synthroad.palette import COLORS
 from d2ext.data.synthroad.wording import pick
+from d2ext.structures.vocabulary import ROAD
 
 MAX_REFERRED = 5
 DESCRIPTIONS_PER_OBJECT = (4, 5)
@@ -56,6 +57,13 @@ def single_target(
 
 def _nameable(label: Label) -> bool:
     return label.category not in NAMELESS or f"{label.category}/{label.shape}" in SHAPES
+
+
+def _any_name(rng: np.random.Generator) -> P.Named:
+    """A category or a shape, whatever is in the picture."""
+    if rng.random() < 0.3:
+        return P.IsShape.of(pick(rng, tuple(SHAPES)))
+    return P.IsCategory(pick(rng, [name for name in ROAD.names if name not in NAMELESS]))
 
 
 def _name(label: Label, rng: np.random.Generator, strict: bool = False) -> P.Named:
@@ -148,10 +156,10 @@ def _candidate(
     other = pick(rng, labels) if absent else label
     chosen: list[P.Predicate] = []
     if rng.random() < 0.8 and _nameable(label):
-        name = _name(label, rng, strict=True)
+        name = _any_name(rng) if absent and rng.random() < 0.35 else _name(label, rng, strict=True)
         chosen.append(name)
         if isinstance(name, P.IsCategory) and rng.random() < 0.12:
-            chosen.append(P.Extreme(label.category, pick(rng, ORDERS)))
+            chosen.append(P.Extreme(name.category, pick(rng, ORDERS)))
     colored = not (chosen and isinstance(chosen[0], P.IsKind) and chosen[0].word in COLORLESS)
     if colored and rng.random() < (0.8 if absent else 0.5):
         unseen = absent and rng.random() < 0.25

@@ -68,7 +68,7 @@ def _cross_section(name: str, driving: bool, rng: np.random.Generator) -> Road:
             street, kind="motorway", lane_width=rng.uniform(3.5, 3.8), lanes_own=lanes, lanes_oncoming=lanes,
             median=rng.uniform(1.2, 4.0), parking_width=rng.uniform(2.4, 3.0), sidewalk_width=0.0,
         )  # fmt: skip
-    return replace(street, tracks=bool(rng.random() < 0.15))
+    return replace(street, tracks=bool(rng.random() < 0.22))
 
 
 def _cross(road: Road, q: float, rng: np.random.Generator) -> Road:

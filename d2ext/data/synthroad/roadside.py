@@ -9,7 +9,7 @@ import numpy as np
 from d2ext.data.synthroad import foliage
 from d2ext.data.synthroad.daylight import irradiance
 from d2ext.data.synthroad.noise import fractal
-from d2ext.data.synthroad.panels import draw_panel, pyramid
+from d2ext.data.synthroad.panels import draw_panel, pyramid, seen
 from d2ext.data.synthroad.raster import Canvas
 from d2ext.data.synthroad.scene import Scene
 from d2ext.data.synthroad.standing import Strip
@@ -72,18 +72,20 @@ def draw_strip(canvas: Canvas, scene: Scene, strip: Strip, tint: np.ndarray) -> 
         if q1 - q0 < 0.5:
             continue
         ends = (q0, q1) if side < 0 else (q1, q0)
+        lower = scene.road_points(np.array([p, p]), np.array(ends))
+        if not seen(canvas, lower.mean(axis=0), (q1 - q0) / 2 + strip.tall):
+            continue
         distance = max(abs(q0 + q1) / 2, 4.0)
         level = _fitting(levels, strip.tall, scene.view.projection[0, 0] / distance)
         texture = _cut(level, q0 / period, q1 / period)
-        lower = scene.road_points(np.array([p, p]), np.array(ends))
         upper = lower + strip.tall * scene.up
-        draw_panel(canvas, np.stack([*lower, upper[1], upper[0]]), texture, tone, scene.light)
+        draw_panel(canvas, np.stack([*lower, upper[1], upper[0]]), texture, tone)
         if strip.thick > 0.5 and strip.kind in ("hedge", "wall") and scene.view.plane[3] > strip.tall:
             thick = strip.thick if strip.kind == "hedge" else 0.25
             back = scene.road_points(np.array([p, p]) - side * thick, np.array(ends)) + strip.tall * scene.up
             flat = np.ascontiguousarray(texture[len(texture) // 2 :, :, :3])
             top = color * irradiance(scene.up, scene.light) * 1.05
-            draw_panel(canvas, np.stack([*upper, back[1], back[0]]), flat, top, scene.light)
+            draw_panel(canvas, np.stack([*upper, back[1], back[0]]), flat, top)
 
 
 def _fitting(levels: list[np.ndarray], tall: float, density: float) -> np.ndarray:

@@ -162,7 +162,15 @@ class Scene:
         """(3,) unit normal of the ground in the camera's frame."""
         return self.view.plane[:3]
 
+    @cached_property
+    def _road_frame(self) -> np.ndarray:
+        """(4, 3): the point p = q = 0 on the ground, and what a metre of p, of q and of height adds to it."""
+        right, forward = self.road.to_plane(np.array([0.0, 1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0, 0.0]))
+        points = self.view.ground_point(right, forward, np.array([0.0, 0.0, 0.0, 1.0]))
+        return np.concatenate([points[:1], points[1:] - points[0]])
+
     def road_points(self, p: np.ndarray, q: np.ndarray, up: np.ndarray | float = 0.0) -> np.ndarray:
         """Road coordinates -> camera coordinates (..., 3)."""
-        right, forward = self.road.to_plane(p, q)
-        return self.view.ground_point(right, forward, up)
+        origin, across, along, above = self._road_frame
+        p, q, up = (np.asarray(value, dtype=float)[..., None] for value in (p, q, up))
+        return origin + p * across + q * along + up * above

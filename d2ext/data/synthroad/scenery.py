@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -22,59 +21,68 @@ from d2ext.data.synthroad.setting import lane_profile, make_setting
 from d2ext.data.synthroad.sky import draw_sky, draw_skyline
 from d2ext.data.synthroad.surfaces import draw_surfaces
 
-_Layers = list[np.ndarray]
-_kept: dict[str, tuple[Scene, _Layers]] = {}
+
+@dataclass(frozen=True)
+class _Backdrop:
+    """A scene without its objects: colour (H, W, 3) of sky and ground; colour, inverse depth (H, W) and mask
+    (H, W) of what stands there, all at canvas resolution."""
+
+    scene: Scene
+    ground: np.ndarray
+    color: np.ndarray
+    inverse_depth: np.ndarray
+    mask: np.ndarray
+
+    def shows(self, scene: Scene) -> bool:
+        """Whether another scene has the same surroundings, seen in the same way."""
+        mine = self.scene
+        parts = ((mine.view, scene.view), (mine.road, scene.road), (mine.light, scene.light))
+        return all(a is b for a, b in parts) and mine.scenery_seed == scene.scenery_seed
 
 
-def forget() -> None:
-    """Drop what is kept of the scene that was drawn last."""
-    _kept.clear()
+# A scene is drawn several times in a row, with fewer and fewer objects.
+_last: list[_Backdrop] = []
 
 
 def draw_background(canvas: Canvas, scene: Scene) -> None:
     """Sky, ground with the shadows of what stands beside the road, and far skyline; no depth is written."""
-    (color,) = _layers("background", scene, _background)
-    canvas.color[:] = color
+    canvas.color[:] = _backdrop(scene).ground
 
 
 def draw_scenery(canvas: Canvas, scene: Scene) -> None:
     """Houses, trees and whatever stands along both sides, with depth; no ids are written."""
-    color, inverse_depth, mask = _layers("scenery", scene, _scenery)
-    cv2.copyTo(color, mask, canvas.color)
-    np.maximum(canvas.inverse_depth, inverse_depth, out=canvas.inverse_depth)
+    backdrop = _backdrop(scene)
+    cv2.copyTo(backdrop.color, backdrop.mask, canvas.color)
+    np.maximum(canvas.inverse_depth, backdrop.inverse_depth, out=canvas.inverse_depth)
 
 
-def _layers(name: str, scene: Scene, draw: Callable[[Canvas, Scene], _Layers]) -> _Layers:
-    """What `draw` makes of a scene; kept until another scene comes: one is drawn several times in a row."""
-    last, layers = _kept.get(name, (None, []))
-    same = last is not None and all(
-        getattr(last, part) is getattr(scene, part) for part in ("view", "road", "light", "scenery_seed")
-    )
-    if not same:
-        layers = draw(Canvas(scene.view), scene)
-        _kept[name] = (replace(scene, objects=[], distractors=[]), layers)
-    return layers
+def forget() -> None:
+    """Drop what is kept of the scene that was drawn last."""
+    _last.clear()
 
 
-def _background(canvas: Canvas, scene: Scene) -> _Layers:
+def _backdrop(scene: Scene) -> _Backdrop:
+    if not _last or not _last[0].shows(scene):
+        _last[:] = [_draw(scene)]
+    return _last[0]
+
+
+def _draw(scene: Scene) -> _Backdrop:
+    canvas = Canvas(scene.view)
     setting = make_setting(scene)
+    around = make_neighbourhood(scene, setting)
     ground = Ground(canvas, scene)
     draw_sky(canvas, scene, ground.sky)
     draw_surfaces(ground, setting)
     draw_markings(ground, setting)
-    around = make_neighbourhood(scene, setting)
     cast_shadows(ground, around)
     dapple(ground, setting)
     cast_lamps(ground, around)
     finish(ground, lane_profile(scene, setting), np.random.default_rng([scene.scenery_seed, 8]))
     draw_streaks(ground, around)
-    draw_skyline(canvas, scene, setting)
-    return [canvas.color]
-
-
-def _scenery(canvas: Canvas, scene: Scene) -> _Layers:
-    setting = make_setting(scene)
-    around = make_neighbourhood(scene, setting)
+    if ground.sky:
+        draw_skyline(canvas, scene, setting)
+    behind = canvas.color.copy()
     for post in around.posts:
         draw_post(canvas, scene, post)
     for house in sorted(around.houses, key=lambda house: abs(house.q[0])):
@@ -84,4 +92,6 @@ def _scenery(canvas: Canvas, scene: Scene) -> _Layers:
         draw_strip(canvas, scene, strip, tint)
     for plant in sorted(around.plants, key=lambda plant: plant.q):
         draw_plant(canvas, scene, plant)
-    return [canvas.color, canvas.inverse_depth, (canvas.inverse_depth > 0).astype(np.uint8)]
+    mask = (canvas.inverse_depth > 0).astype(np.uint8)
+    without = replace(scene, objects=[], distractors=[])
+    return _Backdrop(without, behind, canvas.color, canvas.inverse_depth, mask)

@@ -27,10 +27,10 @@ _NOUNS = {
     "trafficcone": ("锥桶", "交通锥"),
     "car/taxi": ("出租车",),
     "pedestrian/child": ("小孩",),
-    "vehicle": ("车辆",),
+    "vehicle": ("车",),
     "person": ("人",),
     "rider": ("骑车的人",),
-    "large vehicle": ("大型车辆",),
+    "large vehicle": ("大型车",),
     "road user": ("交通参与者",),
 }
 _COLORS = {
@@ -44,8 +44,7 @@ _COLORS = {
     "brown": "棕色",
 }
 _SIDES = {"left": "左", "right": "右", "top": "上", "bottom": "下", "": ""}
-_THINGS = ("目标", "物体")
-_ON_FOOT = ("pedestrian", "pedestrian/child", "person", "person_sitting")
+_THINGS = ("目标", "对象")
 _DRIVEN = ("car", "van", "truck", "bus", "tram", "vehicle", "large vehicle")
 #: In the picture, and from me.
 _RANKS = {
@@ -110,6 +109,12 @@ def _rank(order: P.Extreme, rng: np.random.Generator) -> str:
     return (pick(rng, ("离我", "距离我", "距我")) if of_me else "") + _RANKS[order.order]
 
 
+def _classifier(noun: str, rng: np.random.Generator) -> str:
+    if noun[-1] in "人者":
+        return pick(rng, ("名", "位", "个"))
+    return "辆" if noun[-1] == "车" else "个"
+
+
 _PRONOUNS = {True: ("它", "它", "这辆车", "该车"), False: ("它",)}
 
 
@@ -121,18 +126,12 @@ def _can_name(chosen: Sequence[P.Predicate]) -> bool:
     return all(p.name in _NOUNS for p in chosen if isinstance(p, P.Named))
 
 
-def _classifier(category: str, rng: np.random.Generator) -> str:
-    if category in _ON_FOOT or category in ("cyclist", "rider"):
-        return pick(rng, ("名", "位", "个"))
-    return "辆" if category.split("/")[0] in (*_DRIVEN, "barrow", "tricyclist", "motorcyclist") else "个"
-
-
 def _noun_phrase(
     before: Sequence[str], determiner: str, category: str, color: str, rng: np.random.Generator
 ) -> str:
     """在左侧、离我最近的那辆白色小轿车. determiner: 那, 一, 这, or "" for none, which needs no classifier."""
     noun = pick(rng, _NOUNS[category]) if category else pick(rng, _THINGS)
-    classifier = "个" if noun.endswith("人") else _classifier(category, rng)
+    classifier = _classifier(noun, rng)
     if not color:
         name = noun
     elif is_person(category):

@@ -91,7 +91,7 @@ def draw_skyline(canvas: Canvas, scene: Scene, setting: Setting) -> None:
     for radius, low, high in ((1500.0, 20.0, rng.uniform(30, 140)), (SKYLINE, 3.0, rng.uniform(9, 30))):
         tops = low + (high - low) * _ridge(count, rng)
         if urban and rng.random() < 0.75:
-            tops = _roofs(0.45 * tops, high, rng)
+            tops = np.repeat(_roofs(0.45 * tops, high, rng)[:-1], 2)
         color = np.array([62.0, 84.0, 76.0]) if setting.season < 2 else np.array([86.0, 94.0, 102.0])
         if urban and rng.random() < 0.5:
             color = np.array([128.0, 128.0, 130.0])
@@ -99,7 +99,14 @@ def draw_skyline(canvas: Canvas, scene: Scene, setting: Setting) -> None:
         share = max(float(air(radius, scene.light)), 0.12 if radius > 1000 else 0.0)
         levels = np.arange(256)[:, None] / 128 * color
         table = np.clip(levels + (scene.light.haze_color - levels) * share, 0, 255).astype(np.uint8)[None]
-        _draw_row(canvas, scene, radius, np.stack([azimuth, tops]), table, rng)
+        _draw_row(
+            canvas,
+            scene,
+            radius,
+            np.stack([azimuth if len(tops) == count else np.repeat(azimuth, 2)[1:-1], tops]),
+            table,
+            rng,
+        )
 
 
 def _ridge(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -112,7 +119,7 @@ def _ridge(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _roofs(tops: np.ndarray, high: float, rng: np.random.Generator) -> np.ndarray:
-    """Blocks of different width that rise from a ridge (N,); points of a block lie at its two ends."""
+    """Blocks of different width that rise from a ridge (N,)."""
     tops = tops.copy()
     i = 0
     while i < len(tops) - 8:

@@ -21,7 +21,7 @@ def draw_surfaces(ground: Ground, setting: Setting) -> None:
     wet = 1 - 0.3 * scene.light.wet
     road_color, road_material = setting.road[0] * wet, setting.road[1]
     ground.rectangle(every, every, *setting.beyond)
-    for q in np.cumsum(rng.uniform(8, 60, 12)):
+    for q in np.cumsum(rng.uniform(8, 60, 6)):
         # Lawns, forecourts and fields differ from one plot to the next.
         for side in (-1, 1):
             start = (right if side > 0 else -left) + walk + rng.uniform(0, 6)

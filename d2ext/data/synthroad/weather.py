@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from d2ext.data.synthroad.daylight import air
+from d2ext.data.synthroad.daylight import extinction
 from d2ext.data.synthroad.geometry import View
 from d2ext.data.synthroad.scene import Light
 from d2ext.data.synthroad.sky import SKYLINE
@@ -68,12 +68,13 @@ def transmission(near: np.ndarray, light: Light) -> np.ndarray:
     """The share of light that air leaves, by 1 / metres (H, W); 1 for skyline and sky, which are drawn as
     they look through air."""
     distance = 1 / np.maximum(near, np.float32(1 / (2 * SKYLINE)))
-    return np.where(distance < SKYLINE, 1 - air(distance, light), 1)
+    left = cv2.exp(distance * np.float32(-extinction(light)))
+    return np.where(distance < SKYLINE, left, np.float32(1))
 
 
 def veil(image: np.ndarray, left: np.ndarray, color: np.ndarray) -> np.ndarray:
     """`left` (H, W) of the image and the rest of a colour (3,)."""
-    share = np.rint(left * 255).astype(np.uint8)
+    share = cv2.convertScaleAbs(left, alpha=255)
     added = np.rint((255 - np.arange(256)[:, None]) / 255 * color).astype(np.uint8)
     kept = cv2.merge([share] * 3)
     return cv2.add(cv2.multiply(image, kept, scale=1 / 255), cv2.LUT(kept, added[:, None]))
