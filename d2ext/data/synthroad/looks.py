@@ -34,7 +34,7 @@ _SECOND = (
 @dataclass(frozen=True)
 class Look:
     """paint, accent (3,) BGR; gloss: a factor; metallic share, dirt, clearness of the glass in [0, 1]; head,
-    tail: strength of lamps; offset (2,): where its grain begins."""
+    tail, inside: strength of lamps; offset (2,): where its grain begins."""
 
     paint: np.ndarray
     accent: np.ndarray
@@ -42,6 +42,7 @@ class Look:
     metallic: float
     dirt: float
     clear: float
+    inside: float
     head: float
     tail: float
     offset: np.ndarray
@@ -61,7 +62,17 @@ def look_of(item: SceneObject, lamps: float) -> Look:
     clear = float(rng.uniform(0.15, 0.85))
     lit = lamps > 0.5
     head = float(rng.uniform(1.5, 2.5)) if lit else float(rng.random() < 0.2) * 0.9
+    inside = float(rng.uniform(0.3, 1.0)) * lit * (item.category in ("bus", "tram"))
     tail = float(rng.uniform(0.7, 1.6)) if lit else float(rng.random() < 0.2) * 0.9
     return Look(
-        paint, np.clip(accent, 8, 245), gloss, metallic, dirt, clear, head, tail, rng.uniform(0, 256, 2)
+        paint,
+        np.clip(accent, 8, 245),
+        gloss,
+        metallic,
+        dirt,
+        clear,
+        inside,
+        head,
+        tail,
+        rng.uniform(0, 256, 2),
     )

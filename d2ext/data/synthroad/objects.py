@@ -30,8 +30,11 @@ def draw_object(canvas: Canvas, item: SceneObject, identity: int, first: int) ->
     """Draw one object's face numbers, `first` + 1 and so on, where nothing is nearer.
 
     Faces of a part are painted from far to near; parts are tested for depth against all that is there.
+    Raises ValueError when the scene has more faces than numbers, that is more than about 100 objects.
     """
     mesh = pose_of(canvas, item)
+    if first + len(mesh.w) > np.iinfo(canvas.faces.dtype).max:
+        raise ValueError(f"a scene of more than {first} faces is too large to draw")
     window = _window(canvas, mesh)
     if window is None:
         return _Drawn(mesh, first, None, 0)

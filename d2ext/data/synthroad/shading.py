@@ -139,7 +139,7 @@ def _colors(pixels: _Pixels, mesh: PosedMesh, around: Surroundings) -> np.ndarra
     share = _mirrored_share(facing, gloss, glass, look) * (1 - 0.7 * dirt)
     color = albedo * _irradiance(pixels, around, sun)
     if mesh.mesh.cabin is not None:
-        _see_through(color, glass, pixels, mesh, around, look.clear)
+        _see_through(color, glass, pixels, mesh, around, look)
     # Lights add up in proportion to about the square of what a picture shows of them.
     color = np.sqrt(color * color * (1 - share) + _columns(around.seen(to_object.T @ mirrored)) ** 2 * share)
     color += _highlight(pixels, look, around, sun, (paint * gloss, gloss * (1 - dirt)), albedo)
@@ -223,9 +223,9 @@ def _see_through(
     pixels: _Pixels,
     mesh: PosedMesh,
     around: Surroundings,
-    tint: float,
+    look: Look,
 ) -> None:
-    """Behind glass: the far windows as bright as `tint`, seats before them, and darkness below."""
+    """Behind glass: the far windows, if it is clear, seats before them, and darkness below."""
     inside = np.nonzero(glass > 0.15)[0]
     if not len(inside) or mesh.mesh.cabin is None:
         return
@@ -246,8 +246,9 @@ def _see_through(
     row = np.abs(((sx - x1 + 1.15) / 0.95 + 0.5) % 1.0 - 0.5) < 0.22
     column = np.abs(np.abs(sz) - 0.52 * half) < 0.17
     seat = np.where(crosswise, row, column) & (sy < belt + 0.27) & (sx < x1 - 0.75)
-    through *= np.where(seat, 0.1, 1.0) * tint
+    through *= np.where(seat, 0.1, 1.0) * look.clear
     level = np.asarray(around.light.sky_color) * around.light.ambient
-    dark, bright = _column(level * (40, 37, 34)), _column(level * (112, 112, 108))
+    lit = look.inside * np.array([120.0, 160.0, 175.0])
+    dark, bright = _column(level * (40, 37, 34) + 0.5 * lit), _column(level * (112, 112, 108) + lit)
     share = glass[inside]
     color[:, inside] = color[:, inside] * (1 - share) + (dark + (bright - dark) * through) * share

@@ -117,7 +117,7 @@ def _heap(model: Model, spec: TruckSpec, start: float, wall: float, rng: np.rand
             [(x, low, -side), (x, y - 0.25, -side), (x, y, 0.0), (x, y - 0.25, side), (x, low, side)]
         )
     quads, inside = loft(np.array(rings))
-    load = m.Material(tuple(rng.uniform(50, 150, 3).round().tolist()))
+    load = m.some(rng, 50, 150)
     model.add(quads, model.skin.swatch(load), inside, crease=60)
     board = model.skin.swatch(m.PAINT)
     block(model, (start - 0.1, half - 0.5), (height - 0.08, height), (-0.8 * wide, 0.8 * wide), board)

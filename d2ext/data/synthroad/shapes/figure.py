@@ -50,7 +50,7 @@ def style(rng: np.random.Generator) -> Style:
     """Clothes by chance."""
     skin = Material(_SKIN[rng.integers(len(_SKIN))])
     hair = Material(_HAIR[rng.integers(len(_HAIR))])
-    hat = Material(tuple(rng.uniform(20, 230, 3).round().tolist())) if rng.random() < 0.2 else None
+    hat = m.some(rng, 20, 230) if rng.random() < 0.2 else None
     return Style(
         skin=skin,
         hair=hair,
@@ -147,7 +147,7 @@ def _draw_torso(chart: Chart, low: float, high: float, look: Style, rng: np.rand
     kind = rng.random() * look.pattern
     if kind < 0.20:
         return
-    shade = Material(tuple(rng.uniform(30, 235, 3).round().tolist()))
+    shade = m.some(rng, 30, 235)
     if kind < 0.35:
         for y in np.arange(low + 0.1, high, 0.09):
             chart.box(-0.3, float(y), 0.3, float(y) + 0.03, shade)

@@ -9,7 +9,7 @@ from d2ext.data.synthroad.mesh import Mesh, Model, loft, tube
 from d2ext.data.synthroad.shapes import materials as m
 from d2ext.data.synthroad.shapes.heavy import lines
 from d2ext.data.synthroad.shapes.parts import bars, block
-from d2ext.data.synthroad.shapes.street import MATT, WHITE, _round, _some
+from d2ext.data.synthroad.shapes.street import MATT, WHITE, _round
 from d2ext.data.synthroad.skin import FRONT, SIDE, Chart, Material, Skin
 
 
@@ -116,7 +116,7 @@ def bench(rng: np.random.Generator) -> Mesh:
 def _picture(chart: Chart, area: tuple[float, float, float, float], rng: np.random.Generator) -> None:
     """An advertisement: a flat car, a flat person, or fields and writing."""
     a0, b0, a1, b1 = area
-    chart.box(a0, b0, a1, b1, _some(rng, 40, 235))
+    chart.box(a0, b0, a1, b1, m.some(rng, 40, 235, muted=0.2))
     wide, tall = a1 - a0, b1 - b0
     kind = rng.random()
     middle, low = (a0 + a1) / 2, b0 + 0.18 * tall
@@ -133,14 +133,14 @@ def _picture(chart: Chart, area: tuple[float, float, float, float], rng: np.rand
                 (0.46, 0.08),
             ]
         )
-        chart.fill(np.array([middle, low]) + body * 0.9 * wide, _some(rng, 20, 230))
+        chart.fill(np.array([middle, low]) + body * 0.9 * wide, m.some(rng, 20, 230, muted=0.2))
         window = np.array([(-0.22, 0.25), (-0.13, 0.35), (0.13, 0.35), (0.22, 0.25)])
         chart.fill(np.array([middle, low]) + window * 0.9 * wide, m.INK)
         for a in (-0.28, 0.28):
             chart.disc((middle + a * 0.9 * wide, low + 0.08 * wide), 0.08 * wide, m.INK)
     elif kind < 0.75:
         size = 0.7 * tall
-        cloth = _some(rng, 20, 230)
+        cloth = m.some(rng, 20, 230, muted=0.2)
         chart.fill(
             np.array([middle, low - 0.1 * tall])
             + np.array([(-0.16, 0), (-0.2, 0.55), (-0.1, 0.72), (0.1, 0.72), (0.2, 0.55), (0.16, 0)]) * size,
@@ -206,7 +206,7 @@ def bin_(rng: np.random.Generator) -> Mesh:
         (-0.26, 0.26),
         (0.92, 1.0),
         (-0.26, 0.26),
-        skin.swatch(MATT if rng.random() < 0.5 else _some(rng)),
+        skin.swatch(MATT if rng.random() < 0.5 else m.some(rng)),
     )
     block(model, (-0.26, -0.14), (0.0, 0.18), (-0.25, 0.25), dark)
     return model.finish()

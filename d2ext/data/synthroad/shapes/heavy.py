@@ -9,7 +9,7 @@ import numpy as np
 from d2ext.data.synthroad.mesh import Model, face_normals, loft, mirrored, wheel
 from d2ext.data.synthroad.shapes import materials as m
 from d2ext.data.synthroad.shapes.parts import block, rim
-from d2ext.data.synthroad.skin import Chart, Material
+from d2ext.data.synthroad.skin import Chart
 
 Section = tuple[float, float, float, float]
 
@@ -62,7 +62,7 @@ def advert(chart: Chart, area: tuple[float, float, float, float], rng: np.random
     """Stripes, a field with something like writing, or a second colour, over an area a0, b0, a1, b1."""
     a0, b0, a1, b1 = area
     kind = rng.random()
-    color = Material(tuple(rng.uniform(20, 240, 3).round().tolist()), gloss=0.7)
+    color = m.some(rng, 20, 240, muted=0.2, gloss=0.7)
     if kind < 0.30:
         chart.box(a0, b0, a1, b0 + rng.uniform(0.12, 0.3) * (b1 - b0), m.ACCENT)
     elif kind < 0.55:

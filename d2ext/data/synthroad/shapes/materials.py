@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from d2ext.data.synthroad.skin import Material
 
 PAINT = Material(paint=1.0, gloss=0.9)
@@ -37,3 +39,13 @@ CLOTH = Material(paint=1.0)
 TROUSERS = Material(accent=1.0)
 SHOE = Material((34, 34, 38), gloss=0.2)
 LIGHT_SHOE = Material((200, 202, 204), gloss=0.1)
+
+
+def some(
+    rng: np.random.Generator, low: float = 25, high: float = 215, muted: float = 0.55, gloss: float = 0.0
+) -> Material:
+    """A material of any colour between two levels; muted: how near it is to gray, in [0, 1]."""
+    color = rng.uniform(low, high, 3)
+    color += muted * (color.mean() - color)
+    blue, green, red = color.round().tolist()
+    return Material((blue, green, red), gloss=gloss)

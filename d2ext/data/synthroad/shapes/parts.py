@@ -51,7 +51,7 @@ def rim(skin: Skin, radius: float, rng: np.random.Generator, tyre: float = 0.70)
 
 
 def by_direction(quads: np.ndarray, inside: np.ndarray, charts: dict[str, int]) -> np.ndarray:
-    """The chart of every quad by where it looks: side, front, rear, top, bottom."""
+    """The chart of every quad by where it looks: side, front, rear, top, bottom, and left if it differs."""
     normals = face_normals(quads)
     normals *= np.sign(np.einsum("nc,nc->n", normals, quads.mean(axis=1) - inside))[:, None]
     weights = np.stack(
@@ -61,7 +61,9 @@ def by_direction(quads: np.ndarray, inside: np.ndarray, charts: dict[str, int]) 
         ]
     )  # fmt: skip
     names = ("side", "front", "rear", "top", "bottom")
-    return np.array([charts[names[k]] for k in weights.argmax(axis=0)])
+    chosen = np.array([charts[names[k]] for k in weights.argmax(axis=0)])
+    left = (chosen == charts["side"]) & (normals[:, 2] > 0)
+    return np.where(left, charts.get("left", charts["side"]), chosen)
 
 
 def block(model: Model, x: Vector, y: Vector, z: Vector, chart: int | np.ndarray, join: bool = False) -> None:

@@ -70,7 +70,7 @@ def bag(rng: np.random.Generator) -> Mesh:
     """Somebody with a rucksack, a shoulder bag, a shopping bag or a suitcase."""
     model = _model()
     figure(model, stride(_phase(rng), rng.uniform(0.35, 0.7)), style(rng), rng)
-    chart = model.skin.swatch(Material(tuple(rng.uniform(24, 200, 3).round().tolist())))
+    chart = model.skin.swatch(m.some(rng, 24, 200))
     kind = rng.random()
     if kind < 0.45:
         quads = box((-0.32, -0.10), (0.98, 1.42), (-0.16, 0.16))
@@ -109,7 +109,7 @@ def umbrella(rng: np.random.Generator) -> Mesh:
     rows = ((0.50, 1.72), (0.42, 1.86), (0.22, 1.97), (0.01, 2.01))
     rings = np.array([np.array([0.06, y, -0.03]) + r * ring for r, y in rows])
     quads, inside = loft(rings)
-    cover = m.CLOTH if rng.random() < 0.7 else Material(tuple(rng.uniform(20, 230, 3).round().tolist()))
+    cover = m.CLOTH if rng.random() < 0.7 else m.some(rng, 20, 230)
     inner = np.array([0.06, 1.6, -0.03])
     model.add(quads, model.skin.swatch(cover), np.broadcast_to(inner, (len(quads), 3)), crease=20)
     return model.finish()

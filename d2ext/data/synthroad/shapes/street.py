@@ -16,10 +16,6 @@ WHITE = Material((230, 232, 232))
 RUBBER = Material((38, 38, 38))
 
 
-def _some(rng: np.random.Generator, low: float = 30, high: float = 210) -> Material:
-    return Material(tuple(rng.uniform(low, high, 3).round().tolist()))
-
-
 def _small_wheels(
     model: Model, centers: Sequence[tuple[float, float]], radius: float, width: float = 0.05
 ) -> None:
@@ -107,7 +103,7 @@ def cart(rng: np.random.Generator) -> Mesh:
             (x, min(x + size, 0.7)),
             (0.46, rng.uniform(0.75, 1.15)),
             (-rng.uniform(0.15, 0.27), rng.uniform(0.15, 0.27)),
-            paint if rng.random() < 0.5 else skin.swatch(_some(rng)),
+            paint if rng.random() < 0.5 else skin.swatch(m.some(rng)),
         )
         x += size
     return model.finish()
@@ -125,7 +121,7 @@ def wheelbarrow(rng: np.random.Generator) -> Mesh:
     quads, inside = loft(np.array(rows, dtype=float))
     model.add(quads, skin.swatch(MATT), inside, crease=0)
     quads, inside = ball((0.15, 0.60, 0), (0.38, 0.10, 0.28), 10, 4)
-    model.add(quads, skin.swatch(_some(rng, 60, 150)), inside, crease=75)
+    model.add(quads, skin.swatch(m.some(rng, 60, 150)), inside, crease=75)
     for z in (-0.24, 0.24):
         for a, b in (
             ((0.55, 0.19, z * 0.3), (-0.10, 0.34, z)),
@@ -155,7 +151,7 @@ def container(rng: np.random.Generator) -> Mesh:
     quads, inside = loft(np.array(rows, dtype=float))
     across = np.abs(quads.mean(axis=1) - inside)
     model.add(quads, np.where(across[:, 0] > across[:, 2], place, paint), inside, crease=0)
-    lid = skin.swatch(MATT if rng.random() < 0.5 else _some(rng, 20, 90))
+    lid = skin.swatch(MATT if rng.random() < 0.5 else m.some(rng, 20, 90))
     rings = [
         [(x, 1.0, -0.65), (x, 1.0 + 0.24 * h, -0.65), (x, 1.0 + 0.24 * h, 0.65), (x, 1.0, 0.65)]
         for x, h in ((-0.52, 0.3), (-0.3, 0.85), (0.0, 1.0), (0.3, 0.85), (0.52, 0.3))

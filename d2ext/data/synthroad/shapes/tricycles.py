@@ -79,7 +79,7 @@ def _bed(model: Model, rng: np.random.Generator) -> None:
     x = -1.15
     while x < -0.2:
         size, tall = rng.uniform(0.25, 0.6), rng.uniform(0.2, 0.75)
-        load = Material(tuple(rng.uniform(40, 200, 3).round().tolist()))
+        load = m.some(rng, 40, 200)
         block(
             model,
             (x, min(x + size, 0.06)),

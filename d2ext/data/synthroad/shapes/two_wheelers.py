@@ -54,7 +54,7 @@ def bicycle(model: Model, rng: np.random.Generator, frame: Material, loaded: boo
         chart = skin.chart(SIDE, (0.38, 0.72), (0.34, 0.26), m.PLASTIC)
         bars(chart, (0.38, 0.72, 0.72, 0.98), 5, m.STEEL)
         block(model, (0.40, 0.70), (0.74, 0.96), (-0.17, 0.17), skin.place(chart))
-        cloth = skin.swatch(Material(tuple(rng.uniform(30, 190, 3).round().tolist())))
+        cloth = skin.swatch(m.some(rng, 30, 190))
         for z in ((-0.24, -0.10), (0.10, 0.24)):
             block(model, (-0.80, -0.44), (0.40, 0.74), z, cloth)
 
@@ -67,11 +67,11 @@ def _pedals(rng: np.random.Generator) -> list[tuple[float, float]]:
 def cyclist(name: str, rng: np.random.Generator) -> Mesh:
     """city: upright; loaded: with basket and bags; racer: bent low."""
     model = Model(Skin(DENSITY), cloth=0.9)
-    frame = Material(tuple(rng.uniform(20, 200, 3).round().tolist()), gloss=0.6)
+    frame = m.some(rng, 20, 200, gloss=0.6)
     bicycle(model, rng, frame, loaded=name == "loaded")
     look = style(rng)
     if name == "racer" or rng.random() < 0.35:
-        look.helmet = Material(tuple(rng.uniform(20, 230, 3).round().tolist()), gloss=0.4)
+        look.helmet = m.some(rng, 20, 230, gloss=0.4)
         look.hat = None
     if name == "racer":
         pose = rider((-0.24, 1.00), (0.20, 1.26), (0.44, 0.96, 0.20), _pedals(rng))
@@ -169,11 +169,7 @@ def motorcyclist(name: str, rng: np.random.Generator) -> Mesh:
     look = style(rng)
     shell = (m.BLACK, m.WHITE, m.RED, m.PLATE_YELLOW, m.ALLOY)[rng.integers(5)]
     look.helmet = shell if rng.random() < 0.85 else None
-    own = (
-        m.PAINT
-        if rng.random() < 0.6
-        else Material(tuple(rng.uniform(20, 210, 3).round().tolist()), gloss=0.8)
-    )
+    own = m.PAINT if rng.random() < 0.6 else m.some(rng, 20, 210, gloss=0.8)
     if name == "motorcycle":
         _motorcycle_body(model, rng, own)
         pose = rider((-0.35, 0.86), (0.0, 1.32), (0.38, 1.04, 0.32), [(-0.12, 0.36), (-0.12, 0.36)], 0.20)
