@@ -8,9 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 from detectron2.config import CfgNode, configurable
+from detectron2.data import MetadataCatalog
 
+from d2ext.structures.vocabulary import ROAD, Vocabulary
+
+from .absent import absent_sentence
 from .mapper import DetectionMapper
 from .sentences import flip_sentence
+from .typos import misspell
 
 
 class GroundingMapper(DetectionMapper):
@@ -28,20 +33,41 @@ class GroundingMapper(DetectionMapper):
     subject_key, subject = "sentences", "a sentence"
 
     @configurable
-    def __init__(self, is_train: bool, *, max_sentences: int, **options: Any) -> None:
+    def __init__(
+        self,
+        is_train: bool,
+        *,
+        max_sentences: int,
+        negative_sentences: float = 0.0,
+        typo_prob: float = 0.0,
+        road_classes: bool = False,
+        **options: Any,
+    ) -> None:
         """
         Args:
             is_train: augment, sample sentences and give the ground truth.
             max_sentences: ``INPUT.MAX_SENTENCES``, explained in ``d2ext.data.config``.
+            negative_sentences: ``INPUT.NEGATIVE_SENTENCES``, explained there too.
+            typo_prob: ``INPUT.TYPO_PROB``.
+            road_classes: the records' classes are those of ``ROAD``: sentences may name one that is missing.
             options: of :class:`DetectionMapper`.
         """
         super().__init__(is_train, **options)
         self.max_sentences = max_sentences
+        self.negative_sentences = negative_sentences
+        self.typo_prob = typo_prob
+        self.road_classes = road_classes
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
         """The arguments out of the keys of INPUT."""
-        return super().from_config(cfg, is_train) | {"max_sentences": cfg.INPUT.MAX_SENTENCES}
+        known = [Vocabulary.of_metadata(MetadataCatalog.get(name)) for name in cfg.DATASETS.TRAIN]
+        return super().from_config(cfg, is_train) | {
+            "road_classes": all(vocabulary == ROAD for vocabulary in known),
+            "max_sentences": cfg.INPUT.MAX_SENTENCES,
+            "negative_sentences": cfg.INPUT.NEGATIVE_SENTENCES,
+            "typo_prob": cfg.INPUT.TYPO_PROB,
+        }
 
     def __call__(
         self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
@@ -83,7 +109,27 @@ class GroundingMapper(DetectionMapper):
             torch.tensor([index[t] for t in sentence["target_ids"]], dtype=torch.long)
             for sentence in sentences
         ]
+        if self.negative_sentences:
+            self._add_negative(dataset_dict, output, rng)
+        if self.typo_prob:
+            output["sentences"] = [
+                misspell(text, rng) if rng.random() < self.typo_prob else text for text in output["sentences"]
+            ]
         return flip
+
+    def _add_negative(
+        self, dataset_dict: dict[str, Any], output: dict[str, Any], rng: np.random.Generator
+    ) -> None:
+        """Sentences without a target, in a language that the record's sentences have."""
+        count = int(self.negative_sentences + rng.random())
+        present = None
+        if self.road_classes:
+            present = {ROAD.names[a["category_id"]] for a in dataset_dict["annotations"]}
+        chinese = [not text.isascii() for text in output["sentences"]] or [False]
+        texts = [absent_sentence(present, rng, chinese[rng.integers(len(chinese))]) for _ in range(count)]
+        output["sentences"] = [*output["sentences"], *texts]
+        output["sentence_ids"] = [*output["sentence_ids"], *([-1] * count)]
+        output["sentence_targets"] += [torch.empty(0, dtype=torch.long)] * count
 
 
 def _targets(sentence: dict[str, Any], dataset_dict: dict[str, Any]) -> list[int]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from datetime import timedelta
 
-from detectron2.engine import HookBase, TrainerBase
+from detectron2.engine import HookBase, TrainerBase, hooks
 from detectron2.utils import comm
 from detectron2.utils.events import EventWriter, get_event_storage
 
@@ -40,6 +40,10 @@ class TimeLimit(HookBase):
         """Until the training ends; infinity before it has begun."""
         return max(self._end - time.perf_counter(), 0.0)
 
+    def share(self) -> float:
+        """Of the time that is over, from 0 to 1; 0 before the training has begun."""
+        return max(0.0, 1.0 - self.seconds_left() / self._seconds)
+
     def after_step(self) -> None:
         """End the training on all processes once the time is over."""
         done = self.trainer.iter + 1
@@ -59,6 +63,35 @@ class TimeLimit(HookBase):
             return done
         mean = (time.perf_counter() - self._start) / (done - self.trainer.start_iter)
         return done + min(max(int(left / mean / 2), 1), self.EVERY)
+
+
+class TimedScheduler(hooks.LRScheduler):
+    """The schedule of the learning rate by the share of the time that is over, where that is further than the
+    iterations are; ``SOLVER.SCHEDULE_BY_TIME`` in the config. Must run in every process; all take the main
+    process's word.
+
+    Args:
+        limit: of the time.
+    """
+
+    EVERY = 20  # iterations between two looks at the clock
+
+    def __init__(self, limit: TimeLimit) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def before_train(self) -> None:
+        """As Detectron2's; the schedule is for ``max_iter`` as it is now."""
+        super().before_train()
+        self._total = self.trainer.max_iter
+
+    def after_step(self) -> None:
+        """As Detectron2's, and as many steps of the schedule more as the time is ahead."""
+        super().after_step()
+        if (self.trainer.iter + 1) % self.EVERY == 0:
+            share = comm.all_gather(self._limit.share())[0]
+            while self.scheduler.last_epoch < share * self._total:
+                self.scheduler.step()
 
 
 class ProgressPrinter(EventWriter):

@@ -31,7 +31,7 @@ from d2ext.engine.hooks import Checkpoint, LossLook, StepSeed, Validation, Weigh
 from d2ext.engine.optimizer import build_optimizer
 from d2ext.engine.parallel import create_ddp_model, share_buffers
 from d2ext.engine.precision import inference_autocast, inference_dtype, training_dtype
-from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimeLimit
+from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimedScheduler, TimeLimit
 from d2ext.engine.report import write_report
 from d2ext.engine.state_dicts import load_backbone
 from d2ext.engine.steps import AutocastTrainer, PatientTrainer
@@ -113,6 +113,7 @@ class BaseTrainer(DefaultTrainer):
             )
         minutes = cfg.SOLVER.MAX_MINUTES
         self.time_limit = TimeLimit(minutes) if minutes > 0 else None
+        timed = cfg.SOLVER.SCHEDULE_BY_TIME
         self.validation = None
         if cfg.DATASETS.VAL:
             self.validation = Validation(
@@ -125,7 +126,7 @@ class BaseTrainer(DefaultTrainer):
         every = [
             StepSeed(cfg.SEED) if cfg.SEED >= 0 else None,
             hooks.IterationTimer(),
-            hooks.LRScheduler(),
+            TimedScheduler(self.time_limit) if timed and self.time_limit else hooks.LRScheduler(),
             self.time_limit,
             precise_bn,
             LossLook(cfg.SOLVER.LOOK_PERIOD, cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from typing import Any
 
@@ -12,6 +13,7 @@ from d2ext.data.formats import load_mono3drefer, load_monomulti3d, load_rope3d
 from d2ext.data.grounding_mapper import GroundingMapper, sample_sentences
 from d2ext.data.mapper import DetectionMapper
 from d2ext.structures import wrap_angle
+from d2ext.structures.vocabulary import ROAD
 
 
 @pytest.fixture
@@ -210,3 +212,35 @@ def test_sampling_is_spread_over_objects_and_without_replacement():
         seen.update(s["id"] for s in chosen)
     assert len(seen) == 20 and max(seen.values()) < 2 * min(seen.values())
     assert sample_sentences(sentences, 20, np.random.default_rng(0)) == sentences
+
+
+def test_negative_sentences_have_no_target_and_name_no_class_that_is_there(records, cfg):
+    cfg.INPUT.NEGATIVE_SENTENCES = 1.5
+    mapper = GroundingMapper(cfg, True)
+    plain = GroundingMapper(cfg, True, negative_sentences=0.0)
+    counts = []
+    for seed in range(40):
+        record = records[seed % len(records)]
+        output, without = draw(mapper, record, seed), draw(plain, record, seed)
+        kept = len(without["sentences"])
+        assert output["sentences"][:kept] == without["sentences"]
+        assert all(len(targets) == 0 for targets in output["sentence_targets"][kept:])
+        assert len(output["sentence_targets"]) == len(output["sentence_ids"]) == len(output["sentences"])
+        added = output["sentences"][kept:]
+        names = {ROAD.names[a["category_id"]] for a in record["annotations"]}
+        assert not any(re.search(rf"\b{name}", text) for text in added for name in names)
+        counts.append(len(added))
+    assert set(counts) == {1, 2} and 50 < sum(counts) < 70
+
+
+def test_typing_mistakes_come_as_often_as_asked_and_leave_targets(records, cfg):
+    cfg.INPUT.TYPO_PROB = 0.5
+    mapper, plain = GroundingMapper(cfg, True), GroundingMapper(cfg, True, typo_prob=0.0)
+    changed = []
+    for seed in range(30):
+        record = records[seed % len(records)]
+        output, without = draw(mapper, record, seed), draw(plain, record, seed)
+        assert output["sentence_ids"] == without["sentence_ids"]
+        assert all(map(torch.equal, output["sentence_targets"], without["sentence_targets"]))
+        changed += [a != b for a, b in zip(output["sentences"], without["sentences"], strict=True)]
+    assert 0.3 < np.mean(changed) < 0.6

@@ -14,10 +14,22 @@ from d2ext.data.synthroad import predicates as P
 from d2ext.data.synthroad import refer, sentences_en, sentences_zh
 from d2ext.data.synthroad.labels import Label
 from d2ext.data.synthroad.palette import COLORS
+from d2ext.structures.vocabulary import ROAD
 
 SIZE = (360, 640)
-OTHER = {"left": "right", "right": "left", "left_of": "right_of", "right_of": "left_of"}
-CATEGORIES = ("car", "car", "van", "truck", "bus", "pedestrian", "cyclist")
+OTHER = {
+    "left": "right", "right": "left", "left_of": "right_of", "right_of": "left_of",
+    "leftmost": "rightmost", "rightmost": "leftmost",
+}  # fmt: skip
+SHAPES = (
+    "car/sedan",
+    "car/hatchback",
+    "car/taxi",
+    "car/pickup",
+    "pedestrian/child",
+    "unknown_movable/animal",
+)
+CATEGORIES = ("car", "car", "van", "truck", *(name for name in ROAD.names))
 
 
 def scene(rng: np.random.Generator) -> list[Label]:
@@ -25,9 +37,11 @@ def scene(rng: np.random.Generator) -> list[Label]:
     for _ in range(7):
         x, z, yaw = rng.uniform(-9, 9), rng.uniform(6, 60), rng.uniform(-3, 3)
         left, top = rng.uniform(0, 500), rng.uniform(0, 250)
+        category = str(rng.choice(CATEGORIES))
+        shapes = [shape.split("/")[1] for shape in SHAPES if shape.startswith(f"{category}/")]
         labels.append(
             Label(
-                category=str(rng.choice(CATEGORIES)),
+                category=category,
                 color=str(rng.choice(COLORS)),
                 size=tuple(rng.uniform(1, 4, 3)),
                 location=(x, 1.6, z),
@@ -37,6 +51,7 @@ def scene(rng: np.random.Generator) -> list[Label]:
                 truncated=float(rng.choice([0.0, 0.3])),
                 hidden=float(rng.choice([0.0, 0.3, 0.7])),
                 border=tuple(s for s in ("left", "right") if rng.random() < 0.3),
+                shape=str(rng.choice(shapes)) if shapes else "",
             )
         )
     return labels
@@ -66,6 +81,8 @@ def mirror(said: P.Predicate, labels: list[Label], mirrored: list[Label]) -> P.P
             return P.Faces(OTHER.get(direction, direction))
         case P.InPlace(horizontal, vertical, size):
             return P.InPlace(OTHER.get(horizontal, ""), vertical, size)
+        case P.Extreme(category, order):
+            return P.Extreme(category, OTHER.get(order, order))
         case P.RelativeTo(relation, neighbour):
             index = next(i for i, label in enumerate(labels) if label is neighbour)
             return P.RelativeTo(OTHER.get(relation, relation), mirrored[index])
@@ -82,7 +99,9 @@ def test_mirrored_sentences_are_true_of_the_mirrored_scene(language):
         labels = scene(rng)
         mirrored = [mirror_label(label) for label in labels]
         said = [(False, *pair) for pair in refer.multi_target(labels, SIZE, rng)]
-        ones = [(i, refer.single_target(labels, i, rng)) for i in range(len(labels))]
+        ones = [
+            (i, refer.single_target(labels, i, rng, rng.random() < 0.4)) for i in refer.referable(labels, rng)
+        ]
         said += [(True, chosen, [i]) for i, chosen in ones if chosen is not None]
         for one, chosen, targets in said:
             again = [mirror(p, labels, mirrored) for p in chosen]
@@ -91,10 +110,13 @@ def test_mirrored_sentences_are_true_of_the_mirrored_scene(language):
                 assert truth == P.fits(chosen, label, labels)
                 assert (truth is True) == (i in targets)
             seed = int(rng.integers(1 << 30))
+            brief = rng.random() < 0.4
             text, expected = (
-                language.describe_one(which, np.random.default_rng(seed))
+                (language.brief_one if brief else language.describe_one)(which, np.random.default_rng(seed))
                 if one
-                else language.describe_all(which, len(targets) == 1, np.random.default_rng(seed))
+                else (language.brief_all if brief else language.describe_all)(
+                    which, len(targets) == 1, np.random.default_rng(seed)
+                )
                 for which in (chosen, again)
             )
             if text is None:

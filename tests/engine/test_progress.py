@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 from pathlib import Path
 
@@ -60,6 +61,20 @@ def test_a_training_ends_with_its_time_and_in_order(tmp_path: Path, clock: Clock
     assert (tmp_path / "report.html").is_file()
     trainer = train(cfg, clock, resume=True)
     assert (trainer.start_iter, trainer.max_iter) == (done, 2 * done)
+
+
+def test_the_learning_rate_goes_by_the_time_that_is_over(tmp_path: Path, clock: Clock) -> None:
+    """A cosine over a minute of half seconds, although MAX_ITER is far off, against its closed form."""
+    cfg = tiny_config(tmp_path)
+    cfg.SOLVER.MAX_ITER, cfg.SOLVER.MAX_MINUTES, cfg.SOLVER.SCHEDULE_BY_TIME = 5000, 1.0, True
+    cfg.SOLVER.LR_SCHEDULER_NAME, cfg.SOLVER.WARMUP_ITERS = "WarmupCosineLR", 0
+    cfg.SOLVER.CHECKPOINT_PERIOD, clock.seconds = 4000, 0.5
+    trainer = train(cfg, clock)
+    rates = [value for value, _ in trainer.storage.histories()["lr"].values()]
+    assert len(rates) == 120
+    for done in (20, 40, 60, 80, 100):
+        expected = cfg.SOLVER.BASE_LR * (1 + math.cos(math.pi * done / 120)) / 2
+        assert rates[done] == pytest.approx(expected, rel=0.01)
 
 
 def test_what_is_left_of_the_last_iteration_is_validated(tmp_path: Path, clock: Clock) -> None:

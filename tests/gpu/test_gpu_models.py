@@ -61,7 +61,11 @@ def shipped(add_keys, name: str, weights: str, *options: str) -> tuple[CfgNode, 
 
 def answers(model: nn.Module, record: dict, device: str) -> list[dict]:
     with torch.no_grad():
-        return [copy.deepcopy(model).to(where)([record])[0] for where in (device, "cpu")]
+        models = [copy.deepcopy(model).to(where) for where in (device, "cpu")]
+        assert (
+            models[0].device.type == device
+        )  # the answers themselves are on the host, whatever computed them
+        return [model([record])[0] for model in models]
 
 
 def same_answers(found: Instances, expected: Instances, least: float) -> None:
@@ -89,7 +93,7 @@ def test_answers_of_u2enet(device, frame):
     weights = "U2ENet/weights/u2enet_tiny_synthroad.safetensors"
     cfg, model = shipped(add_u2enet_config, "U2ENet/u2enet_tiny_synthroad.yaml", weights, *options)
     found, expected = (a["grounding"] for a in answers(model, scene_record(frame, cfg), device))
-    assert found[0].scores.device.type == device and sum(len(x) for x in expected) >= 2
+    assert sum(len(x) for x in expected) >= 2
     for one, other in zip(found, expected, strict=True):
         same_answers(one, other, 0.2)
 
@@ -109,7 +113,7 @@ def test_detections_of_diffusion_det3d(device, frame, steps):
         add_diffusion_det3d_config, "DiffusionDet3D/diffusion_tiny_synthroad.yaml", weights, *options
     )
     found, expected = (a["instances"] for a in answers(model, scene_record(frame, cfg), device))
-    assert found.scores.device.type == device and len(expected) >= 2
+    assert len(expected) >= 2
     same_answers(found, expected, 0.2)
 
 

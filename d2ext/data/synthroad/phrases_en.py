@@ -1,4 +1,4 @@
-"""English phrases for predicates about one object, and the words that all texts share."""
+"""English phrases for predicates, and the words that all texts share."""
 
 from __future__ import annotations
 
@@ -7,27 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from d2ext.data.synthroad import predicates as P
-from d2ext.data.synthroad.wording import PEOPLE, pick
+from d2ext.data.synthroad.nouns_en import noun_phrase
+from d2ext.data.synthroad.units_en import in_unit, length, lengths
+from d2ext.data.synthroad.wording import pick
 
-NOUNS = {
-    "car": ("car", "car", "automobile"),
-    "van": ("van",),
-    "truck": ("truck", "truck", "lorry"),
-    "bus": ("bus",),
-    "pedestrian": ("pedestrian", "person", "pedestrian"),
-    "cyclist": ("cyclist", "cyclist", "person on a bicycle"),
-}
-PLURALS = {
-    "car": ("cars", "cars", "automobiles"),
-    "van": ("vans",),
-    "truck": ("trucks", "trucks", "lorries"),
-    "bus": ("buses",),
-    "pedestrian": ("pedestrians", "people on foot", "pedestrians"),
-    "cyclist": ("cyclists", "cyclists", "people on bicycles"),
-}
 # What can follow a noun without a verb.
 ATTRIBUTES = (P.OnSide, P.AtDistance, P.RelativeTo, P.Faces)
-_ABOUT = ("about", "roughly", "around", "approximately")
+_ABOUT = ("about ", "about ", "roughly ", "around ", "approximately ", "some ")
 
 
 def capital(text: str) -> str:
@@ -42,35 +28,20 @@ def listing(parts: Sequence[str]) -> str:
     return ", ".join(parts[:-1]) + ", and " + parts[-1]
 
 
-def noun_phrase(category: str, color: str, order: P.Extreme | None, rng: np.random.Generator) -> str:
-    """The object by name. The nearest of all cars, if white, is the nearest white car too."""
-    rank = ""
-    if order is not None:
-        rank = pick(rng, ("nearest", "closest") if order.nearest else ("farthest", "most distant")) + " "
-    noun = pick(rng, NOUNS[category])
-    if not color:
-        return f"the {rank}{noun}"
-    if category not in PEOPLE:
-        return f"the {rank}{color} {noun}"
-    dress = pick(
-        rng, (f"in a {color} shirt", f"wearing a {color} top", f"in {color}", f"dressed in a {color} shirt")
-    )
-    return f"the {rank}{noun} {dress}"
-
-
-def _meters(value: float) -> str:
-    return f"{value:.1f} meters"
+def _about(rng: np.random.Generator) -> str:
+    return pick(rng, _ABOUT)
 
 
 def attribute(predicate: P.Predicate, rng: np.random.Generator) -> str:
     """A phrase that follows a noun or a form of to be, for one of :data:`ATTRIBUTES`."""
     match predicate:
         case P.OnSide(side="ahead"):
-            return pick(rng, ("straight ahead", "ahead of me", "right in front of me"))
+            return pick(rng, ("straight ahead", "ahead of me", "right in front of me", "directly ahead"))
         case P.OnSide(side=side):
             return pick(rng, (f"on the {side}", f"on my {side}", f"on the {side} side"))
         case P.AtDistance(meters=meters):
-            return f"{pick(rng, _ABOUT)} {meters} meters {pick(rng, ('away', 'away from me', 'from me'))}"
+            away = pick(rng, ("away", "away from me", "from me", "away from the camera"))
+            return f"{_about(rng)}{length(meters, 0, rng)} {away}"
         case P.RelativeTo():
             return _relation(predicate, rng)
         case P.Faces(direction=direction):
@@ -92,8 +63,8 @@ def _relation(predicate: P.RelativeTo, rng: np.random.Generator) -> str:
 
 def _facing(direction: str, rng: np.random.Generator) -> str:
     phrases = {
-        "me": ("facing me", "facing towards me", "pointing towards me"),
-        "away": ("facing away from me", "pointing away from me", "seen from behind"),
+        "me": ("facing me", "facing towards me", "pointing towards me", "facing the camera"),
+        "away": ("facing away from me", "pointing away from me", "seen from behind", "facing away"),
     }
     if direction in phrases:
         return pick(rng, phrases[direction])
@@ -109,11 +80,11 @@ def clause(predicate: P.Predicate, rng: np.random.Generator) -> str:
             return _size(predicate, rng)
         case P.AtDepth(meters=meters):
             where = pick(rng, ("ahead", "ahead of me", "in front of me"))
-            return f"is {pick(rng, _ABOUT)} {_meters(meters)} {where}"
+            return f"is {_about(rng)}{length(meters, 1, rng)} {where}"
         case P.Lateral(meters=meters):
             side = "left" if meters < 0 else "right"
             verb = pick(rng, ("is", "is located", "is found"))
-            return f"{verb} {pick(rng, _ABOUT)} {_meters(abs(meters))} to my {side}"
+            return f"{verb} {_about(rng)}{length(abs(meters), 1, rng)} to my {side}"
         case P.Occlusion(level=level):
             phrases = (
                 ("is fully visible", "is not hidden by anything", "can be seen completely"),
@@ -138,7 +109,63 @@ def _size(predicate: P.HasSize, rng: np.random.Generator) -> str:
         ("long", "length", predicate.length),
     ]
     known = [(adjective, noun, value) for adjective, noun, value in said if value is not None]
-    about = pick(rng, _ABOUT)
+    values = lengths([value for _, _, value in known], 1, rng)
+    about = _about(rng)
     if rng.random() < 0.6:
-        return f"is {about} " + listing([f"{_meters(value)} {adjective}" for adjective, _, value in known])
-    return "has " + listing([f"a {noun} of {about} {_meters(value)}" for _, noun, value in known])
+        pairs = zip(known, values, strict=True)
+        return f"is {about}" + listing([f"{value} {adjective}" for (adjective, _, _), value in pairs])
+    return "has " + listing(
+        [f"a {noun} of {about}{v}" for (_, noun, _), v in zip(known, values, strict=True)]
+    )
+
+
+def group_phrase(predicate: P.Predicate, rng: np.random.Generator) -> str:
+    """A phrase about all that are meant, which follows their name or a form of to be."""
+    match predicate:
+        case P.Within(meters=meters, beyond=beyond):
+            near, far = (
+                ("located within {} of me", "less than {} away", "closer than {}", "within {}"),
+                ("located beyond {} from me", "more than {} away", "farther than {}"),
+            )
+            return pick(rng, far if beyond else near).format(length(meters, 0, rng))
+        case P.HeightBetween(low=low, high=high):
+            (low_text, high_text), unit = in_unit((low, high), 2, rng)
+            form = pick(rng, ("between {} and {} {} high", "{} to {} {} in height", "from {} to {} {} tall"))
+            return form.format(low_text, high_text, unit)
+        case P.InPlace(horizontal=horizontal, vertical=vertical):
+            return _place(horizontal, vertical, rng)
+        case P.Occlusion(level=level):
+            return pick(
+                rng,
+                (
+                    ("fully visible", "not occluded"),
+                    ("partly occluded", "partially hidden"),
+                    ("largely occluded", "mostly hidden"),
+                )[level],
+            )
+        case P.Faces(direction="me"):
+            return pick(rng, ("facing me", "facing towards me", "pointing towards me"))
+        case P.Faces(direction="away"):
+            return pick(rng, ("facing away from me", "facing away", "pointing away from me"))
+        case P.Faces(direction=direction):
+            return pick(
+                rng, (f"facing {direction}", f"facing to the {direction}", f"turned to the {direction}")
+            )
+    raise ValueError(f"no phrase for {type(predicate).__name__}")
+
+
+def _place(horizontal: str, vertical: str, rng: np.random.Generator) -> str:
+    if horizontal and vertical:
+        corner = f"{vertical} {horizontal}"
+        return pick(
+            rng,
+            (
+                f"in the {corner} of the image",
+                f"in the {corner} quarter of the picture",
+                f"in the {corner} part",
+            ),
+        )
+    side = horizontal or vertical
+    return pick(
+        rng, (f"in the {side} half of the image", f"in the {side} half of the picture", f"in the {side} half")
+    )

@@ -5,7 +5,6 @@ A predicate answers True, False or None for a label; None means borderline: no s
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,38 +13,13 @@ import numpy as np
 
 from d2ext.data.synthroad.geometry import wrap_angle
 from d2ext.data.synthroad.labels import Label
-from d2ext.data.synthroad.truth import Truth, band, every
+from d2ext.data.synthroad.naming import KINDS, Extreme, IsCategory, IsKind, IsShape, Named
+from d2ext.data.synthroad.truth import Predicate, Truth, band, every
 
-# Categories a reader may take for one another.
-CONFUSABLE = frozenset({frozenset({"car", "van"}), frozenset({"truck", "van"})})
+__all__ = ["KINDS", "Extreme", "IsCategory", "IsKind", "IsShape", "Named"]  # of naming, beside those below
+
 FACING_ANGLES = {"me": np.pi / 2, "away": -np.pi / 2, "right": 0.0, "left": np.pi}
 _FACING_SURE, _FACING_NOT = np.radians(32.0), np.radians(58.0)
-
-
-@dataclass(frozen=True)
-class Predicate(ABC):
-    """kind is the property's name in the written files."""
-
-    kind: ClassVar[str] = ""
-
-    @abstractmethod
-    def holds(self, label: Label, others: Sequence[Label]) -> Truth:
-        """Whether it is said truly of ``label`` among ``others``; None near a border."""
-
-
-@dataclass(frozen=True)
-class IsCategory(Predicate):
-    """What kind of object it is; ``strict``: also a car is no van, which a reader may confuse."""
-
-    kind: ClassVar[str] = "objectname"
-    category: str
-    strict: bool = True
-
-    def holds(self, label: Label, others: Sequence[Label]) -> Truth:
-        """By the label's class; None for a class that may be taken for it, unless strict."""
-        if label.category == self.category:
-            return True
-        return None if not self.strict and {label.category, self.category} in CONFUSABLE else False
 
 
 @dataclass(frozen=True)
@@ -172,33 +146,6 @@ class CutOff(Predicate):
         if self.side not in label.border:
             return False
         return band(-label.truncated, -0.15, 0.0)
-
-
-@dataclass(frozen=True)
-class Extreme(Predicate):
-    """The nearest (or farthest) of its category and of what may be taken for it."""
-
-    kind: ClassVar[str] = "order"
-    category: str
-    nearest: bool
-
-    def holds(self, label: Label, others: Sequence[Label]) -> Truth:
-        """By its lead over all rivals, sure from 8 % of its distance (at least 2 m); None without rivals."""
-        if not self._rival(label):
-            return False
-        sign = 1.0 if self.nearest else -1.0
-        lead = [
-            sign * (other.distance - label.distance)
-            for other in others
-            if other is not label and self._rival(other)
-        ]
-        if not lead:
-            return None
-        margin = max(2.0, 0.08 * label.distance)
-        return band(-min(lead), -margin, margin)
-
-    def _rival(self, label: Label) -> bool:
-        return label.category == self.category or {label.category, self.category} in CONFUSABLE
 
 
 @dataclass(frozen=True)

@@ -9,40 +9,72 @@ import numpy as np
 from d2ext.data.synthroad import predicates as P
 from d2ext.data.synthroad.labels import Label
 from d2ext.data.synthroad.layout import MIN_BOX_HEIGHT
+from d2ext.data.synthroad.naming import COLORLESS, KINDS, NAMELESS, ORDERS, SHAPES
 from d2ext.data.synthroad.palette import COLORS
 from d2ext.data.synthroad.wording import pick
+from d2ext.structures.vocabulary import ROAD
 
 MAX_REFERRED = 5
 DESCRIPTIONS_PER_OBJECT = (4, 5)
 DESCRIPTIONS_PER_IMAGE = 6
 # How often a multi-target description fits 0, 1, 2-3, 4 or more objects.
-_COUNT_WEIGHTS = (0.135, 0.30, 0.345, 0.22)
+_COUNT_WEIGHTS = (0.15, 0.295, 0.34, 0.215)
 _TRIES = 30
 
 
 def referable(labels: Sequence[Label], rng: np.random.Generator) -> list[int]:
     """Indices of the objects, at most MAX_REFERRED, that get single-target descriptions."""
     large = [
-        i for i, label in enumerate(labels) if label.box_height >= MIN_BOX_HEIGHT and label.truncated < 0.6
+        i
+        for i, label in enumerate(labels)
+        if label.box_height >= MIN_BOX_HEIGHT and label.truncated < 0.6 and _nameable(label)
     ]
     order = rng.permutation(len(large)).tolist()
     return sorted(large[i] for i in order[:MAX_REFERRED])
 
 
-def single_target(labels: Sequence[Label], target: int, rng: np.random.Generator) -> list[P.Predicate] | None:
-    """Predicates that fit labels[target] and certainly no other; None when no try succeeds."""
+def single_target(
+    labels: Sequence[Label], target: int, rng: np.random.Generator, brief: bool = False
+) -> list[P.Predicate] | None:
+    """Predicates that fit labels[target] and surely no other, few where brief; None when no try succeeds."""
     label = labels[target]
     optional = _true_predicates(labels, target, rng)
     for _ in range(_TRIES):
-        chosen: list[P.Predicate] = [P.IsCategory(label.category, strict=False)]
-        if rng.random() < 0.92:
+        name = _name(label, rng)
+        chosen: list[P.Predicate] = [name]
+        if rng.random() < (0.6 if brief else 0.92) and name.name not in COLORLESS:
             chosen.append(P.HasColor(label.color))
-        count = int(rng.integers(3, 6))
+        count = int(rng.integers(0, 3)) if brief else int(rng.integers(3, 6))
         order = rng.permutation(len(optional)).tolist()
         chosen += [optional[i] for i in order[:count]]
-        if _singles_out(chosen, labels, target):
+        # An order is one among a category.
+        if sum(isinstance(p, P.Extreme) for p in chosen) <= isinstance(name, P.IsCategory) and _singles_out(
+            chosen, labels, target
+        ):
             return chosen
     return None
+
+
+def _nameable(label: Label) -> bool:
+    return label.category not in NAMELESS or f"{label.category}/{label.shape}" in SHAPES
+
+
+def _any_name(rng: np.random.Generator) -> P.Named:
+    """A category or a shape, whatever is in the picture."""
+    if rng.random() < 0.3:
+        return P.IsShape.of(pick(rng, tuple(SHAPES)))
+    return P.IsCategory(pick(rng, [name for name in ROAD.names if name not in NAMELESS]))
+
+
+def _name(label: Label, rng: np.random.Generator, strict: bool = False) -> P.Named:
+    """What the object may be called: mostly its category, sometimes its shape or a wider word."""
+    shape, drawn = f"{label.category}/{label.shape}", rng.random()
+    if shape in SHAPES and (drawn < 0.2 or label.category in NAMELESS):
+        return P.IsShape(label.category, label.shape)
+    kinds = [kind for kind, (sure, _) in KINDS.items() if label.category in sure]
+    if drawn > 0.82 and kinds:
+        return P.IsKind(pick(rng, kinds))
+    return P.IsCategory(label.category, strict)
 
 
 def _singles_out(chosen: Sequence[P.Predicate], labels: Sequence[Label], target: int) -> bool:
@@ -73,8 +105,7 @@ def _true_predicates(labels: Sequence[Label], target: int, rng: np.random.Genera
     options += [P.Faces(direction) for direction in P.FACING_ANGLES]
     options += [P.Occlusion(level) for level in (0, 1, 2)]
     options += [P.CutOff(side) for side in ("left", "right")]
-    options.append(P.Extreme(label.category, nearest=True))
-    options.append(P.Extreme(label.category, nearest=False))
+    options += [P.Extreme(label.category, order) for order in ORDERS]
     options += _relations(labels, target, rng)
     return [option for option in options if option.holds(label, labels) is True]
 
@@ -84,7 +115,8 @@ def _relations(labels: Sequence[Label], target: int, rng: np.random.Generator) -
     found: list[P.Predicate] = []
     for i, neighbour in enumerate(labels):
         named = [P.IsCategory(neighbour.category, strict=False), P.HasColor(neighbour.color)]
-        if i == target or neighbour.hidden > 0.5 or not _singles_out(named, labels, i):
+        nameless = neighbour.category in NAMELESS
+        if i == target or nameless or neighbour.hidden > 0.5 or not _singles_out(named, labels, i):
             continue
         relations = [P.RelativeTo(name, neighbour) for name in ("behind", "in_front", "left_of", "right_of")]
         found += [relation for relation in relations if relation.holds(labels[target], labels) is True]
@@ -123,9 +155,13 @@ def _candidate(
     label = pick(rng, labels)
     other = pick(rng, labels) if absent else label
     chosen: list[P.Predicate] = []
-    if rng.random() < 0.8:
-        chosen.append(P.IsCategory(label.category))
-    if rng.random() < (0.8 if absent else 0.5):
+    if rng.random() < 0.8 and _nameable(label):
+        name = _any_name(rng) if absent and rng.random() < 0.35 else _name(label, rng, strict=True)
+        chosen.append(name)
+        if isinstance(name, P.IsCategory) and rng.random() < 0.12:
+            chosen.append(P.Extreme(name.category, pick(rng, ORDERS)))
+    colored = not (chosen and isinstance(chosen[0], P.IsKind) and chosen[0].word in COLORLESS)
+    if colored and rng.random() < (0.8 if absent else 0.5):
         unseen = absent and rng.random() < 0.25
         chosen.append(P.HasColor(pick(rng, COLORS) if unseen else other.color))
     extra = [

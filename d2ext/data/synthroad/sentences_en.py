@@ -1,4 +1,4 @@
-"""English texts of predicate sets. A language module has two functions: describe_one and describe_all."""
+"""English texts of predicate sets. A language has describe_one and describe_all, brief_one and brief_all."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from d2ext.data.synthroad import predicates as P
-from d2ext.data.synthroad.phrases_en import (
-    ATTRIBUTES,
-    NOUNS,
-    PLURALS,
-    attribute,
-    capital,
-    clause,
-    listing,
-    noun_phrase,
-)
-from d2ext.data.synthroad.wording import PEOPLE, Message, fitting, pick
+from d2ext.data.synthroad.brief_en import brief_all, brief_one
+from d2ext.data.synthroad.nouns_en import bare_phrase, noun_phrase, things
+from d2ext.data.synthroad.phrases_en import ATTRIBUTES, attribute, capital, clause, group_phrase, listing
+from d2ext.data.synthroad.wording import Message, fitting, is_person, pick
+
+__all__ = ["brief_all", "brief_one", "describe_all", "describe_one"]
 
 ONE_WORDS = (20, 50)
 ALL_WORDS = (8, 20)
 _OPENERS = (
-    "I am talking about {}.", "Look for {}.", "Please find {}.", "The object I mean is {}.", "There is {}.",
+    "I am talking about {}.", "Look for {}.", "Please find {}.", "The object I mean is {}.",
+    "There is {}.", "I am looking for {}.", "Show me {}.",
     "Find {} in the picture.", "Please locate {}.",
 )  # fmt: skip
 _GROUP_INTROS = (
@@ -56,7 +52,7 @@ def _compose_one(chosen: Sequence[P.Predicate], rng: np.random.Generator) -> str
     subject = " ".join(
         [noun_phrase(said.category, said.color, said.order, rng), *(attribute(p, rng) for p in attached)]
     )
-    return _join(subject, clauses, said.category in PEOPLE, rng)
+    return _join(subject, clauses, is_person(said.category), rng)
 
 
 def _join(subject: str, clauses: list[str], person: bool, rng: np.random.Generator) -> str:
@@ -84,98 +80,16 @@ def describe_all(chosen: Sequence[P.Predicate], single: bool, rng: np.random.Gen
 def _compose_all(chosen: Sequence[P.Predicate], single: bool, rng: np.random.Generator) -> str:
     said = Message.of(chosen, rng)
     rest = said.rest
-    name = _group_name(said.category, said.color, single, rng)
+    name = bare_phrase(said.category, said.color, said.order, single, rng)
     be = "is" if single else "are"
     every = "the" if single else pick(rng, ("the", "all the", "all", "the"))
     if rest and rng.random() < 0.4:
-        phrases = listing([_group_phrase(p, rng) for p in rest])
+        phrases = listing([group_phrase(p, rng) for p in rest])
         return capital(f"{every} {name} {pick(rng, ('that', 'which'))} {be} {phrases}.")
     # Without a relative clause, how visible an object is stands before its noun.
-    before = " ".join(_group_phrase(p, rng) for p in rest if isinstance(p, P.Occlusion))
-    phrases = listing([_group_phrase(p, rng) for p in rest if not isinstance(p, P.Occlusion)])
+    before = " ".join(group_phrase(p, rng) for p in rest if isinstance(p, P.Occlusion))
+    phrases = listing([group_phrase(p, rng) for p in rest if not isinstance(p, P.Occlusion)])
     group = " ".join(part for part in (every, before, name, phrases) if part)
-    things = pick(rng, ("object", "road user")) + ("" if single else "s")
+    what = things(said.category, rng) + ("" if single else "s")
     intro = pick(rng, _CATEGORY_INTROS if said.category else _GROUP_INTROS)
-    return capital(intro.format(group=group, things=things, be=be))
-
-
-def _group_name(category: str, color: str, single: bool, rng: np.random.Generator) -> str:
-    if not category:
-        noun = pick(rng, ("object", "road user")) if single else pick(rng, ("objects", "road users"))
-        return f"{color} {noun}" if color else noun
-    noun = pick(rng, (NOUNS if single else PLURALS)[category])
-    if not color:
-        return noun
-    if category in PEOPLE:
-        shirt = f"a {color} shirt" if single else f"{color} shirts"
-        return f"{noun} {pick(rng, (f'in {color}', f'wearing {shirt}'))}"
-    return f"{color} {noun}"
-
-
-def _group_phrase(predicate: P.Predicate, rng: np.random.Generator) -> str:
-    match predicate:
-        case P.Within(meters=meters, beyond=False):
-            return pick(
-                rng,
-                (
-                    f"located within {meters} meters of me",
-                    f"less than {meters} meters away",
-                    f"closer than {meters} meters",
-                    f"within {meters} meters",
-                ),
-            )
-        case P.Within(meters=meters):
-            return pick(
-                rng,
-                (
-                    f"located beyond {meters} meters from me",
-                    f"more than {meters} meters away",
-                    f"farther than {meters} meters",
-                ),
-            )
-        case P.HeightBetween(low=low, high=high):
-            return pick(
-                rng,
-                (
-                    f"between {low:.2f} and {high:.2f} meters high",
-                    f"{low:.2f} to {high:.2f} meters in height",
-                    f"from {low:.2f} to {high:.2f} meters tall",
-                ),
-            )
-        case P.InPlace(horizontal=horizontal, vertical=vertical):
-            return _place(horizontal, vertical, rng)
-        case P.Occlusion(level=level):
-            return pick(
-                rng,
-                (
-                    ("fully visible", "not occluded"),
-                    ("partly occluded", "partially hidden"),
-                    ("largely occluded", "mostly hidden"),
-                )[level],
-            )
-        case P.Faces(direction="me"):
-            return pick(rng, ("facing me", "facing towards me", "pointing towards me"))
-        case P.Faces(direction="away"):
-            return pick(rng, ("facing away from me", "facing away", "pointing away from me"))
-        case P.Faces(direction=direction):
-            return pick(
-                rng, (f"facing {direction}", f"facing to the {direction}", f"turned to the {direction}")
-            )
-    raise ValueError(f"no phrase for {type(predicate).__name__}")
-
-
-def _place(horizontal: str, vertical: str, rng: np.random.Generator) -> str:
-    if horizontal and vertical:
-        corner = f"{vertical} {horizontal}"
-        return pick(
-            rng,
-            (
-                f"in the {corner} of the image",
-                f"in the {corner} quarter of the picture",
-                f"in the {corner} part",
-            ),
-        )
-    side = horizontal or vertical
-    return pick(
-        rng, (f"in the {side} half of the image", f"in the {side} half of the picture", f"in the {side} half")
-    )
+    return capital(intro.format(group=group, things=what, be=be))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from d2ext.data.synthroad import predicates as P
-from d2ext.data.synthroad.wording import PEOPLE, Message, fitting, pick
+from d2ext.data.synthroad.wording import Message, fitting, is_person, pick
 
 ONE_CHARACTERS = (30, 90)
 ALL_CHARACTERS = (8, 36)
@@ -17,8 +17,21 @@ _NOUNS = {
     "van": ("面包车",),
     "truck": ("卡车", "卡车", "货车"),
     "bus": ("公交车", "公交车", "大客车"),
+    "tram": ("有轨电车",),
     "pedestrian": ("行人", "行人", "路人"),
-    "cyclist": ("骑自行车的人", "骑行者", "骑车的人"),
+    "person_sitting": ("坐着的人",),
+    "cyclist": ("骑自行车的人", "骑行者"),
+    "motorcyclist": ("骑摩托车的人", "摩托车"),
+    "tricyclist": ("三轮车", "骑三轮车的人"),
+    "barrow": ("手推车",),
+    "trafficcone": ("锥桶", "交通锥"),
+    "car/taxi": ("出租车",),
+    "pedestrian/child": ("小孩",),
+    "vehicle": ("车",),
+    "person": ("人",),
+    "rider": ("骑车的人",),
+    "large vehicle": ("大型车",),
+    "road user": ("交通参与者",),
 }
 _COLORS = {
     "white": "白色",
@@ -31,7 +44,16 @@ _COLORS = {
     "brown": "棕色",
 }
 _SIDES = {"left": "左", "right": "右", "top": "上", "bottom": "下", "": ""}
-_THINGS = ("目标", "交通参与者")
+_THINGS = ("目标", "对象")
+_DRIVEN = ("car", "van", "truck", "bus", "tram", "vehicle", "large vehicle")
+#: In the picture, and from me.
+_RANKS = {
+    "leftmost": "最左边",
+    "rightmost": "最右边",
+    "biggest": "最大",
+    "nearest": "最近",
+    "farthest": "最远",
+}
 _OPENERS = (
     "我说的是{}。", "请找到{}。", "请在图中找出{}。", "我要找的是{}。", "目标是{}。", "请标出{}。",
     "请看{}。",
@@ -44,7 +66,10 @@ _ATTRIBUTES = (P.OnSide, P.AtDistance, P.RelativeTo, P.Faces)
 
 
 def describe_one(chosen: Sequence[P.Predicate], rng: np.random.Generator) -> str | None:
-    """A text of 30 to 90 characters that says exactly these predicates; None when no try fits that."""
+    """A text of 30 to 90 characters that says exactly these predicates; None when no try fits that, or where
+    something has no Chinese name."""
+    if not _can_name(chosen):
+        return None
     return fitting(lambda: _compose_one(chosen, rng), len, ONE_CHARACTERS)
 
 
@@ -69,7 +94,7 @@ def _join(subject: str, clauses: list[str], category: str, rng: np.random.Genera
         comma = pick(rng, ("", "，")) if len(subject) < 12 else "，"
         sentences = [f"{subject}{comma}{'，'.join(clauses[:count])}。"]
         clauses = clauses[count:]
-    pronoun = pick(rng, ("这个人", "此人") if category in PEOPLE else ("它", "它", "这辆车", "该车"))
+    pronoun = pick(rng, ("这个人", "此人") if is_person(category) else _PRONOUNS[_drives(category)])
     if len(clauses) > 2 and rng.random() < 0.6:
         sentences.append(f"{pronoun}{'，'.join(clauses[:-1])}。")
         clauses = clauses[-1:]
@@ -80,7 +105,25 @@ def _join(subject: str, clauses: list[str], category: str, rng: np.random.Genera
 
 
 def _rank(order: P.Extreme, rng: np.random.Generator) -> str:
-    return pick(rng, ("离我", "距离我", "距我")) + ("最近" if order.nearest else "最远")
+    of_me = order.order in ("nearest", "farthest")
+    return (pick(rng, ("离我", "距离我", "距我")) if of_me else "") + _RANKS[order.order]
+
+
+def _classifier(noun: str, rng: np.random.Generator) -> str:
+    if noun[-1] in "人者":
+        return pick(rng, ("名", "位", "个"))
+    return "辆" if noun[-1] == "车" else "个"
+
+
+_PRONOUNS = {True: ("它", "它", "这辆车", "该车"), False: ("它",)}
+
+
+def _drives(category: str) -> bool:
+    return category.split("/")[0] in _DRIVEN
+
+
+def _can_name(chosen: Sequence[P.Predicate]) -> bool:
+    return all(p.name in _NOUNS for p in chosen if isinstance(p, P.Named))
 
 
 def _noun_phrase(
@@ -88,10 +131,10 @@ def _noun_phrase(
 ) -> str:
     """在左侧、离我最近的那辆白色小轿车. determiner: 那, 一, 这, or "" for none, which needs no classifier."""
     noun = pick(rng, _NOUNS[category]) if category else pick(rng, _THINGS)
-    classifier = pick(rng, ("名", "位", "个")) if category in PEOPLE else ("辆" if category else "个")
+    classifier = _classifier(noun, rng)
     if not color:
         name = noun
-    elif category in PEOPLE:
+    elif is_person(category):
         dress = pick(rng, ("穿{}上衣", "身穿{}上衣", "穿着{}衣服")).format(_COLORS[color])
         name = f"{dress}{'、' if '的' in noun else '的'}{noun}"
     else:
@@ -167,10 +210,10 @@ def _relation(predicate: P.RelativeTo, rng: np.random.Generator) -> str:
 
 
 def _facing(direction: str, category: str, rng: np.random.Generator) -> str:
-    front = "面" if category in PEOPLE else ("车头" if category else "")
+    front = "面" if is_person(category) else ("车头" if _drives(category) else "")
     phrases = {
         "me": (f"{front}朝向我", f"{front}朝着我", "正对着我"),
-        "away": ("背对着我", "背对我", "背朝我" if category in PEOPLE or not category else "车尾朝向我"),
+        "away": ("背对着我", "背对我", "车尾朝向我" if _drives(category) else "背朝我"),
     }
     if direction in phrases:
         return pick(rng, phrases[direction])
@@ -189,14 +232,19 @@ def _size(predicate: P.HasSize, rng: np.random.Generator) -> str:
 
 
 def describe_all(chosen: Sequence[P.Predicate], single: bool, rng: np.random.Generator) -> str | None:
-    """A text of 8 to 36 characters for all objects that fit; single: speak of one object."""
+    """A text of 8 to 36 characters for all objects that fit; single: speak of one object; None as
+    :func:`describe_one`."""
+    if not _can_name(chosen):
+        return None
     return fitting(lambda: _compose_all(chosen, single, rng), len, ALL_CHARACTERS)
 
 
 def _compose_all(chosen: Sequence[P.Predicate], single: bool, rng: np.random.Generator) -> str:
     said = Message.of(chosen, rng)
     phrases = [_phrase(p, said.category, rng) for p in said.rest]
-    if phrases and rng.random() < 0.3:
+    if said.order is not None:
+        phrases.append(_rank(said.order, rng))
+    elif phrases and rng.random() < 0.3:
         # A statement: 这些白色的轿车都在60米以内，车头朝向我。
         name = _noun_phrase((), "这" if single else "", said.category, said.color, rng)
         listed = "，".join(phrases)
@@ -208,3 +256,26 @@ def _compose_all(chosen: Sequence[P.Predicate], single: bool, rng: np.random.Gen
     every = pick(rng, ("所有", "全部", "所有", "那些"))
     group = _noun_phrase(phrases, "", said.category, said.color, rng)
     return pick(rng, _GROUP_INTROS).format(every + group)
+
+
+def brief_one(chosen: Sequence[P.Predicate], rng: np.random.Generator) -> str | None:
+    """A short text that says exactly these predicates of one object; None as :func:`describe_one`."""
+    return _brief(chosen, pick(rng, ("那", "那", "")), rng)
+
+
+def brief_all(chosen: Sequence[P.Predicate], single: bool, rng: np.random.Generator) -> str | None:
+    """The same for all objects that fit; single: speak of one object."""
+    return _brief(chosen, pick(rng, ("那", "")) if single else "", rng, "" if single else "所有")
+
+
+def _brief(
+    chosen: Sequence[P.Predicate], determiner: str, rng: np.random.Generator, every: str = ""
+) -> str | None:
+    if not _can_name(chosen):
+        return None
+    said = Message.of(chosen, rng)
+    phrases = [_phrase(p, said.category, rng) for p in said.rest]
+    phrases += [] if said.order is None else [_rank(said.order, rng)]
+    name = _noun_phrase(phrases, determiner, said.category, said.color, rng)
+    text = pick(rng, (*_GROUP_INTROS, "{}", "{}")).format(pick(rng, (every, "")) + name)
+    return text if len(text) <= ONE_CHARACTERS[1] else None

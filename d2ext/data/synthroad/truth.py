@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from d2ext.data.synthroad.labels import Label
 
 Truth = bool | None
 
@@ -21,3 +26,14 @@ def every(truths: Iterable[Truth]) -> Truth:
 def band(value: float, sure: float, never: float) -> Truth:
     """True up to `sure`, False from `never` on, None between."""
     return True if value <= sure else (False if value >= never else None)
+
+
+@dataclass(frozen=True)
+class Predicate(ABC):
+    """kind is the property's name in the written files."""
+
+    kind: ClassVar[str] = ""
+
+    @abstractmethod
+    def holds(self, label: Label, others: Sequence[Label]) -> Truth:
+        """Whether it is said truly of ``label`` among ``others``; None near a border."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from d2ext.data.synthroad import predicates as P
 
-PEOPLE = ("pedestrian", "cyclist")
+#: Whose colour is that of their clothes.
+PEOPLE = ("pedestrian", "cyclist", "person_sitting", "person")
 _TRIES = 40
 T = TypeVar("T")
 
@@ -20,9 +21,15 @@ def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
     return options[int(rng.integers(len(options)))]
 
 
+def is_person(name: str) -> bool:
+    """Whether the object of a name is dressed in its colour."""
+    return name.split("/")[0] in PEOPLE
+
+
 @dataclass(frozen=True)
 class Message:
-    """Predicates by their place in a sentence: what names the object ("" if unsaid), the rest shuffled."""
+    """Predicates by their place in a sentence: what names the object ("" if unsaid), the rest shuffled.
+    ``category`` is the key of the object's name."""
 
     category: str
     color: str
@@ -32,10 +39,10 @@ class Message:
     @classmethod
     def of(cls, chosen: Sequence[P.Predicate], rng: np.random.Generator) -> Message:
         """Category, colour and order in their fields, the other predicates shuffled."""
-        category = next((p.category for p in chosen if isinstance(p, P.IsCategory)), "")
+        category = next((p.name for p in chosen if isinstance(p, P.Named)), "")
         color = next((p.color for p in chosen if isinstance(p, P.HasColor)), "")
         order = next((p for p in chosen if isinstance(p, P.Extreme)), None)
-        rest = [p for p in chosen if not isinstance(p, P.IsCategory | P.HasColor | P.Extreme)]
+        rest = [p for p in chosen if not isinstance(p, P.Named | P.HasColor | P.Extreme)]
         return cls(category, color, order, [rest[i] for i in rng.permutation(len(rest)).tolist()])
 
 

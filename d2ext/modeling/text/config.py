@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 
-from d2ext.checks import declare, whole
+from d2ext.checks import declare, number, whole
 from d2ext.modeling.text.encoder import TextEncoder
 
 
@@ -17,6 +17,12 @@ def add_text_config(cfg: CfgNode) -> None:
     cfg.MODEL.TEXT.PRETRAINED = True
     # No gradients; features of every distinct sentence are computed once, in float32, and kept.
     cfg.MODEL.TEXT.FROZEN = True
+    # No gradients for the vectors of words, where the layers after them learn: a word that is not trained
+    # with keeps its place beside those that are.
+    cfg.MODEL.TEXT.FROZEN_WORDS = False
+    # In training every word's vector moves towards that of a word drawn at random, by a share drawn between 0
+    # and this: what is near a word is read like the word.
+    cfg.MODEL.TEXT.WORD_NOISE = 0.0
     # Longest sentence in tokens; 0 takes the encoder's own limit.
     cfg.MODEL.TEXT.MAX_TOKENS = 0
     # Sentences whose features a frozen encoder keeps in memory.
@@ -26,7 +32,13 @@ def add_text_config(cfg: CfgNode) -> None:
     cfg.MODEL.TEXT.CACHE_DIR = ""
 
 
-declare({"MODEL.TEXT.MAX_TOKENS": whole(0), "MODEL.TEXT.CACHE_SIZE": whole(0)})
+declare(
+    {
+        "MODEL.TEXT.MAX_TOKENS": whole(0),
+        "MODEL.TEXT.CACHE_SIZE": whole(0),
+        "MODEL.TEXT.WORD_NOISE": number(0, 1),
+    }
+)
 
 
 def build_text_encoder(cfg: CfgNode) -> TextEncoder:
@@ -40,6 +52,8 @@ def build_text_encoder(cfg: CfgNode) -> TextEncoder:
         text.NAME,
         pretrained=text.PRETRAINED,
         frozen=text.FROZEN,
+        frozen_words=text.FROZEN_WORDS,
+        word_noise=text.WORD_NOISE,
         max_tokens=text.MAX_TOKENS,
         cache_size=text.CACHE_SIZE,
         cache_dir=text.CACHE_DIR,

@@ -31,6 +31,8 @@ class TextEncoder(nn.Module):
             (only the folder's ``config.json`` and tokenizer are read).
         frozen: no gradients, evaluation mode, and features of each distinct sentence are kept in memory; they
             are computed in float32 also under autocast, so that they do not depend on who asks first.
+        frozen_words: no gradients for the vectors of words.
+        word_noise: most that the vectors of words are blurred in training, see :func:`blur_words`.
         max_tokens: longest sentence in tokens, special tokens included; 0 takes the encoder's own limit.
         cache_size: distinct sentences whose features a frozen encoder keeps in memory.
         cache_dir: folder where a frozen encoder keeps the features of all sentences, those of other weights
@@ -47,6 +49,8 @@ class TextEncoder(nn.Module):
         *,
         pretrained: bool = True,
         frozen: bool = False,
+        frozen_words: bool = False,
+        word_noise: float = 0.0,
         max_tokens: int = 0,
         cache_size: int = 20000,
         cache_dir: str = "",
@@ -63,6 +67,10 @@ class TextEncoder(nn.Module):
         self._cache_dir = cache_dir
         self._store: TextFeatureStore | None = None
         self._whole_masks: bool | None = None
+        words = self.encoder.get_input_embeddings()
+        words.weight.requires_grad_(not frozen_words)
+        if word_noise:
+            words.register_forward_hook(lambda table, _, vectors: blur_words(table, vectors, word_noise))
         if frozen:
             self.encoder.requires_grad_(False).eval()
 
@@ -164,6 +172,18 @@ class TextEncoder(nn.Module):
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         self.clear_cache()
         super()._load_from_state_dict(*args, **kwargs)
+
+
+def blur_words(table: nn.Embedding, vectors: Tensor, most: float) -> Tensor:
+    """Vectors (..., dim) of words, in training each a share of the way to that of a word drawn from all of
+    the table; the share is drawn between 0 and ``most``."""
+    if not table.training:
+        return vectors
+    others = table.weight.detach()[
+        torch.randint(len(table.weight), vectors.shape[:-1], device=vectors.device)
+    ]
+    share = most * torch.rand_like(vectors[..., :1])
+    return torch.lerp(vectors, others.to(vectors.dtype), share)
 
 
 def whole_mask(mask: Tensor) -> Tensor:

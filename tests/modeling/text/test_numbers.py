@@ -62,8 +62,53 @@ def test_a_number_has_its_whole_value_or_none(text, values):
     assert number_values(text, pieces).tolist() == pytest.approx(values, nan_ok=True)
 
 
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("40 feet, 40 ft away and 40ft", [12.192] * 3),
+        ("a 10-foot truck, 30 yards off, 5 yd", [3.048, 27.432, 4.572]),
+        ("150 cm tall, 2 m, 0.5 kilometres, 60 inches", [1.5, 2, 500, 1.524]),
+        ("between 30 and 40 feet, 10-20 yd, 5 to 6 m", [9.144, 12.192, 9.144, 18.288, 5, 6]),
+        ("2 cars and 40 feet", [2, 12.192]),
+        ("30 in front of the 3 cars, 12 metal posts, 7 footprints", [30, 3, 12, 7]),
+    ],
+)
+def test_lengths_are_in_metres(text, values):
+    pieces = [m.span() for m in re.finditer(r"[\d.]*\d", text)]
+    assert number_values(text, pieces).tolist() == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("twenty-five metres", 25),
+        ("About a hundred and five m away", 105),
+        ("one hundred twenty meters", 120),
+        ("one point six metres", 1.6),
+        ("twenty yards", 18.288),
+        ("Nineteen feet", 5.7912),
+        ("the one on the left", NAN),
+        ("two cars", NAN),
+        ("a metre and metres", NAN),
+        ("tone metres", NAN),
+    ],
+)
+def test_numbers_in_words_count_before_a_unit(text, value):
+    words = [m.span() for m in re.finditer(r"\w+", text)]
+    got = number_values(text, words)
+    known = got[~np.isnan(got)].tolist()
+    assert known == pytest.approx([value] * len(known)) and bool(known) == (not math.isnan(value))
+
+
 def test_long_texts_take_no_longer_per_sign():
-    for text in ("-1" * 50_000, "1," * 50_000, "1 200 " * 20_000, "." * 100_000):
+    for text in (
+        "-1" * 50_000,
+        "1," * 50_000,
+        "1 200 " * 20_000,
+        "." * 100_000,
+        "one " * 25_000,
+        "1 to " * 20_000,
+    ):
         start = time.perf_counter()
         number_values(text, [(0, 1)])
         assert time.perf_counter() - start < 2

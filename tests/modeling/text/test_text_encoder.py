@@ -12,10 +12,12 @@ from d2ext.data.synthroad import refer, sentences_en, sentences_zh
 from d2ext.data.synthroad.labels import make_frame
 from d2ext.data.synthroad.layout import CAR
 from d2ext.modeling import TextEncoder
+from d2ext.modeling.text.encoder import blur_words
 from d2ext.modeling.text.numbers import NUMBER_DIM
 from d2ext.weights import resolve
 
 TINY = "d2ext://text/tiny"
+WORDS = "d2ext://text/words"
 LONG = "The white car on the left is about 12 meters away from me."
 
 
@@ -53,7 +55,8 @@ def test_chinese_characters_are_tokens_and_numbers_carry_their_values(encoder):
 
 
 @pytest.mark.parametrize("language", [sentences_en, sentences_zh])
-def test_tiny_encoder_knows_and_holds_all_that_synthroad_says(encoder, language):
+def test_tiny_encoder_knows_and_holds_all_that_synthroad_says(language):
+    encoder = TextEncoder(WORDS, pretrained=False)
     rng = np.random.default_rng(0)
     labels = make_frame(CAR, rng).labels
     chosen = [refer.single_target(labels, i % len(labels), rng) for i in range(60)]
@@ -203,3 +206,58 @@ def test_an_encoder_that_brings_code_is_refused_and_nothing_of_it_runs(tmp_path)
     with pytest.raises(ValueError, match="MODEL.TEXT.NAME .*: asks for Python code of its own") as error:
         TextEncoder(str(folder), pretrained=False)
     assert "\n" not in str(error.value) and not (tmp_path / "ran").exists()
+
+
+def test_words_that_no_sentence_holds_lie_beside_those_that_do():
+    """Of eight colours the vector of scarlet is nearest to that of red; likewise for names of vehicles."""
+    encoder = TextEncoder(WORDS, frozen_words=True)
+    table, tokens = encoder.encoder.get_input_embeddings().weight, encoder.tokenizer.backend
+    assert table.dtype == torch.float32 and not table.requires_grad
+    assert all(p.requires_grad for p in encoder.parameters() if p is not table)
+
+    def unit(word: str) -> torch.Tensor:
+        ids = tokens(word, add_special_tokens=False)["input_ids"]
+        return torch.nn.functional.normalize(table[ids].mean(0), dim=0)
+
+    colors = "red blue green yellow brown gray black white".split()
+    names = "car van truck bus pedestrian cyclist tram".split()
+    near = {"scarlet": "red", "navy": "blue", "emerald": "green", "ebony": "black", "ivory": "white"}
+    near |= {"lorry": "truck", "automobile": "car", "walker": "pedestrian", "streetcar": "tram", "红": "red"}
+    for word, meant in near.items():
+        known = colors if meant in colors else names
+        closeness = [float(unit(name) @ unit(word)) for name in known]
+        assert known[closeness.index(max(closeness))] == meant, word
+
+
+def test_an_encoder_with_its_vectors_passes_on_words_before_it_is_trained():
+    """Its layers add nothing: a word has the same features wherever its position is the same."""
+    encoder = TextEncoder(WORDS).eval()
+    features, _ = encoder(["a red car", "the red bus"])
+    assert torch.allclose(features[0, 2], features[1, 2], atol=1e-5)
+    assert not torch.allclose(features[0, 3], features[1, 3], atol=0.5)
+
+
+def test_noise_moves_words_towards_others_in_training_only():
+    torch.manual_seed(0)
+    table = torch.nn.Embedding(50, 6)
+    ids = torch.arange(50).repeat(40, 1)
+    vectors = table(ids)
+    assert blur_words(table.eval(), vectors, 0.4) is vectors
+    moved = blur_words(table.train(), vectors, 0.4)
+    # A share of the way to a row of the table: the residual to the best such row is zero.
+    steps = table.weight[None, None] - vectors[:, :, None]
+    step = (moved - vectors)[:, :, None]
+    share = ((step * steps).sum(-1) / steps.square().sum(-1).clamp(min=1e-9)).clamp(0, 0.4)
+    residual = (step - share[..., None] * steps).norm(dim=-1).amin(-1)
+    assert residual.max() < 1e-4
+    lengths = step[:, :, 0].norm(dim=-1) / steps.norm(dim=-1).mean()
+    assert lengths.max() > 0.3 and 0.15 < lengths.mean() < 0.25
+
+
+def test_the_noise_is_of_the_config_and_frozen_words_get_no_gradient():
+    encoder = TextEncoder(WORDS, frozen_words=True, word_noise=0.4)
+    one, two = (encoder.train()(["the red car"])[0] for _ in range(2))
+    assert not torch.equal(one, two)
+    one.sum().backward()
+    assert encoder.encoder.get_input_embeddings().weight.grad is None
+    assert torch.equal(*(encoder.eval()(["the red car"])[0] for _ in range(2)))
