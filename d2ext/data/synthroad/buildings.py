@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from d2ext.data.synthroad.daylight import irradiance
-from d2ext.data.synthroad.facades import CELL, facade
+from d2ext.data.synthroad.facades import CELL, facade, lit
 from d2ext.data.synthroad.noise import fractal
 from d2ext.data.synthroad.panels import cross, draw_panel, pyramid, seen
 from d2ext.data.synthroad.raster import NEAR, Canvas
@@ -79,14 +79,16 @@ def _draw_wall(
     near = max(float(w.min()), 2.0)
     texels = 0.7 * scene.view.projection[0, 0] / near
     rows, columns = max(round(house.tall / CELL), 1), max(round(float(np.hypot(pb - pa, qb - qa)) / CELL), 1)
-    texture = facade(
+    texture, glass = facade(
         house.style, house.seed, (rows, columns), house.wall, texels, blind, np.random.default_rng(seed)
     )
     tone = irradiance(out / np.linalg.norm(out), scene.light)
     # The lower a wall, the less of the sky it sees: the whole wall gets the mean of that.
     draw_panel(canvas, corners, texture, tone * 0.94)
     if scene.light.lamps > 0.1:
-        _light_windows(canvas, scene, corners, (rows, columns), out, np.random.default_rng([seed, 1]))
+        night = np.random.default_rng([seed, 1])
+        shining = lit(texture, glass, (rows, columns), 0.35 * scene.light.lamps, night)
+        draw_panel(canvas, corners + 0.03 * out / np.linalg.norm(out), shining, np.ones(3))
 
 
 def _in_picture(canvas: Canvas, corners: np.ndarray, w: np.ndarray) -> bool:
@@ -96,30 +98,6 @@ def _in_picture(canvas: Canvas, corners: np.ndarray, w: np.ndarray) -> bool:
     height, width = canvas.ids.shape
     low, high = pixels.min(axis=0), pixels.max(axis=0)
     return bool((high > 0).all() and low[0] < width and low[1] < height)
-
-
-def _light_windows(
-    canvas: Canvas,
-    scene: Scene,
-    corners: np.ndarray,
-    cells: tuple[int, int],
-    out: np.ndarray,
-    rng: np.random.Generator,
-) -> None:
-    rows, columns = cells
-    lit = np.argwhere(rng.random((rows, columns)) < 0.35 * scene.light.lamps)
-    if not len(lit):
-        return
-    away = corners + 0.03 * out / np.linalg.norm(out)
-    across, up = (away[1] - away[0]) / columns, (away[3] - away[0]) / rows
-    plane = canvas.depth_planes(cross(across, up)[None], away[:1])[0]
-    box = np.array([[0.28, 0.3], [0.72, 0.3], [0.72, 0.76], [0.28, 0.76]])
-    for row, column in lit.tolist():
-        points = away[0] + (column + box[:, :1]) * across + (row + box[:, 1:]) * up
-        pixels, w = canvas.project(points)
-        if w.min() > 1.0:
-            warm = np.array([rng.uniform(90, 200), rng.uniform(170, 225), 245.0]) * rng.uniform(0.25, 0.85)
-            canvas.face(pixels, plane, warm.tolist())
 
 
 def _draw_roof(canvas: Canvas, scene: Scene, house: House, rng: np.random.Generator) -> None:

@@ -14,6 +14,8 @@ CELL = 3.0
 _SIDE = 96
 STYLES = ("plaster", "old", "brick", "panel", "glass", "ribbon", "cottage", "hall")
 _UPPER, _LOWER, _BLIND = 6, 3, 1
+# Alpha of glass in a cell.
+_PANE = 64
 # Each style is made with so many colours of frames, doors and shops.
 _MAKES = 4
 
@@ -22,7 +24,7 @@ _MAKES = 4
 def cells(style: str, make: int) -> list[np.ndarray]:
     """Pyramid of (10, S, S, 4): six upper cells, three of the ground floor, one without openings.
 
-    BGRA; alpha is 255 on the wall itself, which takes the house's colour, and 0 on what has its own.
+    BGRA; alpha is 255 on the wall itself, which takes the house's colour, 64 on glass and 0 on the rest.
     """
     rng = np.random.default_rng([80, STYLES.index(style), make])
     look = _look(style, rng)
@@ -46,8 +48,8 @@ def facade(
     texels: float,
     blind: bool,
     rng: np.random.Generator,
-) -> np.ndarray:
-    """(H, W, 3) texture of (rows, columns) cells in a wall colour (3,).
+) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W, 3) texture of (rows, columns) cells in a wall colour (3,), and (H, W) uint8, 255 on glass.
 
     make: any number, houses of one number have frames, doors and shops alike; texels: how many a metre
     are of use; blind: few windows, as on the side of a house.
@@ -65,10 +67,28 @@ def facade(
     texture = levels[step][pick].transpose(0, 2, 1, 3, 4).reshape(rows * side, columns * side, 4)
     table = np.clip(np.arange(256)[:, None] * wall / 200, 0, 255).astype(np.uint8)[None]
     picture = cv2.cvtColor(texture, cv2.COLOR_BGRA2BGR)
-    # Alpha is 0 or 255, or between where cells were shrunk.
-    own = cv2.threshold(cv2.extractChannel(texture, 3), 127, 255, cv2.THRESH_BINARY)[1]
+    # Where cells were shrunk, alpha is something between.
+    alpha = cv2.extractChannel(texture, 3)
+    own = cv2.threshold(alpha, 127, 255, cv2.THRESH_BINARY)[1]
     cv2.copyTo(cv2.LUT(picture, table), own, picture)
-    return picture
+    return picture, cv2.inRange(alpha, np.array(_PANE - 24.0), np.array(_PANE + 24.0))
+
+
+def lit(
+    picture: np.ndarray, glass: np.ndarray, size: tuple[int, int], share: float, rng: np.random.Generator
+) -> np.ndarray:
+    """(H, W, 4) BGRA: what shines of a facade of (rows, columns) cells at night, a share of its rooms."""
+    rows, columns = size
+    side = len(glass) // rows
+    warm = np.stack([rng.uniform(90, 200, size), rng.uniform(165, 225, size), np.full(size, 245.0)], axis=2)
+    warm *= rng.uniform(0.3, 1.0, (rows, columns, 1))
+    on = np.where(rng.random(size) < share, 255, 0)
+    cell = np.concatenate([warm, on[..., None]], axis=2).astype(np.uint8)
+    texture = cv2.resize(cell, (columns * side, rows * side), interpolation=cv2.INTER_NEAREST)
+    # Curtains and blinds let more light through than a room sends.
+    bright = cv2.convertScaleAbs(picture, alpha=0.7, beta=110)
+    color = cv2.multiply(cv2.cvtColor(texture, cv2.COLOR_BGRA2BGR), bright, scale=1 / 255)
+    return cv2.merge([*cv2.split(color), cv2.bitwise_and(cv2.extractChannel(texture, 3), glass)])
 
 
 def _look(style: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -132,6 +152,7 @@ def _pane(cell: np.ndarray, x: tuple[int, int], y: tuple[int, int], rng: np.rand
     if rng.random() < 0.3:
         drop = int(height * rng.uniform(0.15, 0.8))
         _box(cell, x, (y[0], y[0] + drop), np.array([150.0, 158.0, 162.0]) * rng.uniform(0.5, 1.2))
+    cell[max(y[0], 0) : y[1], max(x[0], 0) : x[1], 3] = _PANE
 
 
 def _window(
@@ -159,7 +180,7 @@ def _upper(style: str, look: dict[str, np.ndarray], rng: np.random.Generator) ->
         for i in range(2):
             _pane(cell, (i * 48 + 2, i * 48 + 47), (2, 66), rng)
             _pane(cell, (i * 48 + 2, i * 48 + 47), (69, 95), rng)
-        cell[..., 3] = 0
+        cell[..., 3] = np.where(cell[..., 3] == _PANE, _PANE, 0)
         return cell
     if style == "ribbon":
         _box(cell, (0, _SIDE), (26, 74), look["frame"])

@@ -76,7 +76,12 @@ def draw_strip(canvas: Canvas, scene: Scene, strip: Strip, tint: np.ndarray) -> 
         if not seen(canvas, lower.mean(axis=0), (q1 - q0) / 2 + strip.tall):
             continue
         distance = max(abs(q0 + q1) / 2, 4.0)
-        level = _fitting(levels, strip.tall, scene.view.projection[0, 0] / distance)
+        # The nearer a piece is to its own vanishing point, the more of its texture falls on one pixel.
+        ends_seen, w = scene.view.project(lower)
+        wide = float(np.linalg.norm(ends_seen[1] - ends_seen[0])) if w.min() > 1 else np.inf
+        slant = (q1 - q0) * scene.view.projection[0, 0] / distance / max(wide, 1.0)
+        density = scene.view.projection[0, 0] / distance / max(slant, 1.0) ** 0.5
+        level = _fitting(levels, strip.tall, density)
         texture = _cut(level, q0 / period, q1 / period)
         upper = lower + strip.tall * scene.up
         draw_panel(canvas, np.stack([*lower, upper[1], upper[0]]), texture, tone)

@@ -19,7 +19,7 @@ _EDGES = [(i, (i + 1) % 4) for i in range(4)]
 _EDGES += [(i + 4, j + 4) for i, j in _EDGES] + [(i, i + 4) for i in range(4)]
 
 
-def write_sheet(path: Path, cameras: str, seed: int, count: int = 28, boxed: int = 4) -> bool:
+def write_sheet(path: Path, cameras: str, seed: int, count: int = 21, boxed: int = 3) -> bool:
     """Write a page of `count` pictures of the families in turn as an image; every so many has its boxes
     drawn, `boxed` in all. True: it is written.
 
@@ -34,7 +34,8 @@ def write_sheet(path: Path, cameras: str, seed: int, count: int = 28, boxed: int
     for i, kind in enumerate(islice(cycle(kinds), count)):
         frame = make_frame(kind, np.random.default_rng([seed, i]))
         images.append(with_boxes(frame) if i % step == step - 1 else frame.rendering.image)
-    write_bytes(path, cv2.imencode(path.suffix, page(images))[1].tobytes())
+    options = [cv2.IMWRITE_JPEG_QUALITY, 80] if path.suffix.lower() in (".jpg", ".jpeg") else []
+    write_bytes(path, cv2.imencode(path.suffix, page(images), options)[1].tobytes())
     return True
 
 
