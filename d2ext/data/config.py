@@ -36,6 +36,11 @@ def add_detection_data_config(cfg: CN) -> None:
     add_image_config(cfg)
     # Probability of a horizontal flip in training (never when a sentence cannot be mirrored safely).
     cfg.INPUT.FLIP_PROB = 0.5
+    # (height, width) of which a training batch gets one, drawn for it, for all of its images, whatever their
+    # aspect. Cameras of many sizes need it on a GPU: for every new size of a batch cuDNN builds its kernels
+    # anew, which can take a minute. Empty: images are fitted into INPUT.SIZE and padded to the largest of
+    # their batch.
+    cfg.INPUT.TRAIN_SIZES = ()
     # Zoom in training, log-uniform in this range relative to the fitted size. Below 1 the image is padded,
     # above 1 it is cropped.
     cfg.INPUT.SCALE_RANGE = (0.8, 1.25)
@@ -96,6 +101,7 @@ declare(
         ),
         "INPUT.FLIP_PROB": number(0, 1),
         "INPUT.SCALE_RANGE": rising(number(above=0)),
+        "INPUT.TRAIN_SIZES": every(every(whole(1), 2, "height, width")),
         "INPUT.CROP_SHIFT": number(0, 1),
         "INPUT.DROP_PLANE": number(0, 1),
         "INPUT.PLANE_NOISE": every(number(0), 2, "degrees, share"),

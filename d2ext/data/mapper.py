@@ -52,6 +52,7 @@ class DetectionMapper:
         default_ground: torch.Tensor | None = None,
         drop_plane: float = 0.0,
         plane_noise: tuple[float, float] = (0.0, 0.0),
+        train_sizes: tuple[tuple[int, int], ...] = (),
     ) -> None:
         """
         Args:
@@ -64,6 +65,7 @@ class DetectionMapper:
         self.size = size
         self.image_format = image_format
         self.flip_prob = flip_prob
+        self.train_sizes = train_sizes
         self.scale_range = scale_range
         self.crop_shift = crop_shift
         self.min_visible = min_visible
@@ -86,6 +88,7 @@ class DetectionMapper:
             "size": tuple(cfg.INPUT.SIZE),
             "image_format": cfg.INPUT.FORMAT,
             "flip_prob": cfg.INPUT.FLIP_PROB,
+            "train_sizes": tuple(tuple(size) for size in cfg.INPUT.TRAIN_SIZES),
             "scale_range": tuple(cfg.INPUT.SCALE_RANGE),
             "crop_shift": cfg.INPUT.CROP_SHIFT,
             "min_visible": cfg.INPUT.MIN_VISIBLE,
@@ -97,13 +100,18 @@ class DetectionMapper:
         }
 
     def __call__(
-        self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
+        self,
+        dataset_dict: dict[str, Any],
+        rng: np.random.Generator | None = None,
+        of_batch: np.random.Generator | None = None,
     ) -> dict[str, Any] | None:
         """
         Args:
             dataset_dict: a record of a registered dataset.
             rng: source of randomness in training; None: one that NumPy's own generator seeds, as in
                 Detectron2's loaders.
+            of_batch: source of what all images of a batch have in common, one of ``train_sizes``; None:
+                ``rng``.
 
         Returns:
             The model input; in training None when cropping has left nothing of what the record is about.
@@ -129,7 +137,7 @@ class DetectionMapper:
         if self.is_train:
             output["true_plane"] = plane
             rng = own_generator() if rng is None else rng
-            transform = self._augment(dataset_dict, output, rng)
+            transform = self._augment(dataset_dict, output, rng, of_batch or rng)
             if transform is None:
                 return None
             image = transform.place(
@@ -153,11 +161,17 @@ class DetectionMapper:
         return image
 
     def _augment(
-        self, dataset_dict: dict[str, Any], output: dict[str, Any], rng: np.random.Generator
+        self,
+        dataset_dict: dict[str, Any],
+        output: dict[str, Any],
+        rng: np.random.Generator,
+        of_batch: np.random.Generator,
     ) -> ImageTransform | None:
         """Choose a transform and write what depends on it into ``output``; None when nothing is left."""
         source = (dataset_dict["height"], dataset_dict["width"])
-        transform = random_scale_crop(source, self.size, self.scale_range, self.crop_shift, rng)
+        exact = bool(self.train_sizes)
+        size = self.train_sizes[of_batch.integers(len(self.train_sizes))] if exact else self.size
+        transform = random_scale_crop(source, size, self.scale_range, self.crop_shift, rng, exact)
         flip = bool(rng.random() < self.flip_prob)
         annotations = self._visible(dataset_dict, transform)
         flipped = self._choose(dataset_dict, annotations, output, flip, rng)
