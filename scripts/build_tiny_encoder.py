@@ -54,13 +54,14 @@ def main(args: argparse.Namespace) -> None:
     from tiny_encoder.minilm import MiniLM
     from tiny_encoder.sources import fetch_minilm, fetch_wordnet
     from tiny_encoder.vectors import word_vectors
-    from tiny_encoder.vocabulary import build_tokenizer, choose_words
+    from tiny_encoder.vocabulary import build_tokenizer, choose_words, colors
     from tiny_encoder.wordnet import WordNet
     from tiny_encoder.write import build_model, write_weights
 
     with tempfile.TemporaryDirectory() as folder:
         minilm = MiniLM(args.minilm or fetch_minilm(Path(folder)))
         net = WordNet(args.wordnet or fetch_wordnet(Path(folder)))
+    net.add_modifiers(colors(net))
     pieces, new = choose_words(minilm.pieces, net)
     vectors = word_vectors(minilm, net, pieces, new, GLOSSES, known_words(), WIDTH)
     words = [*pieces, *new, *GLOSSES]
@@ -78,11 +79,20 @@ def main(args: argparse.Namespace) -> None:
 
 
 def known_words() -> list[str]:
-    """Names and colours that SynthRoad's sentences hold."""
+    """Names and colours that SynthRoad's sentences hold, but for those of anything and of any vehicle, since
+    boats and planes are kinds of it."""
     from d2ext.data.synthroad.nouns_en import NOUNS, PLURALS
     from d2ext.data.synthroad.palette import COLORS
 
-    names = {noun for nouns in (*NOUNS.values(), *PLURALS.values()) for noun in nouns if " " not in noun}
+    wide = ("", "vehicle")
+    nouns = [
+        noun
+        for table in (NOUNS, PLURALS)
+        for name, words in table.items()
+        if name not in wide
+        for noun in words
+    ]
+    names = {noun.lower() for noun in nouns if " " not in noun}
     return [*sorted(names), *COLORS]
 
 

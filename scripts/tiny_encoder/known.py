@@ -11,8 +11,9 @@ from tiny_encoder.meanings import meanings_of, unit
 from tiny_encoder.vocabulary import topics
 from tiny_encoder.wordnet import Key, WordNet
 
-#: How far a word moves, if all that it means is a kind of what is known.
-STEP = 0.7
+#: How far a word moves, if all that it means is a kind of what is known: vehicles, travellers, clothes and
+#: colours, and whatever else, of which persons are the most.
+STEP, OTHER_STEP = 0.7, 0.4
 #: Least likelihood of a meaning by which a known word stands for it.
 MEANT = 0.1
 
@@ -20,8 +21,8 @@ MEANT = 0.1
 def move_to_known(
     table: np.ndarray, ids: Mapping[str, int], net: WordNet, known: Iterable[str]
 ) -> np.ndarray:
-    """Vectors (words, width) of which those of vehicles, travellers, clothes and colours that are not known
-    have moved towards the known words for the nearest things that they are kinds of; their lengths stay.
+    """Vectors (words, width) of which those that are not known have moved towards the known words for the
+    nearest things that they are kinds of; their lengths stay.
 
     Args:
         table: vectors.
@@ -34,20 +35,20 @@ def move_to_known(
     hubs: dict[Key, list[int]] = defaultdict(list)
     for word in sorted(stay):
         for key, likely in meanings_of(net, topical, word).items():
-            if key in topical and likely >= MEANT:
+            if likely >= MEANT:
                 hubs[key].append(ids[word])
     moved = table.copy()
     for word, row in ids.items():
         if word in stay or len(word) < 2:
             continue
         goals = [
-            (likely, goal)
+            (likely * (STEP if key in topical else OTHER_STEP), goal)
             for key, likely in meanings_of(net, topical, word).items()
-            if key in topical and (goal := nearest_hub(net, hubs, key, unit_table)) is not None
+            if (goal := nearest_hub(net, hubs, key, unit_table)) is not None
         ]
-        share = STEP * sum(likely for likely, _ in goals)
+        share = sum(weight for weight, _ in goals)
         if goals:
-            goal = unit(np.sum([likely * goal for likely, goal in goals], axis=0))
+            goal = unit(np.sum([weight * goal for weight, goal in goals], axis=0))
             direction = unit((1 - share) * unit_table[row] + share * goal)
             moved[row] = np.linalg.norm(table[row]) * direction
     return moved
