@@ -40,18 +40,21 @@ def resolve(name: str) -> str:
     if rest not in known:
         names = ", ".join(PREFIX + known_name for known_name in sorted(known))
         raise ValueError(f"{name[:80]}: no such weights, expected one of {names}"[:299])
-    file, digest = known[rest]["file"], known[rest]["sha256"]
+    entry = known[rest]
+    file, digest = entry["file"], entry["sha256"]
     cached = cache_folder() / f"{rest}{Path(file).suffix}"
-    for path in (SHIPPED / file, cached):
+    for path in (SHIPPED / file, RESOURCES / file, cached):
         if path.is_file():
             if sha256(str(path), path.stat().st_mtime_ns) != digest:
                 raise ValueError(f"{path}: expected the weights {name}, but the content (SHA-256) is another")
             return str(path)
-    raise FileNotFoundError(f"{name}: not on this machine; expected {Path(file).name} as {cached}")
+    how = f" ({entry['fetch']} writes it)" if "fetch" in entry else ""
+    raise FileNotFoundError(f"{name}: not on this machine; expected {Path(file).name} as {cached}{how}")
 
 
 def registry() -> dict[str, dict[str, str]]:
-    """``file`` (from the top of a checkout) and ``sha256`` of every name, without its prefix."""
+    """``file`` (from the top of a checkout or of ``resources``), ``sha256`` and, where it does not come with
+    the code, the command that can ``fetch`` it, of every name without its prefix."""
     return read_json(REGISTRY)
 
 

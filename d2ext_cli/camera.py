@@ -10,7 +10,7 @@ import d2ext_cli
 from d2ext_cli.types import number
 
 if TYPE_CHECKING:
-    from d2ext.data.given_camera import GivenCamera, GivenGround
+    from d2ext.data.given_camera import CameraOfEach, GivenCamera, GivenGround
 
 _CAMERA = ("calib", "intrinsics", "focal", "fov")
 
@@ -18,7 +18,9 @@ _CAMERA = ("calib", "intrinsics", "focal", "fov")
 def add_camera(parser: d2ext_cli.CommandParser) -> None:
     """What is known of the camera, in the form in which people have it; nothing is required."""
     parser.add_argument(
-        "--calib", type=d2ext_cli.existing_file, help="KITTI or Rope3D calibration with a P2 line"
+        "--calib",
+        type=d2ext_cli.existing_path,
+        help="KITTI or Rope3D calibration with a P2 line, or a folder of them by the images' names",
     )
     parser.add_argument(
         "--intrinsics", metavar="FILE|'9 NUMBERS'", help="3x3 matrix, row by row, or a file of it"
@@ -36,7 +38,9 @@ def add_camera(parser: d2ext_cli.CommandParser) -> None:
 def add_ground(parser: d2ext_cli.CommandParser) -> None:
     """What is known of the road below the camera."""
     parser.add_argument(
-        "--ground", type=d2ext_cli.existing_file, help="ground plane: Rope3D denorm file or KITTI planes file"
+        "--ground",
+        type=d2ext_cli.existing_path,
+        help="ground plane: Rope3D denorm file or KITTI planes file, or a folder of them",
     )
     parser.add_argument(
         "--height", type=number(above=0), help="metres of the camera above the road, for --ground"
@@ -75,3 +79,10 @@ def given_ground(args: argparse.Namespace) -> GivenGround:
     from d2ext.data.given_camera import GivenGround
 
     return GivenGround(args.ground, args.height, args.pitch or 0.0, args.roll or 0.0)
+
+
+def given_cameras(args: argparse.Namespace) -> CameraOfEach:
+    """The arguments of :func:`add_camera` and :func:`add_ground`, for one image after the other."""
+    from d2ext.data.given_camera import CameraOfEach
+
+    return CameraOfEach(given_camera(args), given_ground(args))

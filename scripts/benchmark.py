@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Times the layers that cost most: exact 3D IoU, the state-space scan, the reading of boxes from maps.
+"""Times the layers that cost most: exact 3D IoU, the state-space scan, the reading of boxes from maps; or
+SynthRoad's pictures, on one core.
 
     .venv/bin/python scripts/benchmark.py
+    .venv/bin/python scripts/benchmark.py synthroad --cpu-time
 
 Every figure is the median of repeated runs; ratios are of things timed in turns. Tables as Markdown, and
 plots of curves, are written to output/bench.
@@ -19,15 +21,17 @@ from d2ext_cli.benchmarks import timing_arguments
 
 
 def build_parser() -> CommandParser:
-    return CommandParser(__doc__, parents=[timing_arguments()])
+    parser = CommandParser(__doc__, parents=[timing_arguments()])
+    parser.add_argument("what", nargs="?", choices=("parts", "synthroad"), default="parts", help="is timed")
+    return parser
 
 
 def main(args: argparse.Namespace) -> None:
-    from bench.parts import run
+    from importlib import import_module
 
     from d2ext.engine.benchmark import run_benchmark
 
-    run_benchmark(run, args)
+    run_benchmark(import_module(f"bench.{args.what}").run, args)
 
 
 if __name__ == "__main__":

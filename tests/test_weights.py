@@ -9,13 +9,15 @@ from torch import ones
 
 from d2ext import weights
 from d2ext.engine import read_checkpoint
-from d2ext.shipped import SHIPPED
+from d2ext.shipped import RESOURCES, SHIPPED
 from d2ext.weights import registry, resolve
 
 
 def test_every_name_has_its_file_in_a_checkout_with_the_digest_that_hashlib_gives():
-    for name, entry in registry().items():
-        path = SHIPPED / entry["file"]
+    shipped = {name: entry for name, entry in registry().items() if "fetch" not in entry}
+    assert len(shipped) >= 6
+    for name, entry in shipped.items():
+        path = next(top / entry["file"] for top in (SHIPPED, RESOURCES) if (top / entry["file"]).is_file())
         assert hashlib.sha256(path.read_bytes()).hexdigest() == entry["sha256"]
         assert resolve(f"d2ext://{name}") == str(path)
 
@@ -35,10 +37,20 @@ def test_other_names_stay_as_they_are_and_unknown_ones_are_one_line():
         assert len(str(error.value)) < 300 and "\n" not in str(error.value)
 
 
+def test_what_can_be_fetched_is_looked_for_in_the_cache_and_the_error_names_the_command(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("D2EXT_CACHE", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"lite2.safetensors \(scripts/fetch_backbone.py") as error:
+        resolve("d2ext://backbone/efficientnet_lite2")
+    assert str(tmp_path / "backbone/efficientnet_lite2.safetensors") in str(error.value)
+
+
 def test_weights_without_a_checkout_lie_in_the_cache_folder_and_their_content_counts(tmp_path, monkeypatch):
     file = tmp_path / "cache/u2enet/tiny.safetensors"
     known = tmp_path / "weights.json"
-    monkeypatch.setattr(weights, "SHIPPED", tmp_path / "site-packages/d2ext/resources")
+    for name in ("SHIPPED", "RESOURCES"):
+        monkeypatch.setattr(weights, name, tmp_path / "site-packages/d2ext/resources")
     monkeypatch.setattr(weights, "REGISTRY", known)
     monkeypatch.setenv("D2EXT_CACHE", str(tmp_path / "cache"))
     file.parent.mkdir(parents=True)

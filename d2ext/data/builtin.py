@@ -143,9 +143,10 @@ def _load(name: str, kind: str, root: Path, split: str, vocabulary: Vocabulary) 
 
 
 def register_all(root: str | Path) -> None:
-    """Register every built-in name under a dataset root, and categories for anomaly detection: every other
-    folder of ``mvtec_ad``, those of ``visa`` as it is released, and in whatever folder those with
-    ``train/good`` (``mvtec_loco/juice_bottle``). Names that are taken already are left alone."""
+    """Register every built-in name under a dataset root; those of more folders that a generator has written
+    (``yard/rope3d`` is ``yard_rope3d_train``); and categories for anomaly detection: every other folder of
+    ``mvtec_ad``, those of ``visa`` as it is released, and in whatever folder those with ``train/good``
+    (``mvtec_loco/juice_bottle``). Names that are taken already are left alone."""
     root = Path(root)
     own: dict[str, tuple[str, tuple[str, ...]]] = {}
     for path in root.glob("visa/*/Data"):
@@ -153,11 +154,17 @@ def register_all(root: str | Path) -> None:
     for path in [*root.glob("mvtec_ad/*/train"), *(good.parent for good in root.glob("*/*/train/good"))]:
         validation = ("val",) if (path.parent / "validation").is_dir() else ()
         own[path.parent.relative_to(root).as_posix()] = ("mvtec_ad", ("train", *validation, "test"))
+    written = {g: [g, *(p.parent.name for p in root.glob(f"*/{g}.json"))] for g in _GENERATORS}
+    generated = {name for names in written.values() for name in names}
+    every = dict(_SPLITS)
     for folder, splits in _SPLITS.items():
+        generator, _, rest = folder.partition("/")
+        every |= {f"{name}/{rest}": splits for name in written.get(generator, ())}
+    for folder, splits in every.items():
         own.setdefault(folder, (next(part for part in folder.split("/") if part in _LOADERS), splits))
     for folder, (kind, splits) in own.items():
         generator, _, rest = folder.partition("/")
-        dataset = f"{generator}_{rest}" if generator in _GENERATORS else folder
+        dataset = f"{generator}_{rest}" if generator in generated else folder
         for split in splits:
             if f"{dataset}_{split}" not in DatasetCatalog:
                 register_dataset(f"{dataset}_{split}", kind, root / folder, split)

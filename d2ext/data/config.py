@@ -54,6 +54,13 @@ def add_detection_data_config(cfg: CN) -> None:
     # in prediction where BOX_PLANE comes to "level". KITTI's cameras look straight ahead, 1.65 m above the
     # road (Geiger et al., IJRR 2013, Fig. 3). Empty: such images have no ground.
     cfg.INPUT.DEFAULT_GROUND = (0.0, -1.0, 0.0, 1.65)
+    # Share of the training images of which the model is not told the ground; and by what that of the others
+    # is turned and raised: standard deviations, of pitch and roll in degrees, of the camera's height as a
+    # share of it. Real planes are measured, and often there is none.
+    cfg.INPUT.DROP_PLANE = 0.0
+    cfg.INPUT.PLANE_NOISE = (0.0, 0.0)
+    # Control: images of evaluation have no ground, and boxes stand on what the model takes for it.
+    cfg.TEST.DROP_PLANE = False
     # Names of the classes that a detector is to learn; objects of the others are background. Empty: all.
     cfg.INPUT.CLASSES = ()
 
@@ -90,6 +97,8 @@ declare(
         "INPUT.FLIP_PROB": number(0, 1),
         "INPUT.SCALE_RANGE": rising(number(above=0)),
         "INPUT.CROP_SHIFT": number(0, 1),
+        "INPUT.DROP_PLANE": number(0, 1),
+        "INPUT.PLANE_NOISE": every(number(0), 2, "degrees, share"),
         "INPUT.MIN_VISIBLE": number(0, 1),
         **{
             f"INPUT.COLOR_JITTER.{name}": number(0)

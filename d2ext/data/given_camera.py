@@ -30,7 +30,7 @@ class GivenCamera:
     """What is known of the camera; the first that is there counts.
 
     Attributes:
-        calib: file with a P2 line.
+        calib: file with a P2 line, or a folder with NAME.txt for a photograph NAME.
         intrinsics: 9 numbers of a 3x3 matrix, row by row, in text, or a file of them.
         focal: pixels.
         fov: field of view across, degrees.
@@ -53,7 +53,7 @@ class GivenCamera:
             FileNotFoundError, ValueError: a file or number that makes no camera of this size.
         """
         if self.calib is not None:
-            return Camera(read_calib(self.calib, size), size)
+            return Camera(read_calib(_file_of(self.calib, photograph), size), size)
         if self.intrinsics is not None:
             return Camera(read_intrinsics(self.intrinsics, size), size)
         focal = self.focal
@@ -76,7 +76,7 @@ class GivenGround:
     """What is known of the road below the camera: a file, or numbers.
 
     Attributes:
-        ground: Rope3D's denorm file or KITTI's planes file.
+        ground: Rope3D's denorm file or KITTI's planes file, or a folder with NAME.txt for a photograph NAME.
         height: metres of the camera above the road; pitch, roll: degrees, down and the horizon falling to
             the right are positive.
     """
@@ -86,19 +86,60 @@ class GivenGround:
     pitch: float = 0.0
     roll: float = 0.0
 
-    def plane(self) -> list[float] | None:
+    def plane(self, photograph: Path | None = None) -> list[float] | None:
         """[a, b, c, d] with a unit normal pointing up; None where nothing is given.
 
         Raises:
             FileNotFoundError, ValueError: no such file, or no ground below a camera.
         """
         if self.ground is not None:
-            return read_ground(self.ground)
+            return read_ground(_file_of(self.ground, photograph))
         if self.height is None:
             return None
         plane = plane_of_tilt(self.height, math.radians(self.pitch), math.radians(self.roll))
         check_ground(plane)
         return plane
+
+
+class CameraOfEach:
+    """Camera and ground of one image after the other.
+
+    A camera that is given in pixels is that of one size of images: the first image's.
+    """
+
+    def __init__(self, camera: GivenCamera, ground: GivenGround) -> None:
+        self.camera, self.ground = camera, ground
+        of_one = camera.calib is not None and not camera.calib.is_dir()
+        self._of_one = of_one or camera.intrinsics is not None or camera.focal is not None
+        self._size: tuple[int, int] | None = None
+
+    def __call__(
+        self, size: tuple[int, int], photograph: Path | None = None
+    ) -> tuple[Camera, list[float] | None]:
+        """Of an image of ``size`` (height, width).
+
+        Raises:
+            FileNotFoundError, ValueError: as :meth:`GivenCamera.of` and :meth:`GivenGround.plane`; another
+                size than the camera's.
+        """
+        if self._of_one and self._size not in (None, size):
+            height, width = self._size
+            raise ValueError(
+                f"image of {size[1]} x {size[0]} pixels: the camera is given for {width} x {height}, as the "
+                "first is; expected one size, --fov, or a folder of calib files"
+            )
+        found = self.camera.of(size, photograph), self.ground.plane(photograph)
+        self._size = self._size or size
+        return found
+
+
+def _file_of(path: Path, photograph: Path | None) -> Path:
+    """A file itself, or the one of a photograph in a folder."""
+    if not path.is_dir():
+        return path
+    if photograph is None:
+        raise ValueError(f"{path}: expected a file: a folder has one for each image of a folder")
+    return path / f"{photograph.stem}.txt"
 
 
 def focal_of_fov(fov: float, width: int) -> float:

@@ -74,12 +74,14 @@ def check_plane(plane: Any) -> Tensor:
     return normal.float()
 
 
-def _warn_of_ground(default: Tensor | None) -> None:
+def _warn_of_ground(default: Tensor | None, seen: bool) -> None:
     """Say once what a model that reads depth from the ground has in its place."""
     warning = "no ground plane given (--ground): this model reads depth from it, expect worse answers"
     if default is not None:
         numbers = " ".join(f"{x:g}" for x in default.tolist())
         warning = f"no ground plane given (--ground): INPUT.DEFAULT_GROUND is taken, {numbers}"
+    if seen:
+        warning = "no ground plane given (--ground): it is read from the picture, expect worse answers"
     log_first_n(logging.WARNING, warning, name=__name__)
 
 
@@ -105,15 +107,17 @@ def image_record(
     check_camera(camera, (height, width))
     plane = None if ground_plane is None else check_plane(ground_plane)
     if plane is None:
-        plane = default_ground(cfg.INPUT.DEFAULT_GROUND) if boxes_are_level(cfg) else None
+        seen = "PLANE_HEAD" in cfg.MODEL and cfg.MODEL.PLANE_HEAD.ENABLED
+        plane = default_ground(cfg.INPUT.DEFAULT_GROUND) if boxes_are_level(cfg) and not seen else None
         if "ground" in depth_estimates:
-            _warn_of_ground(plane)
+            _warn_of_ground(plane, seen)
     transform = (aug or FitImage(tuple(cfg.INPUT.SIZE))).get_transform(image_bgr)
     return {
         "image": to_tensor(transform.apply_image(image_bgr), cfg.INPUT.FORMAT),
         "camera": transform.apply_camera(camera),
         "ground_plane": plane,
         "box_plane": box_plane(cfg, plane),
+        "level_boxes": boxes_are_level(cfg),
         "height": height,
         "width": width,
     }

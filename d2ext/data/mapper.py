@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from detectron2.config import CfgNode, configurable
 from detectron2.structures import Boxes, Instances
 
 from d2ext.checks import check_values
-from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, wrap_angle
+from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, plane_of_tilt, tilt_of_plane, wrap_angle
 
 from .augmentation import ImageTransform, color_jitter, random_scale_crop, to_tensor
 from .box_plane import default_ground
@@ -24,11 +25,12 @@ class DetectionMapper:
 
     * ``image`` uint8 (3, H, W), not padded; ``camera`` of it, ``original_camera`` of the file,
       ``ground_plane`` float32 (4,) or None, where boxes are level and the record has none that of
-      ``INPUT.DEFAULT_GROUND``; ``box_plane`` the plane that boxes stand on (None: level, as in KITTI),
-      ``height`` and ``width`` of the file, ``file_name``, ``image_id``;
-    * in training ``instances`` (``gt_boxes`` in pixels of ``image``, ``gt_classes``, ``gt_boxes3d``,
-      ``gt_has_3d``, ``gt_ids``, ``gt_yaw``). Objects without a 3D box hold a stand-in of finite numbers in
-      ``gt_boxes3d``.
+      ``INPUT.DEFAULT_GROUND``; ``box_plane`` the plane that boxes stand on (None: level, as in KITTI, where
+      ``level_boxes``), ``height`` and ``width`` of the file, ``file_name``, ``image_id``;
+    * in training ``true_plane``, the record's (4,) or None, of which ``ground_plane`` is what the model is
+      told (``INPUT.DROP_PLANE``, ``INPUT.PLANE_NOISE``); and ``instances`` (``gt_boxes`` in pixels of
+      ``image``, ``gt_classes``, ``gt_boxes3d``, ``gt_has_3d``, ``gt_ids``, ``gt_yaw``). Objects without a 3D
+      box hold a stand-in of finite numbers in ``gt_boxes3d``.
     """
 
     #: Key of a record whose content training is about, and what one item of it is called.
@@ -48,11 +50,14 @@ class DetectionMapper:
         jitter: CfgNode,
         max_pixels: int = MAX_PIXELS,
         default_ground: torch.Tensor | None = None,
+        drop_plane: float = 0.0,
+        plane_noise: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         """
         Args:
             is_train: augment and give the ground truth.
             default_ground: (4,) of images with level boxes whose ground is not known.
+            drop_plane, plane_noise: the keys of ``cfg.INPUT`` in training, of ``cfg.TEST`` otherwise.
             size, ..., max_pixels: the keys of ``cfg.INPUT``, explained in ``d2ext.data.config``.
         """
         self.is_train = is_train
@@ -65,6 +70,8 @@ class DetectionMapper:
         self.jitter = jitter
         self.max_pixels = max_pixels
         self.default_ground = default_ground
+        self.drop_plane = drop_plane
+        self.plane_noise = plane_noise
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
@@ -85,6 +92,8 @@ class DetectionMapper:
             "jitter": cfg.INPUT.COLOR_JITTER,
             "max_pixels": cfg.INPUT.MAX_PIXELS,
             "default_ground": default_ground(cfg.INPUT.DEFAULT_GROUND),
+            "drop_plane": cfg.INPUT.DROP_PLANE if is_train else float(cfg.TEST.DROP_PLANE),
+            "plane_noise": tuple(cfg.INPUT.PLANE_NOISE),
         }
 
     def __call__(
@@ -115,8 +124,10 @@ class DetectionMapper:
             "original_camera": Camera(torch.tensor(dataset_dict["camera"]), (height, width)),
             "ground_plane": self.default_ground if plane is None and level else plane,
             "box_plane": None if level else plane,
+            "level_boxes": level,
         }
         if self.is_train:
+            output["true_plane"] = plane
             rng = own_generator() if rng is None else rng
             transform = self._augment(dataset_dict, output, rng)
             if transform is None:
@@ -125,6 +136,8 @@ class DetectionMapper:
                 color_jitter(transform.resize(self._read(dataset_dict)), self.jitter, rng)
             )
         else:
+            if self.drop_plane:
+                output["ground_plane"] = output["box_plane"] = None
             transform = ImageTransform.fit((height, width), self.size)
             image = transform.apply_image(self._read(dataset_dict))
         output["camera"] = transform.apply_camera(output["original_camera"])
@@ -152,10 +165,23 @@ class DetectionMapper:
             return None
         transform = transform.with_flip(flipped)
         output["instances"] = _instances(annotations, transform, output["box_plane"])
-        for key in ("ground_plane", "box_plane"):
+        output["ground_plane"] = self._told(output["ground_plane"], rng)
+        for key in ("ground_plane", "box_plane", "true_plane"):
             if output[key] is not None:
                 output[key] = transform.apply_plane(output[key])
         return transform
+
+    def _told(self, plane: torch.Tensor | None, rng: np.random.Generator) -> torch.Tensor | None:
+        """What a model in training is told of an image's ground."""
+        if plane is None or (self.drop_plane and rng.random() < self.drop_plane):
+            return None
+        angle, share = self.plane_noise
+        if not angle and not share:
+            return plane
+        pitch, roll = tilt_of_plane(plane.tolist())
+        noise = rng.normal(size=3) * (math.radians(angle), math.radians(angle), share)
+        height = float(plane[3]) * math.exp(noise[2])
+        return torch.tensor(plane_of_tilt(height, pitch + noise[0], roll + noise[1]), dtype=plane.dtype)
 
     def _choose(
         self,

@@ -61,7 +61,9 @@ def check_complete(root: Path, generators: Sequence[str]) -> None:
             settings = _read_settings(base / f"{name}.json")
             if settings.get("complete") is False:
                 options = {key.removeprefix("num_"): value for key, value in settings.items()}
-                given = [f"--{k} {v}" for k, v in options.items() if k not in ("complete", "version")]
+                given = [
+                    f"--{k} {v}" for k, v in options.items() if k not in ("complete", "version") and v != ""
+                ]
                 raise ValueError(
                     f"{base}: not complete, its generation was interrupted; finish it with "
                     f"python -m d2ext.data.{name} --root {base} {' '.join(given)}"

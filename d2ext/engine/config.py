@@ -38,10 +38,15 @@ def add_engine_config(cfg: CfgNode) -> None:
     # Where WarmupMultiStepLR lowers the rate, as shares of SOLVER.MAX_ITER, in place of SOLVER.STEPS; empty:
     # those iterations.
     cfg.SOLVER.STEP_SHARES = ()
-    # SOLVER.BASE_LR is multiplied by these for parameters of modules named `backbone` and `text_encoder`; 0
-    # leaves them as they are, and their gradients are not computed.
+    # SOLVER.BASE_LR is multiplied by these for parameters of modules named `backbone`, `text_encoder` and
+    # `bottom_up` or `net` (the network below the backbone's aggregation or pyramid, which can be pretrained);
+    # 0 leaves them as they are, and their gradients are not computed.
     cfg.SOLVER.BACKBONE_MULTIPLIER = 1.0
     cfg.SOLVER.TEXT_MULTIPLIER = 1.0
+    cfg.SOLVER.BOTTOM_UP_MULTIPLIER = 1.0
+    # And by this once for every stage (block of a transformer) that a parameter of a timm network is below
+    # the last one (Bao et al., BEiT, ICLR 2022, layer-wise decay).
+    cfg.SOLVER.LAYER_DECAY = 1.0
     # SOLVER.WEIGHT_DECAY applies to matrices and convolutions; SOLVER.WEIGHT_DECAY_NORM to everything with
     # fewer dimensions (norms, scalars, and biases where SOLVER.WEIGHT_DECAY_BIAS is None) and to the state
     # parameters of SSM layers (A_log, D, dt_bias).
@@ -129,6 +134,8 @@ declare(
         "SOLVER.BASE_LR": number(0),
         "SOLVER.BACKBONE_MULTIPLIER": number(0),
         "SOLVER.TEXT_MULTIPLIER": number(0),
+        "SOLVER.BOTTOM_UP_MULTIPLIER": number(0),
+        "SOLVER.LAYER_DECAY": number(0, 1),
         "SOLVER.CLIP_GRADIENTS.CLIP_TYPE": one_of("full_model", "value", "norm"),
         "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": number(above=0),
         "SOLVER.IMS_PER_BATCH": whole(1),

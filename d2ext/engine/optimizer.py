@@ -18,13 +18,20 @@ def build_param_groups(cfg: CfgNode, model: nn.Module) -> list[dict[str, Any]]:
     """Trainable parameters of ``model`` by (learning rate, weight decay); see ``add_engine_config``. Those
     whose multiplier is 0 are made untrainable."""
     solver = cfg.SOLVER
-    multipliers = {"backbone": solver.BACKBONE_MULTIPLIER, "text_encoder": solver.TEXT_MULTIPLIER}
+    multipliers = {
+        "backbone": solver.BACKBONE_MULTIPLIER,
+        "text_encoder": solver.TEXT_MULTIPLIER,
+        "bottom_up": solver.BOTTOM_UP_MULTIPLIER,
+        "net": solver.BOTTOM_UP_MULTIPLIER,  # Detectron2's name for it in a pyramid on one map
+    }
+    steps = layer_steps(model)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         *modules, leaf = name.split(".")
         factor = math.prod(m for module, m in multipliers.items() if module in modules)
+        factor *= solver.LAYER_DECAY ** steps.get(name, 0)
         if factor == 0:
             parameter.requires_grad_(False)
             continue
@@ -36,6 +43,17 @@ def build_param_groups(cfg: CfgNode, model: nn.Module) -> list[dict[str, Any]]:
             weight_decay = weight_decay if solver.WEIGHT_DECAY_BIAS is None else solver.WEIGHT_DECAY_BIAS
         groups.setdefault((lr, weight_decay), []).append(parameter)
     return [{"params": p, "lr": lr, "weight_decay": decay} for (lr, decay), p in groups.items()]
+
+
+def layer_steps(model: nn.Module) -> dict[str, int]:
+    """How many layers below the last one of its network each parameter is, by name: what modules say that
+    have a method ``layer_steps``."""
+    steps: dict[str, int] = {}
+    for above, module in model.named_modules():
+        if callable(getattr(module, "layer_steps", None)):
+            prefix = f"{above}." if above else ""
+            steps |= {f"{prefix}{name}": count for name, count in module.layer_steps().items()}
+    return steps
 
 
 def _keep_own_kernels(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Backbones, text encoders, heads and the registered META_ARCH models."""
 
 from d2ext.modeling.backbone.timm_ida import TimmBackbone, TimmIDABackbone
+from d2ext.modeling.backbone.timm_vit import TimmViT, TimmViTPyramid
 from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.detection.config import add_detection3d_config
 from d2ext.modeling.fold import optimize_for_inference
@@ -24,6 +25,8 @@ __all__ = [
     "TextEncoder",
     "TimmBackbone",
     "TimmIDABackbone",
+    "TimmViT",
+    "TimmViTPyramid",
     "TwoStageGrounder",
     "U2ENet",
     "add_detection3d_config",

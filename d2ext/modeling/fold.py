@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 
 import torch
+from detectron2.layers import FrozenBatchNorm2d
+from timm.layers import BatchNormAct2d
 from torch import nn
 from torch.fx.experimental.optimization import fuse
 from torch.fx.proxy import TraceError
 
+from d2ext.modeling.backbone.norms import plain_norm, replace_modules
+from d2ext.modeling.backbone.padding import PaddedConv2d, plain_padding
 from d2ext.modeling.backbone.timm_ida import ConvNormAct, TimmBackbone
 
 
@@ -66,6 +70,9 @@ def optimize_for_inference(model: nn.Module, compiled: bool = False) -> nn.Modul
 
 
 def _folded(module: nn.Module) -> nn.Module:
+    for kind in (BatchNormAct2d, FrozenBatchNorm2d):
+        replace_modules(module, kind, plain_norm)
+    replace_modules(module, PaddedConv2d, plain_padding)
     try:
         return fuse(module)
     except TraceError as e:

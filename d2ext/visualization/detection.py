@@ -15,7 +15,7 @@ from d2ext.structures import Boxes3D, Camera
 from .bev import BACKGROUND, TEXT
 from .canvas import PALETTE, WHITE, color_of, draw_text, mix
 from .draw3d import draw_boxes3d
-from .grounding import draw_grounding
+from .grounding import beside_bev, draw_grounding, fit_picture
 
 GAP = 4  # pixels between the panels of a strip
 #: Colours of right and false predictions and of missed objects: green, orange red, sky blue.
@@ -45,6 +45,30 @@ def draw_detections(
     names = [class_names[k].replace("_", " ") for k in kinds]
     parts = [found[found.pred_classes == k] for k in kinds]
     return draw_grounding(image, names, parts, camera, ground_plane)
+
+
+def draw_frame(
+    image: np.ndarray,
+    found: Instances,
+    camera: Camera,
+    class_names: Sequence[str],
+    ground_plane: Any = None,
+) -> np.ndarray:
+    """The same for a frame of a video: its size depends on the image's only, the colours on the classes only,
+    whose names are at the boxes.
+
+    Args:
+        image, found, camera, class_names, ground_plane: as in :func:`draw_detections`.
+
+    Returns:
+        uint8 BGR: the picture, on the right the view from above.
+    """
+    picture, camera = fit_picture(image, camera)
+    kinds = found.pred_classes.tolist()
+    colors = [color_of(kind) for kind in kinds]
+    names = [class_names[kind].replace("_", " ") for kind in kinds]
+    picture = draw_boxes3d(picture, found.pred_boxes3d, camera, names, colors)
+    return beside_bev(picture, camera, found.pred_boxes3d, names, colors, ground_plane)
 
 
 def draw_judged(

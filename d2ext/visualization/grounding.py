@@ -65,7 +65,7 @@ def draw_grounding(
     for name, items in lists:
         if items is not None and len(items) != len(sentences):
             raise ValueError(f"{name}: expected {len(sentences)}, one for each sentence, got {len(items)}")
-    picture, camera = _fit(image, camera)
+    picture, camera = fit_picture(image, camera)
     owners = [k for k, found in enumerate(predictions) for _ in range(len(found))]
     boxes = _cat([found.pred_boxes3d for found in predictions])
     truth = None if ground_truth is None else _cat(ground_truth)
@@ -82,9 +82,22 @@ def draw_grounding(
     results = [_result(found) for found in predictions]
     below = _draw_sentences(sentences, results, sentence_colors, picture.shape[1], truth is not None)
     column = np.concatenate((picture, below))
+    return beside_bev(column, camera, boxes, numbers, box_colors, ground_plane, truth)
+
+
+def beside_bev(
+    column: np.ndarray,
+    camera: Camera,
+    boxes: Boxes3D,
+    numbers: Sequence[str],
+    colors: Sequence[Color],
+    ground_plane: Any = None,
+    truth: Boxes3D | None = None,
+) -> np.ndarray:
+    """A picture with the view from above on its right; the rest as :func:`draw_bev` has it."""
     width = round(max(0.30 * column.shape[1], min(0.62 * column.shape[0], 0.42 * column.shape[1])))
     size = column.shape[0], width
-    panel = draw_bev(boxes, numbers, box_colors, size, ground=ground_plane, camera=camera, ground_truth=truth)
+    panel = draw_bev(boxes, numbers, colors, size, ground=ground_plane, camera=camera, ground_truth=truth)
     line = np.full((len(column), 2, 3), mix(BACKGROUND, WHITE, 0.25), np.uint8)
     return np.concatenate((column, line, panel), 1)
 
@@ -95,7 +108,7 @@ def _name(numbers: Sequence[str], predictions: Sequence[Instances], class_names:
     return [f"{number} {class_names[c]}" for number, c in zip(numbers, classes, strict=True)]
 
 
-def _fit(image: np.ndarray, camera: Camera) -> tuple[np.ndarray, Camera]:
+def fit_picture(image: np.ndarray, camera: Camera) -> tuple[np.ndarray, Camera]:
     """Resize small and large pictures, so that lines and text are equally readable on all."""
     if image.shape != (*camera.image_size, 3):
         raise ValueError(f"image: expected shape {(*camera.image_size, 3)} of its camera, got {image.shape}")

@@ -1,10 +1,18 @@
 #!/usr/bin/env python3
-"""Find the objects in one image, draw their 3D boxes and write them as JSON.
+"""Find the objects in pictures or a video, draw their 3D boxes and write them as JSON.
 
     .venv/bin/python projects/DiffusionDet3D/demo.py \\
         --config-file configs/DiffusionDet3D/diffusion_tiny_synthroad.yaml \\
         --input image.jpg --calib calib.txt --ground denorm.txt --output out.png --json out.json \\
         --opts MODEL.WEIGHTS projects/DiffusionDet3D/weights/diffusion_tiny_synthroad.safetensors
+
+Of a folder, a 'GLOB' or several images --output is a folder, which gets a picture of each and results.jsonl,
+one line each; or it is a video, out.mp4, with out.jsonl beside it. --input drive.mp4 reads a video, --every 5
+looks at each fifth picture only. What cannot be read stops nothing and is told at the end, where the exit
+status is then 1.
+
+The camera: --calib, --intrinsics, --focal, --fov, else what a photograph says of itself, else 60 degrees
+across. The road: --ground, or --height with --pitch and --roll, else as the config says.
 
 With --runtime onnx --onnx DIR in place of --config-file and --opts it runs what export_onnx.py wrote.
 """
@@ -21,27 +29,29 @@ from d2ext_cli import (
     CommandParser,
     add_options,
     add_runtime,
-    existing_file,
     number,
     output_file,
     run_command,
 )
-from d2ext_cli.camera import add_camera, add_ground, given_camera, given_ground
+from d2ext_cli.camera import add_camera, add_ground, given_cameras
+from d2ext_cli.pictures import add_pictures, given_pictures
 
 if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
     from d2ext.projects.diffusion_det3d import Detection3DPredictor
+    from d2ext.structures import Camera
 
 
 def build_parser() -> CommandParser:
     parser = CommandParser(__doc__)
     add_runtime(parser, "DiffusionDet3D")
-    parser.add_argument("--input", required=True, type=existing_file, help="image")
+    add_pictures(parser)
     add_camera(parser)
     add_ground(parser)
-    parser.add_argument("--output", required=True, type=output_file, help="picture to write")
-    parser.add_argument("--json", type=output_file, help="boxes to write")
     parser.add_argument(
-        "--strip", type=output_file, help="picture of the boxes at each denoising step to write"
+        "--strip", type=output_file, help="of one image: picture of the boxes at each denoising step to write"
     )
     parser.add_argument(
         "--min-score", type=number(0, 1), default=0.3, help="least score of a drawn or written box"
@@ -51,32 +61,32 @@ def build_parser() -> CommandParser:
 
 
 def main(args: argparse.Namespace) -> None:
-    import torch
+    from d2ext.engine.demo import Look, run_demo
+    from d2ext.evaluation import named_rows
+    from d2ext.visualization import check_picture_path, draw_detections, draw_frame, draw_steps, write_picture
 
-    from d2ext.data.image_io import read_image
-    from d2ext.evaluation import named_rows, write_json
-    from d2ext.visualization import check_picture_path, draw_detections, draw_steps, write_picture
-
-    for path in (args.output, args.strip):
-        if path is not None:
-            check_picture_path(path)
-    image = read_image(args.input)
-    camera = given_camera(args).of(image.shape[:2], args.input)
-    ground = given_ground(args).plane()
-    plane = None if ground is None else torch.tensor(ground)
-    predictor = load_predictor(args)
-    output = predictor.detect(image, camera, plane, return_steps=True)
-    found = output["instances"]
-    found = found[found.scores >= args.min_score].to("cpu")
-    write_picture(args.output, draw_detections(image, found, camera, predictor.class_names, plane))
-    if args.json is not None:
-        objects = named_rows(found, predictor.box_plane(plane), predictor.class_names)
-        write_json(args.json, {"image": str(args.input), "objects": objects})
+    sources, cameras = given_pictures(args), given_cameras(args)
     if args.strip is not None:
-        steps = [step[step.scores >= args.min_score] for step in output["steps"]]
-        write_picture(args.strip, draw_steps(image, output["boxes"], steps, camera))
-    print(f"{len(found)} object{'s' * (len(found) != 1)}")
-    print("wrote " + ", ".join(str(p) for p in (args.output, args.json, args.strip) if p is not None))
+        check_picture_path(args.strip)
+        if not sources.is_one:
+            raise ValueError("--strip: expected one image with it")
+    predictor = load_predictor(args)
+    names = predictor.class_names
+    draw = draw_frame if sources.to_video else draw_detections
+
+    def look(image: np.ndarray, camera: Camera, plane: Tensor | None) -> Look:
+        output = predictor.detect(image, camera, plane, return_steps=args.strip is not None)
+        found = output["instances"]
+        found = found[found.scores >= args.min_score].to("cpu")
+        if args.strip is not None:
+            steps = [step[step.scores >= args.min_score] for step in output["steps"]]
+            write_picture(args.strip, draw_steps(image, output["boxes"], steps, camera))
+        rows = named_rows(found, predictor.box_plane(plane), names)
+        said = [f"{len(found)} object{'s' * (len(found) != 1)}"]
+        said += [f"wrote {args.strip}"] if args.strip is not None else []
+        return Look({"objects": rows}, draw(image, found, camera, names, plane), said, len(found))
+
+    run_demo(sources, cameras, look, "DiffusionDet3D")
 
 
 def load_predictor(args: argparse.Namespace) -> Detection3DPredictor:

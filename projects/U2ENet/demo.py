@@ -1,10 +1,18 @@
 #!/usr/bin/env python3
-"""Find in one image the objects that sentences describe, draw their 3D boxes and write them as JSON.
+"""Find in pictures or a video the objects that sentences describe, draw their 3D boxes, write them as JSON.
 
     .venv/bin/python projects/U2ENet/demo.py --config-file configs/U2ENet/u2enet_tiny_synthroad.yaml \\
         --input image.jpg --calib calib.txt --ground denorm.txt \\
         --text "The red bus." --text "All pedestrians." --output out.png --json out.json \\
         --opts MODEL.WEIGHTS projects/U2ENet/weights/u2enet_tiny_synthroad.safetensors
+
+Of a folder, a 'GLOB' or several images --output is a folder, which gets a picture of each and results.jsonl,
+one line each; or it is a video, out.mp4, with out.jsonl beside it. --input drive.mp4 reads a video, --every 5
+looks at each fifth picture only. What cannot be read stops nothing and is told at the end, where the exit
+status is then 1.
+
+The camera: --calib, --intrinsics, --focal, --fov, else what a photograph says of itself, else 60 degrees
+across. The road: --ground, or --height with --pitch and --roll, else as the config says.
 
 With --runtime onnx --onnx DIR in place of --config-file and --opts it runs what export_onnx.py wrote.
 """
@@ -21,54 +29,49 @@ from d2ext_cli import (
     CommandParser,
     add_options,
     add_runtime,
-    existing_file,
-    output_file,
     run_command,
 )
-from d2ext_cli.camera import add_camera, add_ground, given_camera, given_ground
+from d2ext_cli.camera import add_camera, add_ground, given_cameras
+from d2ext_cli.pictures import add_pictures, given_pictures
 
 if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
     from d2ext.projects.u2enet import U2ENetPredictor
+    from d2ext.structures import Camera
 
 
 def build_parser() -> CommandParser:
     parser = CommandParser(__doc__)
     add_runtime(parser, "U2ENet")
-    parser.add_argument("--input", required=True, type=existing_file, help="image")
+    add_pictures(parser)
     add_camera(parser)
     add_ground(parser)
     parser.add_argument("--text", required=True, action="append", help="sentence; may be given several times")
-    parser.add_argument("--output", required=True, type=output_file, help="picture to write")
-    parser.add_argument("--json", type=output_file, help="boxes to write")
     parser.add_argument("--single", action="store_true", help="exactly one object a sentence")
     add_options(parser)
     return parser
 
 
 def main(args: argparse.Namespace) -> None:
-    import torch
-
-    from d2ext.data.image_io import read_image
-    from d2ext.evaluation import write_json
+    from d2ext.engine.demo import Look, run_demo
     from d2ext.projects.u2enet.evaluator import answer_rows
-    from d2ext.visualization import check_picture_path, draw_grounding, write_picture
+    from d2ext.visualization import draw_grounding
 
-    check_picture_path(args.output)
-    image = read_image(args.input)
-    camera = given_camera(args).of(image.shape[:2], args.input)
-    ground = given_ground(args).plane()
-    plane = None if ground is None else torch.tensor(ground)
+    sources, cameras = given_pictures(args), given_cameras(args)
     predictor = load_predictor(args)
-    answers = predictor(image, args.text, camera, plane, single_target=args.single or None)
     names = predictor.class_names
-    picture = draw_grounding(image, args.text, answers, camera, plane, class_names=names)
-    write_picture(args.output, picture)
-    if args.json is not None:
-        sentences = answer_rows(args.text, answers, predictor.box_plane(plane), names)
-        write_json(args.json, {"image": str(args.input), "sentences": sentences})
-    for text, answer in zip(args.text, answers, strict=True):
-        print(f"{len(answer)} object{'s' * (len(answer) != 1)}: {text}")
-    print(f"wrote {args.output}" + (f" and {args.json}" if args.json else ""))
+
+    def look(image: np.ndarray, camera: Camera, plane: Tensor | None) -> Look:
+        answers = predictor(image, args.text, camera, plane, single_target=args.single or None)
+        rows = answer_rows(args.text, answers, predictor.box_plane(plane), names)
+        picture = draw_grounding(image, args.text, answers, camera, plane, class_names=names)
+        counts = [len(answer) for answer in answers]
+        said = [f"{n} object{'s' * (n != 1)}: {text}" for n, text in zip(counts, args.text, strict=True)]
+        return Look({"sentences": rows}, picture, said, sum(counts))
+
+    run_demo(sources, cameras, look, "U2ENet")
 
 
 def load_predictor(args: argparse.Namespace) -> U2ENetPredictor:

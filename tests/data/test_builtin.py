@@ -48,6 +48,20 @@ def test_registered_names(name):
     assert ("synthroad" in metadata.dataset_root) == name.startswith("synthroad")
 
 
+def test_a_folder_that_a_generator_has_written_gives_its_name(tmp_path):
+    (tmp_path / "yard").mkdir()
+    (tmp_path / "yard/synthroad.json").write_text("{}")
+    register_all(tmp_path)
+    try:
+        metadata = MetadataCatalog.get("yard_rope3d_val")
+        assert Path(metadata.dataset_root) == tmp_path / "yard/rope3d" and metadata.split == "val"
+        assert "yard_trajectories_train" not in DatasetCatalog  # that is what another generator writes
+    finally:
+        for name in [n for n in DatasetCatalog if n.startswith("yard_")]:
+            DatasetCatalog.remove(name)
+            MetadataCatalog.remove(name)
+
+
 @pytest.mark.parametrize("name", ANOMALY_NAMES)
 def test_registered_names_of_anomaly_datasets(name):
     metadata = MetadataCatalog.get(name)

@@ -95,9 +95,9 @@ def test_mono3drefer_loader_reads_it(root: Path, split: str) -> None:
     assert len(records) == COUNTS[split]
     for record in records:
         assert (record["height"], record["width"]) == (375, 1242)
-        assert record["ground_plane"][3] == pytest.approx(1.65, abs=0.15)
+        assert record["ground_plane"][3] == pytest.approx(1.65, abs=0.08)
         ids = {annotation["id"] for annotation in record["annotations"]}
-        assert 3 <= len(ids) <= 9
+        assert 1 <= len(ids) <= 16
         assert record["sentences"] and all(set(s["target_ids"]) <= ids for s in record["sentences"])
         assert all(len(s["target_ids"]) == 1 for s in record["sentences"])
 
@@ -108,7 +108,7 @@ def test_monomulti3d_loader_reads_it(root: Path, split: str) -> None:
     assert len(records) == COUNTS[split]
     for record in records:
         assert (record["height"], record["width"]) == (540, 960)
-        assert 6 <= len(record["annotations"]) <= 20
+        assert 2 <= len(record["annotations"]) <= 40
         assert all(annotation["color"] for annotation in record["annotations"])
         assert all(s["properties"] or not s["target_ids"] for s in record["sentences"])
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from color_names import NAMES, lab, nearest_names
 
 from d2ext.data.synthroad.geometry import View, plane_from_tilt, rotation_y
 from d2ext.data.synthroad.labels import Frame, make_frame
 from d2ext.data.synthroad.layout import CAR, POLE, CameraKind
-from d2ext.data.synthroad.models import CATEGORIES, mesh_of
-from d2ext.data.synthroad.palette import PAINT
 from d2ext.data.synthroad.render import render
+from d2ext.data.synthroad.scene import Light, Sensor
 
 KINDS = (CAR, POLE)
 
@@ -78,9 +78,9 @@ def test_drawn_extent_matches_the_box(frames, kind: CameraKind) -> None:
             if label.hidden == 0 and not label.border:
                 drawn = _mask_extent(frame.rendering.ids, i + 1)
                 overlaps.append(_iou(drawn, np.array(label.box)))
-    assert len(overlaps) > 20
-    # From above, the far upper edge of a box lies over the roof of any car that is not a brick.
-    assert np.mean(overlaps) > (0.90 if kind is CAR else 0.86)
+    assert len(overlaps) >= 15
+    # The corners of a box stay empty, most so those of people and, from above, its far upper edge.
+    assert np.mean(overlaps) > (0.82 if kind is CAR else 0.74)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -134,32 +134,27 @@ def test_no_two_boxes_overlap(frames, kind: CameraKind) -> None:
 
 
 def test_colours_can_be_read_from_the_picture(frames) -> None:
-    """The nearest named colour, in chromaticity and brightness, of a large vehicle's pixels."""
+    """By plain daylight: the nearest named colour, more by tint than brightness, of a large vehicle."""
     right, total = 0, 0
     for kind in KINDS:
         for frame in frames[kind.name]:
-            ids = frame.rendering.ids[::2, ::2]
+            sun = frame.scene.view.ground_axes @ [0.48, -0.80, -0.36]
+            day = replace(
+                frame.scene, light=Light(sun, ambient=0.65, shadow=0.35, haze=0.05), sensor=Sensor()
+            )
+            rendering = render(day, np.random.default_rng(0))
+            ids = rendering.ids[::2, ::2]
             for i, label in enumerate(frame.labels):
-                pixels = frame.rendering.image[ids == i + 1].astype(float)
+                pixels = rendering.image[ids == i + 1].astype(float)
                 if len(pixels) < 800 or label.category in ("pedestrian", "cyclist"):
                     continue
-                distances = np.stack(
-                    [np.linalg.norm(pixels - 0.85 * np.array(c), axis=1) for c in PAINT.values()]
-                )
-                votes = np.bincount(distances.argmin(axis=0), minlength=len(PAINT))
+                votes = np.bincount(nearest_names(lab(pixels)), minlength=len(NAMES))
                 # Tyres, windows and frames are black and gray on every vehicle.
-                votes[[list(PAINT).index("black"), list(PAINT).index("gray")]] //= 2
+                votes[[NAMES.index("black"), NAMES.index("gray")]] //= 2
                 total += 1
-                right += list(PAINT)[int(votes.argmax())] == label.color
+                right += NAMES[int(votes.argmax())] == label.color
     assert total > 30
     assert right / total > 0.9
-
-
-@pytest.mark.parametrize("category", CATEGORIES)
-def test_meshes_fill_the_unit_box(category: str) -> None:
-    points = np.concatenate([face.points for face in mesh_of(category)])
-    np.testing.assert_allclose(points.min(axis=0), [-0.5, 0.0, -0.5], atol=1e-3)
-    np.testing.assert_allclose(points.max(axis=0), [0.5, 1.0, 0.5], atol=1e-3)
 
 
 def test_plane_and_projection_of_a_hand_made_view() -> None:

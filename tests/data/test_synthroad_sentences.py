@@ -365,7 +365,7 @@ def test_none_fits_about_an_eighth_of_the_sentences() -> None:
     for i in range(60):
         rng = np.random.default_rng([5, i])
         labels = _random_labels(rng)
-        counts += [len(targets) for _, targets in refer.multi_target(labels, (POLE.height, POLE.width), rng)]
+        counts += [len(targets) for _, targets in refer.multi_target(labels, POLE.sizes[0][::-1], rng)]
     assert len(counts) > 300
     assert 0.08 < np.mean(np.array(counts) == 0) < 0.19
     for low, high in ((1, 1), (2, 3), (4, 20)):

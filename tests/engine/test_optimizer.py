@@ -5,6 +5,7 @@ import torch
 from tiny import TinyModel, tiny_config
 
 from d2ext.engine import build_optimizer
+from d2ext.modeling import TimmBackbone, TimmIDABackbone
 
 
 def config():
@@ -46,6 +47,21 @@ def test_a_multiplier_of_zero_freezes() -> None:
         "backbone.weight",
         "backbone.bias",
     }
+
+
+def test_a_network_below_an_aggregation_has_its_own_rate_and_its_lower_stages_a_lower_one() -> None:
+    backbone = TimmIDABackbone(TimmBackbone("resnet18", widths=(16, 16, 16, 16)), (16, 16, 16))
+    model, cfg = torch.nn.ModuleDict({"backbone": backbone}), config()
+    cfg.SOLVER.BOTTOM_UP_MULTIPLIER, cfg.SOLVER.LAYER_DECAY = 0.5, 0.7
+    found = settings(build_optimizer(cfg, model), model)
+    for name, rate in {
+        "lateral.0.0.weight": 1e-4,
+        "bottom_up.body.layer4.0.conv1.weight": 1e-4 * 0.5,
+        "bottom_up.body.layer3.1.bn1.bias": 1e-4 * 0.5 * 0.7,
+        "bottom_up.body.layer1.0.conv1.weight": 1e-4 * 0.5 * 0.7**3,
+        "bottom_up.body.conv1.weight": 1e-4 * 0.5 * 0.7**4,
+    }.items():
+        assert found[f"backbone.{name}"][0] == pytest.approx(rate)
 
 
 def test_unknown_optimizer_and_nothing_to_train() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from detectron2.layers import FrozenBatchNorm2d
 from torch import nn
 
 from d2ext.modeling import TimmBackbone, optimize_for_inference
@@ -12,7 +13,7 @@ from tests.modeling.detection.test_detection3d import small_model
 def with_statistics(model: nn.Module) -> nn.Module:
     """Gives every BatchNorm statistics and weights as after training."""
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d | FrozenBatchNorm2d):
             for values, least, greatest in (
                 (module.running_mean, -0.5, 0.5),
                 (module.running_var, 0.5, 2.0),
@@ -23,15 +24,25 @@ def with_statistics(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-@pytest.mark.parametrize("name", ["dla34", "resnet18", "hgnetv2_b0"])
-def test_no_norm_is_left_and_features_stay(name):
+@pytest.mark.parametrize(
+    "name, norm",
+    [
+        ("dla34", "BN"),
+        ("resnet18", "BN"),
+        ("resnet18", "FrozenBN"),
+        ("hgnetv2_b0", "BN"),
+        ("tf_efficientnet_lite0", "BN"),  # with activations in its norms, and padding at the end
+        ("tf_efficientnet_lite0", "FrozenBN"),
+    ],
+)
+def test_no_norm_is_left_and_features_stay(name, norm):
     torch.manual_seed(0)
-    model = with_statistics(TimmBackbone(name))
+    model = with_statistics(TimmBackbone(name, norm=norm))
     x = torch.randn(1, 3, 64, 96)
     with torch.no_grad():
         before = model(x)
         after = optimize_for_inference(model)(x)
-    assert not [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert not [m for m in model.modules() if isinstance(m, nn.BatchNorm2d | FrozenBatchNorm2d)]
     for key, value in before.items():
         assert torch.allclose(after[key], value, atol=1e-4 * float(value.abs().max()))
 

@@ -94,7 +94,7 @@ def waits_of_inference(model: torch.nn.Module, records: list[dict]) -> list[str]
 @needs_transformers_5
 @pytest.mark.parametrize("name", GROUNDERS)
 def test_a_training_step_of_a_grounder_never_waits(build, batch, name):
-    waits = waits_of_training(build(name), batch(3))
+    waits = waits_of_training(build(name, "MODEL.PLANE_HEAD.ENABLED", name == "U2ENet"), batch(3))
     assert not waits, listed(waits)
 
 
@@ -114,7 +114,8 @@ def test_a_frozen_text_encoder_does_not_wait_for_new_sentences(build):
     [("DiffusionDet3D", "dynamic_k"), ("SparseRCNN3D", "hungarian"), ("DETR3D", "dynamic_k")],
 )
 def test_a_training_step_of_a_detector_waits_once_for_the_matching(build, batch, name, matcher):
-    waits = waits_of_training(build(name, "MODEL.DETECTION3D.MATCHER", matcher), batch(3))
+    options = ("MODEL.DETECTION3D.MATCHER", matcher, "MODEL.PLANE_HEAD.ENABLED", name == "DETR3D")
+    waits = waits_of_training(build(name, *options), batch(3))
     assert len(waits) == 1 and "matching.py" in waits[0], listed(waits)
 
 
@@ -130,7 +131,8 @@ def test_a_training_step_of_anomaly_detection_never_waits(build, batch, branch):
     [*(pytest.param(name, marks=needs_transformers_5) for name in GROUNDERS), *DETECTORS, "EfficientAD"],
 )
 def test_inference_waits_once_whatever_the_images_and_sentences(build, batch, name):
-    waits = waits_of_inference(build(name), batch(3))
+    options = () if name == "EfficientAD" else ("MODEL.PLANE_HEAD.ENABLED", name in ("U2ENet", "DETR3D"))
+    waits = waits_of_inference(build(name, *options), batch(3))
     assert len(waits) == 1, listed(waits)
 
 

@@ -221,6 +221,17 @@ def test_every_detector_can_be_exported(name, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["DiffusionDet3D", "DETR3D"])
+def test_the_plane_that_the_picture_shows_is_the_graphs_too(name, tmp_path):
+    pair = toy(tmp_path, name, "MODEL.PLANE_HEAD.ENABLED", True, "INPUT.BOX_PLANE", "ground")
+    for size in SIZES:
+        for plane in (None, PLANE):
+            assert pair.agree(*noisy_image(*size), plane) > 5
+    found = pair.onnx.detect(*noisy_image(*SIZES[0]), None)["instances"]
+    assert float(found.pred_boxes3d.rotation[0, 1, 1]) < 1 - 1e-4  # tilted
+
+
+@pytest.mark.slow
 def test_the_shipped_model_answers_the_same(tmp_path, shared_dir):
     pair = Pair(read_config(SHIPPED, *FLOAT32, "MODEL.WEIGHTS", WEIGHTS), tmp_path)
     frame = make_frame(POLE, np.random.default_rng([5, 1]))

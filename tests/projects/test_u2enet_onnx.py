@@ -175,6 +175,24 @@ def test_variants_for_comparison(toy_config, tmp_path, options):
     assert pair.agree(image, SHORT, camera, plane, single_target=True) == 3
 
 
+@pytest.mark.slow
+def test_pretrained_backbone_and_the_plane_that_the_picture_shows(tmp_path):
+    """EfficientNet's padding depends on the size; without a plane boxes stand on the one that is seen."""
+    torch.manual_seed(0)
+    path = CONFIG.with_name("u2enet_lite0_synthroad.yaml")
+    model = U2ENetTrainer.build_model(config(path))
+    for layer in (model.head.heatmap, model.plane_head.vote[-1]):
+        torch.nn.init.normal_(layer.weight)
+    save_safetensors(model, tmp_path / "weights.safetensors")
+    pair = Pair(config(path, "MODEL.WEIGHTS", str(tmp_path / "weights.safetensors")), tmp_path / "onnx")
+    for kind in (CAR, POLE):
+        image, camera, plane = synthroad(kind)
+        for ground in (plane, None):
+            assert pair.agree(image, SHORT, camera, ground, single_target=True) == 3
+        answer = pair.torch(image, SHORT[:1], camera, None, True)[0]
+        assert (answer.pred_boxes3d.rotation[0, 1, 1] - 1).abs() > 1e-4  # tilted
+
+
 def without_counterpart(model, x):
     return {"y": torch.linalg.eigvals(x)}
 
@@ -214,7 +232,7 @@ def folder(tmp_path) -> Path:
     """A folder of the right names without graphs in it."""
     cfg = config(CONFIG)
     (tmp_path / "config.yaml").write_text(cfg.dump())
-    (tmp_path / "meta.json").write_text('{"format": 1, "size_divisibility": 32, "max_tokens": 160}')
+    (tmp_path / "meta.json").write_text('{"format": 2, "size_divisibility": 32, "max_tokens": 160}')
     for name in GRAPHS:
         (tmp_path / f"{name}.onnx").write_bytes(b"\x08\x00nothing")
     return tmp_path
@@ -228,7 +246,7 @@ def test_incomplete_export_says_what_is_missing(folder):
 
 def test_folder_of_another_format_is_refused(folder):
     (folder / "meta.json").write_text('{"format": 99}')
-    with pytest.raises(ValueError, match=r"meta.json: format 99, expected 1"):
+    with pytest.raises(ValueError, match=r"meta.json: format 99, expected 2"):
         OnnxU2ENet(folder)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from d2ext.data.synthroad.layout import _car_view, _pole_view
+from d2ext.data.synthroad.cameras import CAR, POLE
 from d2ext.structures.calibration.lanes import LaneLine, calibrate_lanes
 from d2ext.structures.calibration.points import calibrate_points
 from d2ext.structures.calibration.view import PixelGrid
@@ -48,14 +48,14 @@ def trial(sample, seed):
     return errors(calibrate_points(uv + rng.normal(0, 2, uv.shape), position, grid_of(view)), view)
 
 
-@pytest.mark.parametrize("sample", [_pole_view, _car_view])
+@pytest.mark.parametrize("sample", [POLE.sample_view, CAR.sample_view])
 @pytest.mark.parametrize("trials", [4, pytest.param(100, marks=pytest.mark.slow)])
 def test_six_points_of_two_pixels_noise_give_the_camera(sample, trials):
     median = np.median([trial(sample, seed) for seed in range(trials)], 0)
     assert (median < [3, 0.3, 3]).all(), median
 
 
-@pytest.mark.parametrize(("sample", "reach"), [(_pole_view, (18, 100)), (_car_view, (6, 60))])
+@pytest.mark.parametrize(("sample", "reach"), [(POLE.sample_view, (18, 100)), (CAR.sample_view, (6, 60))])
 def test_lane_lines_with_dashes_give_the_camera(sample, reach):
     found = []
     for seed in range(3):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,9 @@ MIN_VISIBLE_FRACTION = 0.15
 # Hidden fractions from which an object counts as partly and as largely occluded.
 OCCLUSION_STEPS = (0.10, 0.50)
 _SCENE_TRIES = 50
+
+Sampler = Callable[[CameraKind, np.random.Generator], Scene]
+Drawer = Callable[[Scene, np.random.Generator], Rendering]
 
 
 @dataclass(frozen=True)
@@ -67,21 +70,23 @@ class Frame:
     labels: list[Label]
 
 
-def make_frame(kind: CameraKind, rng: np.random.Generator) -> Frame:
+def make_frame(
+    kind: CameraKind, rng: np.random.Generator, sample: Sampler = sample_scene, draw: Drawer = render
+) -> Frame:
     """Sample and draw scenes until one has a fitting number of labelled objects. Hidden objects are removed.
 
     Raises RuntimeError when no scene fits, which a working sampler does not let happen.
     """
     low, high = kind.labelled
     for _ in range(_SCENE_TRIES):
-        scene = sample_scene(kind, rng)
+        scene = sample(kind, rng)
         if len(scene.objects) < low:
             continue
-        rendering = render(scene, rng)
+        rendering = draw(scene, rng)
         while not (seen := _visible(rendering)).all():
             kept = [item for item, visible in zip(scene.objects, seen, strict=True) if visible]
             scene.objects[:] = kept
-            rendering = render(scene, rng)
+            rendering = draw(scene, rng)
         if low <= len(scene.objects) <= high:
             return Frame(scene, rendering, _make_labels(scene, rendering))
     raise RuntimeError(f"no {kind.name} scene with {low} to {high} visible objects in {_SCENE_TRIES} tries")

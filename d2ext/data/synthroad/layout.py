@@ -2,235 +2,183 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import islice
 
+import cv2
 import numpy as np
 
-from d2ext.data.synthroad.geometry import View, plane_from_tilt
-from d2ext.data.synthroad.models import SIZES
-from d2ext.data.synthroad.palette import COLORS
-from d2ext.data.synthroad.scene import Light, Road, Scene, SceneObject, Sensor
-
-
-@dataclass(frozen=True)
-class CameraKind:
-    """How one camera's scenes are sampled. depth: z in metres; count, labelled: objects placed, labelled."""
-
-    name: str
-    width: int
-    height: int
-    depth: tuple[float, float]
-    count: tuple[int, int]
-    labelled: tuple[int, int]
-
-
-CAR = CameraKind("car", 1242, 375, (5.0, 60.0), (4, 9), (3, 9))
-POLE = CameraKind("pole", 960, 540, (15.0, 120.0), (8, 18), (6, 20))
+from d2ext.data.synthroad.cameras import CAR as CAR
+from d2ext.data.synthroad.cameras import POLE as POLE
+from d2ext.data.synthroad.cameras import CameraKind
+from d2ext.data.synthroad.light import sample_light
+from d2ext.data.synthroad.models import DISTRACTOR, SHAPES
+from d2ext.data.synthroad.placing import Site, Spot, distractor_spot, spots
+from d2ext.data.synthroad.roads import sample_road
+from d2ext.data.synthroad.scene import Scene, SceneObject
+from d2ext.data.synthroad.sensor import sample_sensor
 
 # Least height in pixels of an object's 3D box in the picture.
 MIN_BOX_HEIGHT = 13.0
-_GAP = 0.5
-_MAX_TRIES = 400
+# Metres between footprints: of vehicles, and where one of the two is small.
+_GAP, _SMALL_GAP = 0.4, 0.12
+_SMALL = 1.2  # metres of the longer side
+_MAX_SPOTS = 600
+# Least share of a box's outline that nearer ones leave to be seen, and the cells that it is counted in.
+_MIN_SHOWN = 0.25
+_CELL = 3
 
-_VEHICLES = ("car", "van", "truck", "bus")
-_VEHICLE_WEIGHTS = (0.62, 0.15, 0.13, 0.10)
-_KINDS = ("own", "oncoming", "parked", "crossing", "sidewalk", "crosswalk", "cyclist")
-_KIND_WEIGHTS = (0.27, 0.22, 0.16, 0.09, 0.12, 0.06, 0.08)
+#: Classes of the datasets whose boxes are level (KITTI, Mono3DRefer); roadside ones have all.
+LEVEL_CLASSES = frozenset(
+    ("car", "van", "truck", "bus", "tram", "pedestrian", "person_sitting", "cyclist", "motorcyclist")
+)
 
 
 def sample_scene(kind: CameraKind, rng: np.random.Generator) -> Scene:
     """A random scene; its objects lie on the road, in the picture, apart from one another."""
-    view = _car_view(rng) if kind is CAR else _pole_view(rng)
-    road = _car_road(rng) if kind is CAR else _pole_road(rng)
-    light, sensor = _sample_light(view, rng)
+    view = kind.sample_view(rng)
+    road = sample_road(kind, view, rng)
+    light = sample_light(view, rng)
+    sensor = sample_sensor(light, view, rng)
     scene = Scene(view, road, light, int(rng.integers(2**31)), sensor=sensor)
-    wanted = int(rng.integers(kind.count[0], kind.count[1] + 1))
-    for _ in range(_MAX_TRIES):
+    low, high = kind.count
+    wanted = low + int((high - low + 1) * rng.random() ** 1.25)
+    site = _site(kind, scene)
+    crowd = Crowd(kind, scene)
+    for spot in islice(spots(site, rng), _MAX_SPOTS):
         if len(scene.objects) == wanted:
             break
-        item = _sample_object(kind, scene, rng)
-        if item is not None and _fits(kind, scene, item):
+        if crowd.may_stand(spot) and crowd.admit(item := make_object(scene, spot, rng)):
             scene.objects.append(item)
+    scene.objects[:] = _shown(scene)
+    for _ in range(rng.poisson(1.2)):
+        spot = distractor_spot(site, rng)
+        if crowd.may_stand(spot) and crowd.admit(item := make_object(scene, spot, rng)):
+            scene.distractors.append(item)
     return scene
 
 
-def _car_view(rng: np.random.Generator) -> View:
-    focal = 721.5377 + rng.normal(0, 4)
-    cx, cy = 609.5593 + rng.normal(0, 3), 172.854 + rng.normal(0, 3)
-    projection = np.array([[focal, 0, cx, 44.85728], [0, focal, cy, 0.2163791], [0, 0, 1, 0.002745884]])
-    pitch, roll = np.radians(np.clip(rng.normal(0, [0.25, 0.2]), -0.5, 0.5))
-    return View(
-        projection, plane_from_tilt(1.65 + rng.normal(0, 0.03), pitch, roll), CAR.width, CAR.height, False
-    )
+def _site(kind: CameraKind, scene: Scene) -> Site:
+    """What of the road is in the picture and large enough there."""
+    view = scene.view
+    column = view.projection[0, 2]
+    rays = np.array([[column, view.height - 1, 1], [column, 0, 1]]) @ view.inverse_intrinsics.T
+    down = rays @ -view.plane[:3]
+    ahead = np.where(down > 1e-6, (rays @ view.ground_axes)[:, 2] * view.plane[3] / np.abs(down), np.inf)
+    largest = view.projection[1, 1] * 1.7 / MIN_BOX_HEIGHT
+    near = max(0.85 * float(ahead[0]), 0.5 * kind.depth[0])
+    far = min(float(ahead[1]), kind.depth[1] * 1.05, largest)
+    spread = view.width / 2 / view.projection[0, 0]
+    return Site(scene.road, near, max(far, near * 1.5), float(spread), classes_of(kind), kind.driving)
 
 
-def _pole_view(rng: np.random.Generator) -> View:
-    fx = rng.uniform(1100, 1400)
-    fy = fx * rng.uniform(1.0, 1.06)
-    cx, cy = 479.5 + rng.normal(0, 8), 269.5 + rng.normal(0, 6)
-    projection = np.array([[fx, 0, cx, 0], [0, fy, cy, 0], [0, 0, 1, 0]])
-    pitch, roll = np.radians(rng.uniform(8, 14)), np.radians(rng.uniform(-2, 2))
-    return View(projection, plane_from_tilt(rng.uniform(6, 8), pitch, roll), POLE.width, POLE.height, True)
+def classes_of(kind: CameraKind) -> frozenset[str]:
+    """What may stand in the pictures of a camera, by the datasets that they are written like."""
+    return LEVEL_CLASSES if kind.level else frozenset(SHAPES)
 
 
-def _car_road(rng: np.random.Generator) -> Road:
-    lane_width = rng.uniform(3.2, 3.6)
-    own, oncoming = (int(n) for n in rng.integers(1, 3, 2))
-    lane = int(rng.integers(own))
-    offset = (lane + 0.5) * lane_width + rng.normal(0, 0.15)
-    angle = np.radians(np.clip(rng.normal(0, 1.5), -4, 4))
-    return _finish_road(rng, angle, offset, lane_width, (own, oncoming), (18, 45))
-
-
-def _pole_road(rng: np.random.Generator) -> Road:
-    lane_width = rng.uniform(3.3, 3.7)
-    own, oncoming = (int(n) for n in rng.integers(2, 4, 2))
-    angle = np.radians(rng.uniform(-12, 12))
-    # The camera stands over the road or its edge and looks at the centre line some 45 m ahead.
-    edge = min(own, oncoming) * lane_width
-    offset = np.clip(rng.uniform(-4, 4) + 45 * np.tan(angle), -edge, edge)
-    return _finish_road(rng, angle, float(offset), lane_width, (own, oncoming), (35, 85))
-
-
-def _finish_road(
-    rng: np.random.Generator,
-    angle: float,
-    offset: float,
-    lane_width: float,
-    lanes: tuple[int, int],
-    crossing: tuple[float, float],
-) -> Road:
-    parking = 2.3 if rng.random() < 0.6 else 0.0
-    sidewalk = rng.uniform(2.2, 3.4)
-    q = rng.uniform(*crossing)
-    choice = rng.random()
-    crosswalk = q if choice < 0.6 else None
-    crossroad = (q + 3.0, q + 3.0 + rng.uniform(7, 9)) if choice < 0.42 else None
-    return Road(angle, offset, lane_width, *lanes, parking, sidewalk, crosswalk, crossroad)
-
-
-def _sample_light(view: View, rng: np.random.Generator) -> tuple[Light, Sensor]:
-    azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(30, 65))
-    local = np.array(
-        [np.cos(elevation) * np.cos(azimuth), -np.sin(elevation), np.cos(elevation) * np.sin(azimuth)]
-    )
-    warmth = rng.normal(0, 0.03)
-    gain = rng.uniform(0.88, 1.08) * np.array([1 - warmth, 1.0, 1 + warmth])
-    sunny = rng.random() < 0.65
-    light = Light(
-        sun=view.ground_axes @ local,
-        ambient=rng.uniform(0.60, 0.70) if sunny else rng.uniform(0.72, 0.82),
-        shadow=rng.uniform(0.30, 0.45) if sunny else 0.0,
-        haze=rng.uniform(0.02, 0.14),
-    )
-    sensor = Sensor(
-        gain=gain, contrast=rng.uniform(0.92, 1.06), blur=rng.uniform(0.3, 0.6), noise=rng.uniform(0.8, 2.0)
-    )
-    return light, sensor
-
-
-def _sample_object(kind: CameraKind, scene: Scene, rng: np.random.Generator) -> SceneObject | None:
-    """One road user somewhere it belongs; None where this road has no such place."""
-    road = scene.road
-    place = _KINDS[rng.choice(len(_KINDS), p=_KIND_WEIGHTS)]
-    near, far = kind.depth
-    q = float(np.exp(rng.uniform(np.log(near), np.log(far))))
-    side = 1 if rng.random() < 0.5 else -1
-    edge = road.right_edge if side > 0 else road.left_edge
-    heading = (0.0, float(side))
-    if place in ("own", "oncoming"):
-        side = 1 if place == "own" else -1
-        lanes = road.lanes_own if side > 0 else road.lanes_oncoming
-        p = side * (rng.integers(lanes) + 0.5) * road.lane_width + rng.normal(0, 0.15)
-        heading = (0.0, float(side))
-    elif place == "parked":
-        if not road.parking_width:
-            return None
-        p = edge - side * (road.parking_width / 2 + rng.normal(0, 0.08))
-    elif place == "crossing":
-        if road.crossroad is None:
-            return None
-        p = road.offset + rng.uniform(-0.45, 0.45) * road.crossroad[0]
-        middle, quarter = sum(road.crossroad) / 2, (road.crossroad[1] - road.crossroad[0]) / 4
-        q = middle - side * quarter
-        heading = (float(side), 0.0)
-    elif place == "sidewalk":
-        p = edge + side * rng.uniform(0.5, road.sidewalk_width - 0.5)
-        heading = (0.0, 1.0 if rng.random() < 0.5 else -1.0)
-    elif place == "crosswalk":
-        if road.crosswalk is None:
-            return None
-        p, q = rng.uniform(road.left_edge, road.right_edge), road.crosswalk + rng.uniform(-1.2, 1.2)
-        heading = (float(side), 0.0)
-    else:
-        p = edge - side * (road.parking_width + rng.uniform(0.6, 1.0))
-    category = _category_at(place, rng)
-    if place in ("parked",) and category in ("truck", "bus"):
-        return None
-    return _make_object(scene, category, (float(p), q), heading, rng)
-
-
-def _category_at(place: str, rng: np.random.Generator) -> str:
-    if place in ("sidewalk", "crosswalk"):
-        return "pedestrian"
-    if place == "cyclist":
-        return "cyclist"
-    return str(rng.choice(_VEHICLES, p=_VEHICLE_WEIGHTS))
-
-
-def _make_object(
-    scene: Scene,
-    category: str,
-    where: tuple[float, float],
-    heading: tuple[float, float],
-    rng: np.random.Generator,
-) -> SceneObject:
-    view, road = scene.view, scene.road
-    location = scene.road_points(np.array(where[0]), np.array(where[1]))
-    tip = np.array(road.to_plane(where[0] + heading[0], where[1] + heading[1]))
-    direction = tip - np.array(road.to_plane(*where))
-    spread = 8.0 if category == "pedestrian" else 2.0
-    yaw = view.yaw_of(*direction) + float(np.radians(np.clip(rng.normal(0, spread), -2 * spread, 2 * spread)))
+def make_object(scene: Scene, spot: Spot, rng: np.random.Generator) -> SceneObject:
+    """What stands at a spot, turned a little at random."""
+    view, road, model = scene.view, scene.road, spot.model
+    location = scene.road_points(np.array(spot.p), np.array(spot.q))
+    tip = np.array(road.to_plane(spot.p + spot.heading[0], spot.q + spot.heading[1]))
+    direction = tip - np.array(road.to_plane(spot.p, spot.q))
+    turn = float(np.radians(spot.turn * np.clip(rng.normal(), -2, 2)))
+    yaw = view.yaw_of(*direction) + turn
     yaw = float(np.arctan2(np.sin(yaw), np.cos(yaw)))
     # Labels are written with two decimals in KITTI's format: draw exactly what is written.
     yaw, location = round(yaw, 2), np.round(location, 2) if not view.tilted_boxes else location
-    size = SIZES[category].sample(rng)
-    color = COLORS[rng.integers(len(COLORS))]
-    return SceneObject(category, color, size, location, yaw, view.box_corners(location, size, yaw))
+    corners = view.box_corners(location, model.size, yaw)
+    seed = int(rng.integers(2**31))
+    return SceneObject(model.category, model.color, model.size, location, yaw, corners, model.shape, seed)
 
 
-def _fits(kind: CameraKind, scene: Scene, item: SceneObject) -> bool:
-    """Whether the object is in range, well in the picture, and apart from the others."""
-    _, w = scene.view.project(item.corners)
-    if w.min() < 1.5 or not kind.depth[0] <= item.location[2] <= kind.depth[1]:
-        return False
-    whole, clipped = scene.view.box_rectangle(item.corners)
-    area = (whole[2] - whole[0]) * (whole[3] - whole[1])
-    shown = (clipped[2] - clipped[0]) * (clipped[3] - clipped[1])
-    if shown < 0.5 * area or clipped[3] - clipped[1] < MIN_BOX_HEIGHT:
-        return False
-    if any(_too_close(item, other) for other in scene.objects):
-        return False
-    return not _mostly_covered(scene, item, clipped)
+class Crowd:
+    """The objects of a scene so far, as arrays: who stands where on the ground and in the picture."""
 
+    def __init__(self, kind: CameraKind, scene: Scene) -> None:
+        self.kind, self.scene = kind, scene
+        self.footprints = np.empty((0, 4, 2))
+        self.boxes = np.empty((0, 4))
+        self.depths = np.empty(0)
 
-def _too_close(a: SceneObject, b: SceneObject) -> bool:
-    """Separating axes of the two footprints, with a gap."""
-    first, second = a.corners[:4], b.corners[:4]
-    for axis in (first[1] - first[0], first[2] - first[1], second[1] - second[0], second[2] - second[1]):
-        axis = axis / np.linalg.norm(axis)
-        low, high = first @ axis, second @ axis
-        if low.max() + _GAP < high.min() or high.max() + _GAP < low.min():
+    def may_stand(self, spot: Spot) -> bool:
+        """Whether the spot is in the picture or near it, and not in a part of the road that is closed."""
+        works = self.scene.road.works
+        if works and not spot.inside and works[0] - 0.8 < spot.p < works[1] + 0.8:
+            half = spot.model.size[2] / 2
+            if works[2] - 1 - half < spot.q < works[3] + half:
+                return False
+        view = self.scene.view
+        (u, v), w = view.project(self.scene.road_points(np.array(spot.p), np.array(spot.q)))
+        return bool(w > 1 and -0.3 < u / view.width < 1.3 and -0.1 < v / view.height < 1.6)
+
+    def admit(self, item: SceneObject) -> bool:
+        """Take the object in if it is in range, well in the picture, apart from the others and not hidden."""
+        view, (near, far) = self.scene.view, self.kind.depth
+        _, w = view.project(item.corners)
+        if w.min() < 1.5 or not near <= item.location[2] <= far:
             return False
-    return True
+        whole, box = view.box_rectangle(item.corners)
+        least = 4.0 if item.category == DISTRACTOR else MIN_BOX_HEIGHT
+        if _area(box) < 0.3 * _area(whole) or box[3] - box[1] < least:
+            return False
+        footprint = (item.corners[:4] @ view.ground_axes)[:, [0, 2]]
+        if self._touches(footprint) or self._mostly_covered(box, item.location[2]):
+            return False
+        self.footprints = np.concatenate([self.footprints, footprint[None]])
+        self.boxes = np.concatenate([self.boxes, box[None]])
+        self.depths = np.append(self.depths, item.location[2])
+        return True
+
+    def _touches(self, footprint: np.ndarray) -> bool:
+        """Separating axes of two footprints, with a gap, against all others at once."""
+        others = self.footprints
+        sides = np.concatenate([others, np.broadcast_to(footprint, others.shape)], axis=1)
+        axes = np.stack([sides[:, i + 1] - sides[:, i] for i in (0, 1, 4, 5)], axis=1)
+        lengths = np.linalg.norm(axes, axis=2, keepdims=True)
+        axes = axes / lengths
+        mine = np.einsum("kc,nac->nak", footprint, axes)
+        theirs = np.einsum("nkc,nac->nak", others, axes)
+        apart = np.maximum(mine.min(2) - theirs.max(2), theirs.min(2) - mine.max(2)).max(1)
+        small = np.minimum(lengths[:, :2].max((1, 2)), lengths[:, 2:].max((1, 2))) < _SMALL
+        return bool((apart < np.where(small, _SMALL_GAP, _GAP)).any())
+
+    def _mostly_covered(self, box: np.ndarray, depth: float) -> bool:
+        """Whether one rectangle hides most of another, whichever of the two is farther away."""
+        overlap = np.minimum(box[2:], self.boxes[:, 2:]) - np.maximum(box[:2], self.boxes[:, :2])
+        shared = np.clip(overlap, 0, None).prod(1)
+        hidden = np.where(self.depths < depth, _area(box), _area(self.boxes))
+        return bool((shared > 0.8 * hidden).any())
 
 
-def _mostly_covered(scene: Scene, item: SceneObject, box: np.ndarray) -> bool:
-    """Whether one rectangle hides most of another, whichever of the two is farther away."""
-    for other in scene.objects:
-        _, rival = scene.view.box_rectangle(other.corners)
-        far, near = (box, rival) if other.location[2] < item.location[2] else (rival, box)
-        overlap = np.minimum(far[2:], near[2:]) - np.maximum(far[:2], near[:2])
-        if (overlap > 0).all() and overlap.prod() > 0.75 * (far[2:] - far[:2]).prod():
-            return True
-    return False
+def _area(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+
+
+def _shown(scene: Scene) -> list[SceneObject]:
+    """The objects without those that others together hide, by the outlines of their boxes."""
+    view = scene.view
+    items = sorted(scene.objects, key=lambda item: -item.location[2])
+    hulls = [cv2.convexHull(np.rint(view.project(i.corners)[0] / _CELL).astype(np.int32)) for i in items]
+    while items:
+        seen, whole = _count_cells(hulls, (view.height // _CELL + 1, view.width // _CELL + 1))
+        worst = int(np.argmin(seen / whole))
+        if seen[worst] >= _MIN_SHOWN * whole[worst]:
+            break
+        del items[worst], hulls[worst]
+    kept = {id(item) for item in items}
+    return [item for item in scene.objects if id(item) in kept]
+
+
+def _count_cells(hulls: Sequence[np.ndarray], shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Cells of each outline that later ones leave, and its cells alone; at least one."""
+    ids = np.zeros(shape, np.uint8)
+    whole = []
+    for i, hull in enumerate(hulls):
+        alone = np.zeros(shape, np.uint8)
+        cv2.fillConvexPoly(alone, hull, 1)
+        whole.append(max(int(alone.sum()), 1))
+        ids[alone > 0] = i + 1
+    seen = np.bincount(ids.ravel(), minlength=len(hulls) + 1)[1:]
+    return seen, np.array(whole)

@@ -39,15 +39,15 @@ class FrameRecord:
     referrals: list[Referral]
 
 
-def make_folders(root: Path, splits: Iterable[str] = SPLITS) -> None:
-    """Create every folder the writers use."""
-    for name in ("images", "calib", "planes", "label_2"):
-        (root / "mono3drefer" / name).mkdir(parents=True, exist_ok=True)
-    for split in splits:
-        for name in ("images", "jsons", "labels", "calib", "denorm"):
-            (root / "monomulti3d" / split / name).mkdir(parents=True, exist_ok=True)
-    for name in ("image_2", "label_2", "calib", "denorm"):
-        (root / "rope3d" / "training" / name).mkdir(parents=True, exist_ok=True)
+def make_folders(root: Path, mono: bool = True, multi: bool = True, splits: Iterable[str] = SPLITS) -> None:
+    """Create the folders of Mono3DRefer (mono), and those of MonoMulti3D and Rope3D (multi)."""
+    folders = [f"mono3drefer/{name}" for name in ("images", "calib", "planes", "label_2") if mono]
+    if multi:
+        names = ("images", "jsons", "labels", "calib", "denorm")
+        folders += [f"monomulti3d/{split}/{name}" for split in splits for name in names]
+        folders += [f"rope3d/training/{name}" for name in ("image_2", "label_2", "calib", "denorm")]
+    for folder in folders:
+        (root / folder).mkdir(parents=True, exist_ok=True)
 
 
 def kitti_row(label: Label) -> list[str]:
@@ -92,7 +92,7 @@ def _write_image(path: Path, image: np.ndarray, options: Sequence[int]) -> None:
         raise OSError(f"{path}: the image could not be written")
 
 
-def write_car_frame(
+def write_mono_frame(
     root: Path, stem: str, image: np.ndarray, view: View, rows: Sequence[Sequence[str]]
 ) -> None:
     """One Mono3DRefer frame: image, calibration, plane and all labels."""
@@ -104,7 +104,7 @@ def write_car_frame(
     (base / "label_2" / f"{stem}.txt").write_text("".join(" ".join(row) + "\n" for row in rows))
 
 
-def write_pole_frame(root: Path, split: str, image: np.ndarray, view: View, record: FrameRecord) -> None:
+def write_multi_frame(root: Path, split: str, image: np.ndarray, view: View, record: FrameRecord) -> None:
     """One MonoMulti3D frame, and for train and val the same frame as Rope3D."""
     base, stem = root / "monomulti3d" / split, record.stem
     image_path = base / "images" / f"{stem}.jpg"

@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import torch.nn.functional as F
 from detectron2.config import CfgNode
-from detectron2.layers import FrozenBatchNorm2d, ShapeSpec
+from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from torch import Tensor, nn
 
 from d2ext.hub import cache_if_offline
+from d2ext.modeling.backbone.norms import build_norm, exchange_norms
+from d2ext.modeling.backbone.padding import pad_ahead
+from d2ext.weights import resolve
 
 STRIDES = {4: "p2", 8: "p3", 16: "p4", 32: "p5"}
-
-
-def group_norm(channels: int) -> nn.GroupNorm:
-    """GroupNorm with 8 to 32 groups; ``channels`` is a multiple of 8."""
-    return nn.GroupNorm(min(32, channels // 8), channels)
-
-
-def build_norm(norm: str, channels: int) -> nn.Module:
-    """``BN``, ``SyncBN`` (statistics over the batches of all GPUs) or ``GN``.
-
-    Raises:
-        ValueError: another name.
-    """
-    norms: dict[str, Callable[[int], nn.Module]] = {
-        "BN": nn.BatchNorm2d,
-        "SyncBN": nn.SyncBatchNorm,
-        "GN": group_norm,
-    }
-    if norm not in norms:
-        raise ValueError(f"NORM {norm}: expected one of {', '.join(norms)}")
-    return norms[norm](channels)
 
 
 class TimmBackbone(Backbone):
@@ -44,15 +25,18 @@ class TimmBackbone(Backbone):
     Args:
         name: any timm model that supports ``features_only``, e.g. ``dla34`` or ``resnet18``.
         pretrained: True takes timm's published weights (from its cache or the hub).
-        weights: path of a local weights file (``.pth`` or ``.safetensors``); wins over ``pretrained``.
+        weights: name (``d2ext://...``) or path of a weights file (``.pth`` or ``.safetensors``); wins over
+            ``pretrained``.
         widths: stage widths for networks that take ``channels`` (timm's ResNets); empty keeps the published
             ones.
         norm: ``BN`` (as built), ``SyncBN``, ``FrozenBN`` or ``GN``.
         checkpoint: keep no activations inside the stages in training but compute them again for the gradient.
+        freeze_at: everything up to the map of stride 2 ** ``freeze_at`` is not trained, and its BatchNorm
+            keeps its statistics; 0 freezes nothing.
 
     Raises:
-        ValueError: unknown model or norm, a network without the four strides, or one whose activations cannot
-            be computed again.
+        ValueError: unknown model or norm, a network without the four strides, one without the map up to which
+            it is to be frozen, or one whose activations cannot be computed again.
         FileNotFoundError: weights that cannot be had; the message says how to get them.
     """
 
@@ -65,9 +49,11 @@ class TimmBackbone(Backbone):
         widths: tuple[int, ...] = (),
         norm: str = "BN",
         checkpoint: bool = False,
+        freeze_at: int = 0,
     ) -> None:
         super().__init__()
-        self.body = _create(name, pretrained, weights, widths)
+        options = {"channels": tuple(widths)} if widths else {}
+        self.body = pad_ahead(create_timm(name, pretrained, weights, features_only=True, **options))
         if checkpoint:
             switch = getattr(self.body, "set_grad_checkpointing", None)
             if switch is None:
@@ -85,16 +71,35 @@ class TimmBackbone(Backbone):
                 f"MODEL.TIMM.NAME {name}: expected features at strides 4, 8, 16, 32, lacks {missing}"
             )
         self._out_features = list(STRIDES.values())
-        if norm == "FrozenBN":
-            self.body = FrozenBatchNorm2d.convert_frozen_batchnorm(self.body)
-        elif norm == "SyncBN":
-            from timm.layers import convert_sync_batchnorm
+        self.body = exchange_norms(self.body, norm)
+        self._stages = _stages(self.body, info)
+        self._frozen = self._freeze(freeze_at) if freeze_at else ()
 
-            self.body = convert_sync_batchnorm(self.body)
-        elif norm == "GN":
-            _batch_to_group_norm(self.body)
-        elif norm != "BN":
-            raise ValueError(f"MODEL.TIMM.NORM {norm}: expected BN, SyncBN, FrozenBN or GN")
+    def train(self, mode: bool = True) -> TimmBackbone:
+        """As of every module; BatchNorm that is frozen stays in evaluation."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
+
+    def _freeze(self, halvings: int) -> tuple[nn.Module, ...]:
+        """Make everything up to a map untrainable. Gives the norms there; a tuple of them registers none."""
+        if 2**halvings not in self._stages:
+            known = [stride.bit_length() - 1 for stride in self._stages]
+            raise ValueError(
+                f"MODEL.TIMM.FREEZE_AT {halvings}: expected 0 or one of {known} for this network"
+            )
+        for stride, names in self._stages.items():
+            for name in names if stride <= 2**halvings else ():
+                self.body.get_parameter(name).requires_grad_(False)
+        norms = (m for m in self.body.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+        return tuple(m for m in norms if not any(p.requires_grad for p in m.parameters()))
+
+    def layer_steps(self) -> dict[str, int]:
+        """How many stages below the last one each parameter is, by name, for ``SOLVER.LAYER_DECAY``."""
+        stages = list(self._stages.values())
+        steps = {name: len(stages) - 1 - i for i, names in enumerate(stages) for name in names}
+        return {f"body.{name}": steps.get(name, 0) for name, _ in self.body.named_parameters()}
 
     @property
     def size_divisibility(self) -> int:
@@ -111,15 +116,20 @@ class TimmBackbone(Backbone):
         return {name: ShapeSpec(channels=self._channels[s], stride=s) for s, name in STRIDES.items()}
 
 
-def _create(name: str, pretrained: bool, weights: str, widths: tuple[int, ...]) -> nn.Module:
+def create_timm(name: str, pretrained: bool, weights: str, **options: Any) -> Any:
+    """A network of timm, with published weights, or those of a name or file, which win.
+
+    Raises:
+        ValueError: unknown model or name.
+        FileNotFoundError: weights that cannot be had; the message says how to get them.
+    """
     import timm
 
     if not timm.is_model(name):
         raise ValueError(f"MODEL.TIMM.NAME {name}: no such timm model (timm.list_models() lists them)")
-    kwargs: dict = {"features_only": True, "pretrained": pretrained and not weights}
-    if widths:
-        kwargs["channels"] = tuple(widths)
+    kwargs: dict = options | {"pretrained": pretrained and not weights}
     if weights:
+        weights = resolve(weights)
         if not os.path.isfile(weights):
             raise FileNotFoundError(f"MODEL.TIMM.WEIGHTS {weights}: no such file")
         kwargs |= {"pretrained": True, "pretrained_cfg_overlay": {"file": weights}}
@@ -136,15 +146,21 @@ def _create(name: str, pretrained: bool, weights: str, widths: tuple[int, ...]) 
         ) from e
 
 
-def _batch_to_group_norm(module: nn.Module) -> None:
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm2d):
-            new = group_norm(child.num_features)
-            new.load_state_dict({"weight": child.weight.data, "bias": child.bias.data})
-            act = getattr(child, "act", None)  # timm's norms may carry their activation
-            setattr(module, name, nn.Sequential(new, act) if isinstance(act, nn.Module) else new)
-        else:
-            _batch_to_group_norm(child)
+def _stages(body: nn.Module, info: Any) -> dict[int, list[str]]:
+    """Names of the parameters that first count in the map of each stride, from fine to coarse."""
+    place = {
+        name: i for i, (name, _) in enumerate(body.named_modules())
+    }  # in the order in which they are used
+    names = {name: place[name.rpartition(".")[0]] for name, _ in body.named_parameters()}
+    stages: dict[int, list[str]] = {}
+    start = -1
+    for i, stride in enumerate(info.reduction()):
+        last = info.module_name(i)
+        prefixes = (f"{last}.", f"{last.replace('.', '_')}.")  # timm writes the stages of some networks flat
+        end = max(i for name, i in place.items() if f"{name}.".startswith(prefixes))
+        stages[stride] = [name for name, at in names.items() if start < at <= end]
+        start = end
+    return stages
 
 
 class ConvNormAct(nn.Sequential):
@@ -230,6 +246,7 @@ def build_timm_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBackbone:
         widths=tuple(t.WIDTHS),
         norm=t.NORM,
         checkpoint=t.CHECKPOINT,
+        freeze_at=t.FREEZE_AT,
     )
 
 
@@ -240,5 +257,5 @@ def build_timm_ida_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmIDABack
     return TimmIDABackbone(
         build_timm_backbone(cfg, input_shape),
         tuple(cfg.MODEL.IDA.CHANNELS),
-        "BN" if norm == "FrozenBN" else norm,
+        cfg.MODEL.IDA.NORM or ("BN" if norm == "FrozenBN" else norm),
     )

@@ -30,6 +30,8 @@ class EncodedImages:
         plane: (B, 4) ground planes, rows of NaN where there is none.
         sizes: (B, 2) height and width of each image without its padding.
         records: the mapper dicts.
+        given: (B,) bool, whether the plane was given, or read from the picture; None: all were.
+        tilt: (B, 3), what the picture shows of the plane (:class:`~d2ext.modeling.box3d.plane.PlaneHead`).
     """
 
     features: Any
@@ -37,13 +39,17 @@ class EncodedImages:
     plane: Tensor
     sizes: Tensor
     records: list[dict]
+    given: Tensor | None = None
+    tilt: Tensor | None = None
 
     def image(self, i: int) -> EncodedImages:
         """The i-th image alone, as a batch of one."""
         one = slice(i, i + 1)
-        return EncodedImages(
-            self.features.image(i), self.P[one], self.plane[one], self.sizes[one], self.records[one]
-        )
+        names = ("P", "plane", "sizes", "given", "tilt")
+        values: dict[str, Any] = {
+            name: None if (value := getattr(self, name)) is None else value[one] for name in names
+        }
+        return EncodedImages(features=self.features.image(i), records=self.records[one], **values)
 
     @cached_property
     def extent(self) -> Tensor:
@@ -67,7 +73,10 @@ class EncodedImages:
         """The views of all B * N boxes."""
         P = self.P[:, None].expand(-1, boxes.shape[1], -1, -1)
         plane = self.plane[:, None].expand(-1, boxes.shape[1], -1)
-        return ObjectViews.of_boxes(boxes.flatten(0, 1), P.flatten(0, 1), plane.flatten(0, 1))
+        views = ObjectViews.of_boxes(boxes.flatten(0, 1), P.flatten(0, 1), plane.flatten(0, 1))
+        if self.given is not None:
+            views.trust = 0.5 + 0.5 * self.given.float().repeat_interleave(boxes.shape[1])
+        return views
 
 
 def relative_boxes(boxes: Tensor, extent: Tensor) -> Tensor:
@@ -82,7 +91,8 @@ def view_features(views: ObjectViews) -> Tensor:
 
     Returns:
         (N, VIEW_DIM): slope of the viewing ray in x and y, log of the angular width and height, log depth
-        of the ground at the middle of the lower edge (0 where there is none), and whether there is one.
+        of the ground at the middle of the lower edge (0 where there is none), and whether there is one: 1, or
+        half where the plane was read from the picture.
     """
     size = torch.as_tensor(views.unit)
     _, ray = viewing_rays(views.P, views.uv)
@@ -90,4 +100,33 @@ def view_features(views: ObjectViews) -> Tensor:
     foot = views.uv + size * constant((0.0, 0.5), size)
     log_depth, hit = ground_log_depth(views.P, foot, views.plane, torch.zeros_like(foot[:, 0]))
     ground = torch.where(hit, log_depth - 3.0, 0.0)
-    return torch.cat([ray[:, :2], (size / focal).log() + 3.0, ground[:, None], hit[:, None].float()], 1)
+    known = hit.float() * views.trust
+    return torch.cat([ray[:, :2], (size / focal).log() + 3.0, ground[:, None], known[:, None]], 1)
+
+
+def cell_middles(stride: int, height: int, width: int, device: torch.device) -> Tensor:
+    """(height * width, 2) pixels in the middle of the cells of a map, row by row."""
+    u = (torch.arange(width, device=device) + 0.5) * stride - 0.5
+    v = (torch.arange(height, device=device) + 0.5) * stride - 0.5
+    return torch.stack(torch.meshgrid(u, v, indexing="xy"), -1).flatten(0, 1)
+
+
+def viewing_features(P: Tensor, plane: Tensor, sizes: Tensor, uv: Tensor) -> Tensor:
+    """Where pixels look: what a network needs to turn pixels into metres for any camera.
+
+    Args:
+        P: (B, 3, 4). plane: (B, 4), NaN rows for none. sizes: (B, 2) height and width of each image in
+            pixels. uv: (L, 2) pixels.
+
+    Returns:
+        (B, 4, L): slope of the viewing ray in x and y, 10 m over the depth of the ground there (0 above the
+        horizon or without a plane), and the column from -1 to 1 across the image.
+    """
+    uv = uv.to(P.dtype)
+    origin, direction = viewing_rays(P[:, None], uv[None])
+    inverse = -(direction * plane[:, None, :3]).sum(-1) / (
+        (origin * plane[:, None, :3]).sum(-1) + plane[:, None, 3]
+    )
+    ground = (10 * inverse).clamp(0, 4).nan_to_num(0.0)
+    column = (2 * (uv[None, :, 0] + 0.5) / sizes[:, 1:] - 1).expand_as(ground)
+    return torch.stack([direction[..., 0], direction[..., 1], ground, column], 1)

@@ -52,6 +52,7 @@ class ObjectViews(_Rows):
         plane: (N, 4) ground planes; rows of NaN where there is none.
         log_size: log of the 2D size that is expected, in units.
         log_pixel_height: log of the pixels, a number or (N,), that an object is expected to be high.
+        trust: 1, or half where the plane was read from the picture; a number or (N,).
     """
 
     uv: Tensor
@@ -60,6 +61,7 @@ class ObjectViews(_Rows):
     plane: Tensor
     log_size: float = 1.0
     log_pixel_height: float | Tensor = 3.0
+    trust: float | Tensor = 1.0
 
     @classmethod
     def of_boxes(cls, boxes: Tensor, P: Tensor, plane: Tensor) -> ObjectViews:

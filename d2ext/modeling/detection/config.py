@@ -17,6 +17,7 @@ from d2ext.checks import (
 )
 from d2ext.modeling.backbone import add_backbone_config, backbone_maps
 from d2ext.modeling.box3d.config import add_box_head_config, add_classes_config, box_head_keys
+from d2ext.modeling.box3d.plane import add_plane_config
 from d2ext.modeling.detection.diffusion import SAMPLER_REGISTRY, SCHEDULES
 from d2ext.modeling.detection.matching import MATCHER_REGISTRY
 
@@ -26,6 +27,7 @@ def add_detection3d_config(cfg: CfgNode) -> None:
     Detectron2's defaults, which become those of a ResNet-50 with FPN."""
     add_backbone_config(cfg)
     add_classes_config(cfg)
+    add_plane_config(cfg)
     cfg.MODEL.META_ARCHITECTURE = "DiffusionDet3D"
     cfg.MODEL.BACKBONE.NAME = "build_resnet_fpn_backbone"
     cfg.MODEL.RESNETS.OUT_FEATURES = ["res2", "res3", "res4", "res5"]

@@ -16,6 +16,7 @@ from d2ext.layers import RegionMaps
 from d2ext.modeling.box3d.config import build_box_head
 from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages
 from d2ext.modeling.box3d.objects import ObjectBoxes
+from d2ext.modeling.box3d.plane import PlaneHead, build_plane_head, fill_planes, standing_records
 from d2ext.modeling.box3d.records import size_groups, stack_images
 from d2ext.modeling.detection.criterion import SetCriterion
 from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, DynamicInteraction
@@ -38,6 +39,7 @@ class Detector3D(nn.Module):
         in_features: maps, fine to coarse.
         pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
         detection: how objects are found with it.
+        plane_head: reads the plane of an image that has none from the coarsest map; None leaves it unknown.
     """
 
     #: Children that ``torch.compile`` may take.
@@ -55,6 +57,7 @@ class Detector3D(nn.Module):
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
         detection: Detection,
+        plane_head: PlaneHead | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -65,6 +68,7 @@ class Detector3D(nn.Module):
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), persistent=False)
         self.detection = detection
+        self.plane_head = plane_head
 
     @property
     def device(self) -> torch.device:
@@ -80,7 +84,8 @@ class Detector3D(nn.Module):
         frames = self.encode(batched_inputs)
         instances = [x["instances"] for x in batched_inputs]  # stay on the host, which asks much of them
         outputs = self.decoder(frames, *self.training_boxes(frames, instances))
-        return self.criterion(self.decoder.box_head, outputs, frames, instances)
+        losses = self.criterion(self.decoder.box_head, outputs, frames, instances)
+        return losses if self.plane_head is None else losses | self.plane_head.losses([frames])
 
     def training_boxes(self, frames: EncodedImages, instances: list[Instances]) -> tuple[Tensor, ...]:
         """The arguments of the decoder in training: boxes, objects, and time where it wants one."""
@@ -110,7 +115,19 @@ class Detector3D(nn.Module):
             self.backbone.size_divisibility,
         )
         maps = self._maps(pixels, [x["image"].shape[-2:] for x in batched_inputs])
-        return EncodedImages(self.encoder(maps, sizes), P, plane, sizes, batched_inputs)
+        tilt = self._tilt(maps, P, sizes)
+        plane, given = fill_planes(plane, tilt)
+        if tilt is not None and not self.training:
+            batched_inputs = standing_records(batched_inputs, plane)
+        features = self.encoder(maps, sizes)
+        return EncodedImages(features, P, plane, sizes, batched_inputs, None if tilt is None else given, tilt)
+
+    def _tilt(self, maps: Sequence[Tensor], P: Tensor, sizes: Tensor) -> Tensor | None:
+        """What the pictures show of their planes (B, 3); None where that is not asked."""
+        if self.plane_head is None:
+            return None
+        stride = self.backbone.output_shape()[self.in_features[-1]].stride
+        return self.plane_head(maps[-1], P, sizes, stride)
 
     def _maps(self, pixels: Tensor, sizes: Sequence[Sequence[int]]) -> list[Tensor]:
         """Maps of padded images, fine to coarse. Images of one size go through the backbone together (see
@@ -128,10 +145,17 @@ class Detector3D(nn.Module):
             maps.append(torch.cat(same)[order])
         return maps
 
-    def image_branch(self, pixels: Tensor, sizes: Tensor) -> Any:
-        """Normalised pixels (B, 3, H, W) and sizes (B, 2) long, height and width of each image without its
-        padding -> what the decoder reads. For images of one padded size."""
-        return self.encoder(self._backbone(pixels), sizes)
+    def image_branch(
+        self, pixels: Tensor, sizes: Tensor, P: Tensor | None = None, plane: Tensor | None = None
+    ) -> tuple[Any, Tensor | None, Tensor | None]:
+        """Normalised pixels (B, 3, H, W), sizes (B, 2) long, height and width of each image without its
+        padding, P (B, 3, 4) and plane (B, 4) -> what the decoder reads, the plane, where it was not given as
+        the picture shows it, and whether it was given (None: not asked). For images of one padded size."""
+        maps = self._backbone(pixels)
+        tilt = None if P is None else self._tilt(maps, P, sizes)
+        if tilt is None or plane is None:
+            return self.encoder(maps, sizes), plane, None
+        return self.encoder(maps, sizes), *fill_planes(plane, tilt)
 
     def _backbone(self, pixels: Tensor) -> list[Tensor]:
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
@@ -203,4 +227,5 @@ def region_parts(cfg: CfgNode, time_dim: int = 0) -> dict:
         "encoder": MapProjection(channels, strides, c.HIDDEN_DIM),
         "decoder": BoxDecoder(heads),
         "in_features": names,
+        "plane_head": build_plane_head(cfg, channels[-1]),
     }

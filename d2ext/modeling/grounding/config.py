@@ -19,6 +19,7 @@ from d2ext.identity import machine_keys
 from d2ext.modeling.backbone import add_backbone_config, backbone_maps, takes_group_norm
 from d2ext.modeling.box3d.config import add_box_head_config, add_classes_config, box_head_keys
 from d2ext.modeling.box3d.head import DEPTH_ESTIMATES
+from d2ext.modeling.box3d.plane import add_plane_config
 from d2ext.modeling.grounding.fusion import FUSION_REGISTRY
 from d2ext.modeling.text.config import add_text_config
 from d2ext.modeling.text.pooling import POOLING_REGISTRY
@@ -29,6 +30,7 @@ def add_grounding_config(cfg: CfgNode) -> None:
     """Add the keys of U2ENet and of the two-stage model, with those of backbones, classes and text."""
     add_backbone_config(cfg)
     add_classes_config(cfg)
+    add_plane_config(cfg)
     add_text_config(cfg)
     cfg.MODEL.META_ARCHITECTURE = "U2ENet"
     cfg.MODEL.BACKBONE.NAME = "build_timm_ida_backbone"

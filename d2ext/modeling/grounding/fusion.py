@@ -7,6 +7,7 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
+from detectron2.config import CfgNode
 from torch import Tensor, nn
 
 from d2ext.layers import (
@@ -18,7 +19,8 @@ from d2ext.layers import (
     maps_of_sentences,
     multiply_by,
 )
-from d2ext.modeling.backbone.timm_ida import ConvNormAct, group_norm
+from d2ext.modeling.backbone.norms import group_norm
+from d2ext.modeling.backbone.timm_ida import ConvNormAct
 from d2ext.registry import VariantRegistry
 
 #: What lets the locations of a map read words: (dim of the map, text_dim, inner_dim, state_dim, num_heads) ->
@@ -28,6 +30,11 @@ FUSION_REGISTRY = VariantRegistry("MODEL.U2ENET.FUSION")
 
 #: Channels that a map carries beside its features: viewing geometry (4) and mean colour of the cell (3).
 CELL_CHANNELS = 7
+
+
+def cell_channels(cfg: CfgNode) -> int:
+    """``CELL_CHANNELS``, and one for whether the plane was given where pictures can show it."""
+    return CELL_CHANNELS + cfg.MODEL.PLANE_HEAD.ENABLED
 
 
 class SemanticFilter(nn.Module):
@@ -146,7 +153,7 @@ class HierarchicalFusion(nn.Module):
     scale steers the finer ones. Cost is linear in words + pixels.
 
     Args:
-        channels: channels of the maps, coarse to fine.
+        channels: all channels of the maps, coarse to fine.
         dims: fusion width of each map, coarse to fine.
         text_dim: width of the semantic levels; 0 for a detector that reads none: every step only mixes
             locally.
@@ -167,9 +174,7 @@ class HierarchicalFusion(nn.Module):
         kind: str = "ssm",
     ) -> None:
         super().__init__()
-        self.lateral = nn.ModuleList(
-            nn.Conv2d(c + CELL_CHANNELS, d, 1) for c, d in zip(channels, dims, strict=True)
-        )
+        self.lateral = nn.ModuleList(nn.Conv2d(c, d, 1) for c, d in zip(channels, dims, strict=True))
         self.top_down = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in zip(dims[:-1], dims[1:], strict=True))
         self.steps = nn.ModuleList(
             SemanticGuidance(d, text_dim, d, state_dim, d // head_dim, norm, kind)
@@ -179,7 +184,7 @@ class HierarchicalFusion(nn.Module):
         )
 
     def project(self, maps: list[Tensor]) -> list[Tensor]:
-        """What no sentence changes: maps (B, C_i + CELL_CHANNELS, H_i, W_i), coarse to fine, -> maps
+        """What no sentence changes: maps (B, channels[i], H_i, W_i), coarse to fine, -> maps
         (B, dims[i], H_i, W_i)."""
         return [lateral(m) for lateral, m in zip(self.lateral, maps, strict=True)]
 

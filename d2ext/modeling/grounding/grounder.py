@@ -13,10 +13,11 @@ from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from d2ext.modeling.box3d.config import build_box_head
-from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.images import EncodedImages, cell_middles, viewing_features
+from d2ext.modeling.box3d.plane import PlaneHead, build_plane_head, fill_planes
 from d2ext.modeling.box3d.records import object_targets
 from d2ext.modeling.box3d.refinement import BoxRefinement
-from d2ext.modeling.grounding.fusion import HierarchicalFusion, SemanticFilter
+from d2ext.modeling.grounding.fusion import HierarchicalFusion, SemanticFilter, cell_channels
 from d2ext.modeling.grounding.head import GroundingHead, GroundingTargets, SentenceViews
 from d2ext.modeling.grounding.inference import (
     EncodedSentences,
@@ -29,7 +30,7 @@ from d2ext.modeling.text.encoder import TextEncoder
 from d2ext.modeling.text.numbers import NUMBER_DIM
 from d2ext.modeling.text.pooling import POOLING_REGISTRY
 from d2ext.modeling.text.tokenizer import SentenceTokenizer, Tokens
-from d2ext.structures.projection import project_points, viewing_rays
+from d2ext.structures.projection import project_points
 
 
 class Grounder(GroundingInference, nn.Module):
@@ -48,6 +49,7 @@ class Grounder(GroundingInference, nn.Module):
             fusion; empty for none.
         pixel_mean, pixel_std: per channel, in the order of INPUT.FORMAT.
         settings: what is an answer.
+        plane_head: reads the plane of an image that has none from the coarsest map; None leaves it unknown.
         freeze_norm_stats: BatchNorm normalises with its running statistics in training too.
 
     Attributes:
@@ -70,6 +72,7 @@ class Grounder(GroundingInference, nn.Module):
         pixel_mean: list[float],
         pixel_std: list[float],
         settings: GroundingSettings,
+        plane_head: PlaneHead | None = None,
         freeze_norm_stats: bool = False,
     ) -> None:
         super().__init__()
@@ -86,6 +89,7 @@ class Grounder(GroundingInference, nn.Module):
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), persistent=False)
         self.settings = settings
+        self.plane_head = plane_head
         self.freeze_norm_stats = freeze_norm_stats
 
     @classmethod
@@ -123,7 +127,13 @@ class Grounder(GroundingInference, nn.Module):
             ),
             "pooling": pooling,
             "fusion": HierarchicalFusion(
-                channels, dims, word_dim, u.STATE_DIM, u.FUSION_HEAD_DIM, c.NORM, u.FUSION
+                [width + cell_channels(cfg) for width in channels],
+                dims,
+                word_dim,
+                u.STATE_DIM,
+                u.FUSION_HEAD_DIM,
+                c.NORM,
+                u.FUSION,
             ),
             "head": GroundingHead(dims[-1], vector_dim, box_head, refinement, c.NORM, dict(c.LOSS_WEIGHTS)),
             "in_features": c.IN_FEATURES,
@@ -131,6 +141,7 @@ class Grounder(GroundingInference, nn.Module):
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
             "settings": GroundingSettings.from_config(cfg),
+            "plane_head": build_plane_head(cfg, channels[0]),
             "freeze_norm_stats": c.FREEZE_NORM_STATS,
         }
 
@@ -170,13 +181,22 @@ class Grounder(GroundingInference, nn.Module):
         # Channels last is the faster layout on every device, and what the fusion's products read.
         features = self.backbone(pixels.contiguous(memory_format=torch.channels_last))
         maps: list[Tensor] = []
+        tilt, given = None, None
+        if self.plane_head is not None:
+            coarse = self.in_features[0]
+            stride = self.backbone.output_shape()[coarse].stride
+            tilt = self.plane_head(features[coarse], P, sizes, stride)
+            plane, given = fill_planes(plane, tilt)
         for name in self.in_features:
             f = features[name]
             stride = self.backbone.output_shape()[name].stride
             cells = cell_middles(stride, f.shape[-2], f.shape[-1], P.device)
             viewing = viewing_features(P, plane, sizes, cells).unflatten(2, tuple(f.shape[-2:]))
             # Normalised features lose a cell's own colour, which is what sentences name first.
-            of_cells = torch.cat([viewing, F.avg_pool2d(pixels, stride)], 1).to(f.dtype)
+            parts = [viewing, F.avg_pool2d(pixels, stride)]
+            if given is not None:
+                parts.append(given.to(viewing.dtype)[:, None, None, None].expand_as(viewing[:, :1]))
+            of_cells = torch.cat(parts, 1).to(f.dtype)
             maps.append(torch.cat([f, of_cells.contiguous(memory_format=torch.channels_last)], 1))
         height, width = maps[-1].shape[-2:]
         rows = torch.arange(height, device=P.device) * self.stride < sizes[:, :1]
@@ -185,7 +205,12 @@ class Grounder(GroundingInference, nn.Module):
         if self.detail_feature:
             cells = self.stride // self.backbone.output_shape()[self.detail_feature].stride
             detail = F.pixel_unshuffle(features[self.detail_feature], cells)
-        return GroundingFeatures(maps, rows[:, :, None] & columns[:, None, :], detail)
+        valid = rows[:, :, None] & columns[:, None, :]
+        return GroundingFeatures(maps, valid, detail, plane, plane[:, :0] if tilt is None else tilt)
+
+    def plane_losses(self, images: Sequence[EncodedImages]) -> dict[str, Tensor]:
+        """The loss of the planes that pictures show; none where they are not asked."""
+        return {} if self.plane_head is None else self.plane_head.losses(images)
 
     def text_branch(self, tokens: Tokens) -> EncodedSentences:
         """Tokens of S sentences -> the encoded sentences."""
@@ -255,31 +280,3 @@ def detail_channels(cfg: CfgNode, backbone: Backbone) -> int:
         )
     shape = shapes[c.DETAIL_FEATURE]
     return shape.channels * (finest // shape.stride) ** 2
-
-
-def cell_middles(stride: int, height: int, width: int, device: torch.device) -> Tensor:
-    """(height * width, 2) pixels in the middle of the cells of a map, row by row."""
-    u = (torch.arange(width, device=device) + 0.5) * stride - 0.5
-    v = (torch.arange(height, device=device) + 0.5) * stride - 0.5
-    return torch.stack(torch.meshgrid(u, v, indexing="xy"), -1).flatten(0, 1)
-
-
-def viewing_features(P: Tensor, plane: Tensor, sizes: Tensor, uv: Tensor) -> Tensor:
-    """Where pixels look: what a network needs to turn pixels into metres for any camera.
-
-    Args:
-        P: (B, 3, 4). plane: (B, 4), NaN rows for none. sizes: (B, 2) height and width of each image in
-            pixels. uv: (L, 2) pixels.
-
-    Returns:
-        (B, 4, L): slope of the viewing ray in x and y, 10 m over the depth of the ground there (0 above the
-        horizon or without a plane), and the column from -1 to 1 across the image.
-    """
-    uv = uv.to(P.dtype)
-    origin, direction = viewing_rays(P[:, None], uv[None])
-    inverse = -(direction * plane[:, None, :3]).sum(-1) / (
-        (origin * plane[:, None, :3]).sum(-1) + plane[:, None, 3]
-    )
-    ground = (10 * inverse).clamp(0, 4).nan_to_num(0.0)
-    column = (2 * (uv[None, :, 0] + 0.5) / sizes[:, 1:] - 1).expand_as(ground)
-    return torch.stack([direction[..., 0], direction[..., 1], ground, column], 1)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.objects import ObjectBoxes
+from d2ext.modeling.box3d.plane import standing_records
 from d2ext.modeling.box3d.records import predicted_instances, size_groups, stack_images
 from d2ext.modeling.grounding.head import Grounded
 from d2ext.modeling.text.tokenizer import SentenceTokenizer
@@ -24,20 +25,25 @@ class GroundingFeatures(NamedTuple):
     """Features of :class:`~d2ext.modeling.box3d.images.EncodedImages`, ready for any sentence.
 
     Attributes:
-        maps: with viewing geometry and colour, coarse to fine, each (B, C_i + 7, H_i, W_i), or what the model
-            has made of them.
+        maps: with viewing geometry and colour, coarse to fine, each (B, C_i + CELL_CHANNELS, H_i, W_i), one
+            more where planes are read from pictures; or what the model has made of them.
         valid: (B, H, W) bool, cells of the finest map that are image and not padding.
         detail: (B, C, H, W), what the box head reads beside the fused map; C may be 0.
+        ground: (B, 4) planes, as given, else as the picture shows them; rows of NaN where there is none.
+        tilt: (B, 3) what the picture shows of the plane
+            (:class:`~d2ext.modeling.box3d.plane.PlaneHead`), (B, 0) where that is not asked.
     """
 
     maps: list[Tensor]
     valid: Tensor
     detail: Tensor
+    ground: Tensor
+    tilt: Tensor
 
     def image(self, i: int) -> GroundingFeatures:
         """Those of the i-th image alone, as a batch of one."""
         one = slice(i, i + 1)
-        return GroundingFeatures([m[one] for m in self.maps], self.valid[one], self.detail[one])
+        return GroundingFeatures([m[one] for m in self.maps], *(t[one] for t in self[1:]))
 
 
 class EncodedSentences(NamedTuple):
@@ -129,13 +135,15 @@ class GroundingInference(ABC):
         encoded once.
         """
         found: dict[int, list[Grounded]] = {}
+        records: dict[int, dict] = {}
         for group in self.size_groups(batched_inputs):
             images = self.encode_images([batched_inputs[i] for i in group])
-            found |= {i: self.found(images.image(n), batched_inputs[i]) for n, i in enumerate(group)}
+            records |= zip(group, images.records, strict=True)
+            found |= {i: self.found(images.image(n), records[i]) for n, i in enumerate(group)}
         # The device is given all of its work before the host waits for the first answer.
         ordered = [found[i] for i in range(len(batched_inputs))]
         chunks = iter(on_host([chunk for of_image in ordered for chunk in of_image]))
-        pairs = zip(ordered, batched_inputs, strict=True)
+        pairs = ((f, records[i]) for i, f in enumerate(ordered))
         return [{"grounding": self.answers([next(chunks) for _ in f], x)} for f, x in pairs]
 
     def size_groups(self, batched_inputs: list[dict]) -> list[list[int]]:
@@ -149,7 +157,11 @@ class GroundingInference(ABC):
         """Mapper dicts of one of :meth:`size_groups` -> the encoded images."""
         size = self.size_divisibility
         pixels, P, plane, sizes = stack_images(batched_inputs, self.pixel_mean, self.pixel_std, size)
-        return EncodedImages(self.image_branch(pixels, P, plane, sizes), P, plane, sizes, batched_inputs)
+        features = self.image_branch(pixels, P, plane, sizes)
+        tilt = features.tilt if features.tilt.shape[1] else None
+        if tilt is not None and not torch.is_grad_enabled():
+            batched_inputs = standing_records(batched_inputs, features.ground)
+        return EncodedImages(features, P, features.ground, sizes, batched_inputs, tilt=tilt)
 
     def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
         """What is found for the sentences of one encoded image (batch of one), for each chunk of them."""

@@ -9,6 +9,7 @@ from detectron2.modeling import META_ARCH_REGISTRY
 
 from d2ext.modeling.box3d.config import build_box_head
 from d2ext.modeling.box3d.images import VIEW_DIM
+from d2ext.modeling.box3d.plane import build_plane_head
 from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead
 from d2ext.modeling.detection.detector import CLASS_BIAS, map_channels, shared_parts
 from d2ext.modeling.detection.learned import LearnedBoxDetector
@@ -50,5 +51,6 @@ class DETR3D(LearnedBoxDetector):
             ),
             "decoder": BoxDecoder(heads),
             "in_features": [t.IN_FEATURE],
+            "plane_head": build_plane_head(cfg, channels),
             **cls.learned_parts(cfg),
         }

@@ -16,7 +16,7 @@ from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.overlap import pairwise_overlaps
 from d2ext.modeling.box3d.records import projections
-from d2ext.modeling.grounding.fusion import CELL_CHANNELS
+from d2ext.modeling.grounding.fusion import cell_channels
 from d2ext.modeling.grounding.grounder import Grounder, detail_channels, grounding_targets, sentence_owners
 from d2ext.modeling.grounding.head import (
     Grounded,
@@ -61,7 +61,7 @@ class TwoStageGrounder(Grounder):
         parts = cls.parts_from_config(cfg, words_in_detector=False)
         finest = parts["backbone"].output_shape()[c.IN_FEATURES[-1]]
         matcher = BoxTextMatcher(
-            finest.channels + CELL_CHANNELS + detail_channels(cfg, parts["backbone"]),
+            finest.channels + cell_channels(cfg) + detail_channels(cfg, parts["backbone"]),
             c.TEXT_DIM,
             parts["pooling"].dim,
             len(vocabulary_of(cfg)),
@@ -75,11 +75,12 @@ class TwoStageGrounder(Grounder):
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         """Those of a detector that reads no words, and of the matching of its boxes with the sentences."""
         parts: list[HeadReading] = []
-        matching = []
+        matching, encoded = [], []
         for index in self.size_groups(batched_inputs):
             group = [batched_inputs[i] for i in index]
             instances = [x["instances"] for x in group]
             images = self.encode_images(group)
+            encoded.append(images)
             maps, no_words, views = self._detect(images)
             all_objects = [[torch.arange(len(x))] for x in instances]
             targets = grounding_targets(projections(group), instances, all_objects)
@@ -90,7 +91,7 @@ class TwoStageGrounder(Grounder):
         sentences = sum(len(x["sentences"]) for x in batched_inputs)
         (total,) = transfer([torch.tensor(float(sentences))], self.device)
         match = torch.stack(matching).sum() / loss_normalizer(total)
-        return self.head.losses(parts) | {"loss_match": match}
+        return self.head.losses(parts) | self.plane_losses(encoded) | {"loss_match": match}
 
     def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
         """The detector's boxes once for each chunk of sentences, with the scores of their match."""

@@ -44,20 +44,20 @@ class U2ENet(Grounder):
         prompt = [self.detection_prompt] if self.detection_prompt else []
         texts = [[[*x["sentences"], *prompt] for x in group] for group in groups]
         sentences = self.encode_sentences([s for group in texts for t in group for s in t])
-        parts, start = [], 0
-        for group, text in zip(groups, texts, strict=True):
+        parts, encoded, start = [], [self.encode_images(group) for group in groups], 0
+        for images, text in zip(encoded, texts, strict=True):
             owner = sentence_owners(text)
-            parts.append(self._read(group, owner, sentences.rows(start, start + len(owner))))
+            parts.append(self._read(images, owner, sentences.rows(start, start + len(owner))))
             start += len(owner)
-        return self.head.losses(parts)
+        return self.head.losses(parts) | self.plane_losses(encoded)
 
-    def _read(self, group: list[dict], of_image: Tensor, sentences: EncodedSentences) -> HeadReading:
+    def _read(self, images: EncodedImages, of_image: Tensor, sentences: EncodedSentences) -> HeadReading:
         """What the head reads in images of one size for all of their sentences, and what it should find."""
+        group = images.records
         meant = [list(x["sentence_targets"]) for x in group]
         if self.detection_prompt:
             meant = [[*m, torch.arange(len(x["instances"]))] for m, x in zip(meant, group, strict=True)]
         (owner,) = transfer([of_image], self.device)
-        images = self.encode_images(group)
         levels, vectors, mask = sentences
         views = self.views(images, owner)
         maps = self.head(self.fusion(images.features.maps, levels, mask, owner), vectors, views.valid)

@@ -1,7 +1,8 @@
 """The 3D detectors as two ONNX graphs: an image is encoded once, any number of steps reads it.
 
 image.onnx  pixels, sizes -> table, levels, or of DETR3D tokens, position, padding     (B images)
-step.onnx   all but the pixels, P, plane, and of DiffusionDet3D signal (B, N, 4), time (B,)
+            where pictures show their plane also P, plane -> ground, given
+step.onnx   all but the pixels, P, plane (the ground), and of DiffusionDet3D signal (B, N, 4), time (B,)
             -> boxes (B, N, 4) that the step started from, and what it made of them (B * N of each)
 
 Names and shapes are the fields of RegionMaps, Memory, EncodedImages and ObjectBoxes. The number of images and
@@ -39,6 +40,7 @@ from d2ext.engine.onnx_graphs import (
 from d2ext.files import write_bytes
 from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.objects import ObjectBoxes
+from d2ext.modeling.box3d.plane import standing_records
 from d2ext.modeling.box3d.records import size_groups, stack_images
 from d2ext.modeling.detection.detector import Detector3D
 from d2ext.modeling.meta_arch.diffusion_det3d import DiffusionDet3D
@@ -50,17 +52,20 @@ NOISY = ("signal", "time")  # what a step is given where boxes are denoised
 GEOMETRY = ("P", "plane", "sizes")
 
 
-def image_graph(model: Detector3D, pixels: Tensor, sizes: Tensor) -> dict[str, Tensor]:
-    """What the decoder reads of images, as named tensors."""
-    return model.image_branch(pixels, sizes)._asdict()
+def image_graph(model: Detector3D, **tensors: Tensor) -> dict[str, Tensor]:
+    """What the decoder reads of images, as named tensors, and their planes where those can be seen."""
+    features, plane, given = model.image_branch(**tensors)
+    seen = {} if plane is None or given is None else {"ground": plane, "given": given}
+    return features._asdict() | seen
 
 
 def step_graph(model: Detector3D, **tensors: Tensor) -> dict[str, Tensor]:
     """A step of the model as named tensors: ``boxes`` before it, and the fields of the objects it finds."""
     given = [tensors.pop(name) for name in NOISY if name in tensors]
     P, plane, sizes = (tensors.pop(name) for name in GEOMETRY)
+    plane_given = tensors.pop("given", None)
     encoder: Any = model.encoder
-    images = EncodedImages(encoder.features(**tensors), P, plane, sizes, records=[])
+    images = EncodedImages(encoder.features(**tensors), P, plane, sizes, [], plane_given)
     boxes, objects = model.step(images, *given)
     return {"boxes": boxes} | vars(objects)
 
@@ -99,19 +104,22 @@ def _export_graphs(model: Detector3D) -> Iterator[bytes]:
 
     pixels = torch.randn(2, 3, height, width)
     sizes = torch.tensor([[height, width]]).repeat(2, 1)
-    inputs = {"pixels": pixels, "sizes": sizes}
-    shapes: dict[str, dict] = {"pixels": {0: images, 2: step * rows, 3: step * columns}, "sizes": {0: images}}
+    geometry = {
+        "P": torch.tensor([[[60.0, 0, 64, 1], [0, 60, 48, 1], [0, 0, 1, 0]]]).repeat(2, 1, 1),
+        "plane": torch.tensor([[0.0, -1.0, 0.0, 1.6]]).repeat(2, 1),
+    }
+    inputs = {"pixels": pixels, "sizes": sizes} | (geometry if model.plane_head is not None else {})
+    shapes: dict[str, dict] = {name: {0: images} for name in inputs}
+    shapes["pixels"] |= {2: step * rows, 3: step * columns}
     yield export_graph(Graph(model, image_graph, inputs), inputs, shapes)
 
     with torch.no_grad():
-        features = model.image_branch(pixels, sizes)._asdict()
+        features = image_graph(model, **inputs)
+    features.pop("ground", None)  # the step has it as the plane
     # The rows of a table are the cells of all images, a memory has them image by image.
-    free = {name: {0: images, 1: cells} for name in features} | {"table": {0: cells}, "levels": {}}
-    inputs = features | {
-        "P": torch.tensor([[[60.0, 0, 64, 1], [0, 60, 48, 1], [0, 0, 1, 0]]]).repeat(2, 1, 1),
-        "plane": torch.tensor([[0.0, -1.0, 0.0, 1.6]]).repeat(2, 1),
-        "sizes": sizes,
-    }
+    free: dict[str, dict] = {name: {0: images, 1: cells} for name in features}
+    free |= {"table": {0: cells}, "levels": {}, "given": {0: images}}
+    inputs = features | geometry | {"sizes": sizes}
     shapes = {name: free.get(name, {0: images}) for name in inputs}
     if isinstance(model, DiffusionDet3D):
         inputs |= {"signal": torch.randn(2, 5, 4), "time": torch.tensor([999, 499])}
@@ -158,7 +166,13 @@ class OnnxDetector3D:
         pixels, P, plane, sizes = stack_images(
             batched_inputs, self.pixel_mean, self.pixel_std, self.size_divisibility
         )
-        features = self._graphs["image"]({"pixels": pixels, "sizes": sizes})
+        inputs = {"pixels": pixels, "sizes": sizes}
+        if self.cfg.MODEL.PLANE_HEAD.ENABLED:
+            inputs |= {"P": P, "plane": plane}
+        features = self._graphs["image"](inputs)
+        if "ground" in features:
+            plane = features.pop("ground")
+            batched_inputs = standing_records(batched_inputs, plane)
         return EncodedImages(features, P, plane, sizes, records=batched_inputs)
 
     def detect(self, encoded: EncodedImages, *args: Any, **options: Any) -> list[dict]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from d2ext.data.formats.trajectories import is_recording
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size
 from d2ext.data.recordings import read_recording
 from d2ext.data.trajectories import Tracks
-from d2ext.engine.batch import read_ahead, why
-from d2ext.files import atomic_write, write_bytes
+from d2ext.engine.batch import answer_each, read_ahead, write_each
+from d2ext.files import write_bytes
 from d2ext.projects.trajad.findings import Finding
 from d2ext.projects.trajad.predictor import TrajADPredictor
 
@@ -74,32 +73,21 @@ class FileFinder:
         Raises:
             OSError: something cannot be written.
         """
+        names = [{"input": path.relative_to(folder).as_posix()} for path in files]
+        read: Iterator[Any] = read_ahead(self.read, files)
+        answers = answer_each(zip(names, read, strict=True), self._answer)
         abnormal, errors = 0, []
-        lines.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(lines) as file:
-            for path, data in zip(files, read_ahead(self._try_read, files), strict=True):
-                name = path.relative_to(folder).as_posix()
-                try:
-                    if isinstance(data, Exception):
-                        raise data
-                    finding = self.find(name, data)
-                    row, png = finding.content(), encode(finding.picture(), ".png")
-                    text = json.dumps(row, allow_nan=False)
-                except Exception as error:  # whatever is wrong with one, the others are looked at
-                    errors.append(why(error))
-                    text = json.dumps({"input": name, "error": errors[-1]})
-                else:
-                    write_bytes(output / f"{name}.png", png)
-                    abnormal += row["verdict"] == "abnormal"
-                file.write(text.encode() + b"\n")
-                done()
+        for row in write_each(
+            lines, answers, lambda row, png: write_bytes(output / f"{row['input']}.png", png)
+        ):
+            abnormal += row.get("verdict") == "abnormal"
+            errors += [row["error"]] if "error" in row else []
+            done()
         return abnormal, errors
 
-    def _try_read(self, path: Path) -> np.ndarray | Tracks | Exception:
-        try:
-            return self.read(path)
-        except Exception as error:
-            return error
+    def _answer(self, head: Mapping[str, Any], data: np.ndarray | Tracks) -> tuple[dict[str, Any], bytes]:
+        finding = self.find(head["input"], data)
+        return finding.content(), encode(finding.picture(), ".png")
 
 
 def list_inputs(folder: Path, apart: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from d2ext.data.box_plane import box_plane
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.formats.rows import sentence_text
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size
-from d2ext.engine.batch import read_ahead, why
+from d2ext.engine.batch import answer_each, read_ahead
 from d2ext.engine.launch import USER_ERRORS, user_message
 from d2ext.evaluation.writers import write_json
 from d2ext.files import atomic_write, write_bytes
@@ -206,32 +206,24 @@ class ShardPredictor:
         of an image that cannot be used.
         """
         rows = read_shard(self.list_file, shard)
-        inputs = read_ahead(self._read, rows)
-        answers = [self._answer(row, x) for row, x in zip(rows, inputs, strict=True)]
-        lines = [json.dumps(answer, allow_nan=False) + "\n" for answer in answers]
-        write_bytes(shard.file(self.output), "".join(lines).encode())
-        return sum("error" in answer for answer in answers)
+        named = zip(({"image": row["image"]} for row in rows), read_ahead(self._read, rows), strict=True)
+        answers = list(answer_each(named, self._answer))
+        write_bytes(shard.file(self.output), b"".join(answer.line for answer in answers))
+        return sum("error" in answer.row for answer in answers)
 
-    def _read(self, row: dict[str, Any]) -> tuple[np.ndarray, Camera, torch.Tensor | None] | str:
-        """What the model needs of an image, or why it cannot be had."""
+    def _read(self, row: dict[str, Any]) -> tuple[list[str], np.ndarray, Camera, torch.Tensor | None]:
+        """The sentences, and what else the model needs of an image."""
         folder, ground = self.list_file.parent, row.get("ground")
-        try:
-            for i, text in enumerate(row["sentences"]):
-                sentence_text(text, f"sentence {i}")
-            read_image_size(folder / row["image"])  # a file that is cut off may still decode
-            image = read_image(folder / row["image"], self.max_pixels)
-            camera = Camera(read_calib(folder / row["calib"], image.shape[:2]), image.shape[:2])
-            return image, camera, None if ground is None else torch.tensor(read_ground(folder / ground))
-        except Exception as e:  # whatever is wrong with one image, the others are answered
-            return why(e)
+        for i, text in enumerate(row["sentences"]):
+            sentence_text(text, f"sentence {i}")
+        read_image_size(folder / row["image"])  # a file that is cut off may still decode
+        image = read_image(folder / row["image"], self.max_pixels)
+        camera = Camera(read_calib(folder / row["calib"], image.shape[:2]), image.shape[:2])
+        plane = None if ground is None else torch.tensor(read_ground(folder / ground))
+        return row["sentences"], image, camera, plane
 
-    def _answer(self, row: dict[str, Any], inputs: tuple | str) -> dict[str, Any]:
-        if isinstance(inputs, str):
-            return {"image": row["image"], "error": inputs}
-        image, camera, plane = inputs
-        try:
-            answers = self.predictor(image, row["sentences"], camera, plane, self.single_target)
-        except Exception as e:  # such as a sentence that is too long
-            return {"image": row["image"], "error": why(e)}
-        sentences = answer_rows(row["sentences"], answers, box_plane(self.cfg, plane), self.class_names)
-        return {"image": row["image"], "sentences": sentences}
+    def _answer(self, _: Mapping[str, Any], inputs: tuple) -> tuple[dict[str, Any], None]:
+        sentences, image, camera, plane = inputs
+        answers = self.predictor(image, sentences, camera, plane, self.single_target)
+        ground = box_plane(self.cfg, plane)
+        return {"sentences": answer_rows(sentences, answers, ground, self.class_names)}, None

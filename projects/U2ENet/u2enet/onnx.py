@@ -1,6 +1,6 @@
 """U2ENet as three ONNX graphs: an image is encoded once, any number of sentences read it.
 
-image.onnx  pixels, P, plane, sizes -> maps_i, valid, detail     (B images)
+image.onnx  pixels, P, plane, sizes -> maps_i, valid, detail, ground, tilt     (B images)
 text.onnx   ids, mask, numbers -> levels_i, vectors              (S sentences)
 head.onnx   all of these, of one image and S sentences -> owner, scores and the boxes of each sentence's peaks
 
@@ -51,9 +51,10 @@ from d2ext.modeling.meta_arch.u2enet import U2ENet
 from d2ext.modeling.text.tokenizer import SentenceTokenizer, Tokens
 from d2ext.projects.u2enet.config import add_u2enet_config
 
-FORMAT = 1  # of the folder; raised when an older OnnxU2ENet could not read it
+FORMAT = 2  # of the folder; raised when an older OnnxU2ENet could not read it
 GRAPHS = ("image", "text", "head")
-GEOMETRY = ("P", "plane")  # what the head is given of an image beside its features
+GEOMETRY = ("P",)  # what the head is given of an image beside its features
+NUMBERS = ("ground", "tilt")  # features of an image that are no maps
 Encoded = TypeVar("Encoded", GroundingFeatures, EncodedSentences)
 
 
@@ -86,9 +87,9 @@ def text_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
 
 def head_graph(model: U2ENet, **tensors: Tensor) -> dict[str, Tensor]:
     """Peaks of sentences in one image, as named tensors: ``owner``, ``scores`` and the boxes' fields."""
-    P, plane = tensors["P"], tensors["plane"]
+    P, features = tensors["P"], unflatten(GroundingFeatures, tensors)
     sizes = P.new_zeros(1, 2)  # nothing looks at them
-    image = EncodedImages(unflatten(GroundingFeatures, tensors), P, plane, sizes, [])
+    image = EncodedImages(features, P, features.ground, sizes, [])
     grounded = model.ground(image, unflatten(EncodedSentences, tensors))
     boxes = {f.name: getattr(grounded.boxes, f.name) for f in fields(ObjectBoxes)}
     return {"owner": grounded.owner, "scores": grounded.scores} | boxes
@@ -159,7 +160,7 @@ def _export_graphs(model: U2ENet) -> Iterator[bytes]:
         words = flatten(model.text_branch(Tokens(**tokens)))
     shapes = {
         name: {}
-        if name in pixels
+        if name in (*pixels, *NUMBERS)
         else {t.ndim - 2: t.shape[-2] // height * rows, t.ndim - 1: t.shape[-1] // width * columns}
         for name, t in image.items()
     } | {

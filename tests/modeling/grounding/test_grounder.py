@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from d2ext.modeling.box3d.images import cell_middles, viewing_features
 from d2ext.modeling.box3d.records import original_boxes, stack_images
-from d2ext.modeling.grounding.grounder import cell_middles, grounding_targets, viewing_features
+from d2ext.modeling.grounding.grounder import grounding_targets
 from d2ext.structures import Camera
 
 
