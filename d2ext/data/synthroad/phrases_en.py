@@ -40,7 +40,14 @@ def attribute(predicate: P.Predicate, rng: np.random.Generator) -> str:
         case P.OnSide(side=side):
             return pick(
                 rng,
-                (f"on the {side}", f"on my {side}", f"on the {side} side", f"to my {side}", f"at my {side}"),
+                (
+                    f"on the {side}",
+                    f"on my {side}",
+                    f"on the {side} side",
+                    f"to my {side}",
+                    f"at my {side}",
+                    f"off to the {side}",
+                ),
             )
         case P.AtDistance(meters=meters):
             away = pick(rng, ("away", "away from me", "from me", "away from the camera"))
