@@ -68,8 +68,9 @@ def test_lane_lines_with_dashes_give_the_camera(sample, reach):
 
         for i in range(4):
             uv = seen(3.5 * i - 7, np.linspace(*reach, 8))
-            marks = seen(3.5 * i - 7, np.arange(reach[0] + 3, reach[1], 15.0)) if i == 1 else np.zeros((0, 2))
-            lines.append(LaneLine(uv + rng.normal(0, 2, uv.shape), 3.5 * i, marks, 15.0))
+            along = np.arange(reach[0] + 3, reach[1], 15.0) if i == 1 else np.zeros(0)
+            marks = seen(3.5 * i - 7, along).reshape(-1, 2)
+            lines.append(LaneLine(uv + rng.normal(0, 2, uv.shape), 3.5 * i, marks, along - 100))
         found.append(errors(calibrate_lanes(lines, grid_of(view)), view))
     assert (np.median(found, 0) < [5, 0.3, 3]).all()
 
@@ -90,9 +91,6 @@ def test_points_that_no_camera_sees_are_one_line(positions, message):
 
 
 def test_parallel_lines_alone_leave_the_focal_length_open():
-    lines = [
-        LaneLine(np.array([[500 + 40 * i, 300.0], [500 + 200 * i, 590.0]]), 3.5 * i, np.zeros((0, 2)))
-        for i in (-1, 0, 1)
-    ]
+    lines = [LaneLine(np.array([[500 + 40 * i, 300.0], [500 + 200 * i, 590.0]]), 3.5 * i) for i in (-1, 0, 1)]
     with pytest.raises(ValueError, match="lane lines"):
         calibrate_lanes(lines, PixelGrid((600, 1000)))

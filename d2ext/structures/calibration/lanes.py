@@ -8,7 +8,7 @@ or itself or the height to be known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from .solve import (
 from .view import PixelGrid
 
 LEVEL = np.radians(1.5)  # standard deviation of the roll that a person gives a camera
-_HINT = "give marks along a line with their period, --focal, --fov or --height"
+_HINT = "give marks along a line with their places, --focal, --fov or --height"
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,14 @@ class LaneLine:
     Attributes:
         pixels: (N, 2), N >= 2, anywhere on it.
         offset: metres to the right of the first line.
-        marks: (M, 2) pixels of the beginnings of its dashes, or other marks, one after the other away from
-            the camera; empty where there are none.
-        period: metres from each of the marks to the next.
+        marks: (M, 2) pixels of the beginnings of its dashes, or other marks on it; empty where it has none.
+        along: (M,) metres of the marks along the line, away from the camera, from anywhere.
     """
 
     pixels: np.ndarray
     offset: float
-    marks: np.ndarray
-    period: float = 0.0
+    marks: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    along: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 def calibrate_lanes(
@@ -87,7 +86,7 @@ def calibrate_lanes(
             found.append(line.pixels @ normal[:2] + normal[2])
         for line, first in zip(marked, x[6:], strict=True):
             offset = line.offset - lines[0].offset
-            reach = first + line.period * np.arange(len(line.marks))
+            reach = first + line.along - line.along[0]
             points = across * (x[5] + offset) + along * reach[:, None]
             found.append((view.project(points) - line.marks).ravel())
         return np.concatenate(found)
@@ -107,8 +106,10 @@ def _check_lines(lines: Sequence[LaneLine]) -> None:
     for number, line in enumerate(lines, start=1):
         if line.pixels.ndim != 2 or len(line.pixels) < 2 or np.ptp(line.pixels, axis=0).max() < 2:
             raise ValueError(f"lane line {number}: expected at least 2 points apart from one another")
-        if len(line.marks) == 1 or (len(line.marks) and not line.period > 0):
-            raise ValueError(f"lane line {number}: expected at least 2 marks, and their period in metres")
+        if line.along.shape != line.marks.shape[:1]:
+            raise ValueError(f"lane line {number}: expected a place along it for each of its marks")
+        if len(line.marks) and not np.ptp(line.along) > 0:
+            raise ValueError(f"lane line {number}: expected at least 2 marks at different places along it")
 
 
 def _start(lines: Sequence[LaneLine], offsets: np.ndarray, focal: float, grid: PixelGrid) -> list[np.ndarray]:

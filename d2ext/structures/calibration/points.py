@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.optimize import least_squares
 
 from ..ground import tilt_of_plane
 from .solve import (
@@ -24,6 +25,7 @@ from .solve import (
 from .view import PixelGrid
 
 LEAST_POINTS = 4
+_THICK = 0.3  # metres above or below the road within which a point is of it
 _FLAT = 1e-3  # spread of points across a line, as a share of that along it
 #: Pixels, and share of the image's width: beyond both the points are those of another image or place.
 _WORST = (8.0, 0.02)
@@ -41,6 +43,7 @@ def calibrate_points(
     Args:
         pixels: (N, 2), N >= 4.
         positions: (N, 2) metres on the road in any frame seen from above: x to the right of y (east, north).
+            (N, 3) with heights: the road is the plane that most of them lie near, and may slope.
         grid: size of the image and what else of the camera is given.
         known: what is given, see :func:`~.solve.known_parameters`.
 
@@ -50,13 +53,15 @@ def calibrate_points(
     pixels, positions = np.asarray(pixels, float), np.asarray(positions, float)
     _check_points(pixels, positions)
     fixed = known_parameters(known or {})
-    origin = positions.mean(0)
-    local = positions - origin  # metres near 0, whatever the frame's origin
-    homography = _homography(local, (pixels - grid.center) / grid.scale)
+    local = on_road(positions - positions.mean(0))  # metres near 0, whatever the frame's origin
+    road = np.abs(local[:, 2]) < _THICK
+    if road.sum() < LEAST_POINTS:
+        raise ValueError(f"points: expected at least {LEAST_POINTS} on one plane, the road, got {road.sum()}")
+    homography = _homography(local[road, :2], (pixels[road] - grid.center) / grid.scale)
     starts = [
         start
         for focal in focal_starts(grid.image_size[1], fixed) + _own_focal(homography)
-        for start in _start(homography, focal, local)
+        for start in _start(homography, focal, local[road, :2])
     ]
     if not starts:
         raise ValueError(
@@ -80,9 +85,11 @@ def calibrate_points(
 
 
 def _check_points(pixels: np.ndarray, positions: np.ndarray) -> None:
-    if pixels.ndim != 2 or pixels.shape[1] != 2 or positions.shape != pixels.shape:
+    shapes = [(len(pixels), size) for size in (2, 3)]
+    if pixels.shape != shapes[0] or positions.shape not in shapes:
         raise ValueError(
-            f"points: expected (N, 2) pixels and positions, got {pixels.shape}, {positions.shape}"
+            "points: expected (N, 2) pixels and (N, 2) or (N, 3) positions, "
+            f"got {pixels.shape}, {positions.shape}"
         )
     if len(pixels) < LEAST_POINTS:
         raise ValueError(f"points: expected at least {LEAST_POINTS}, got {len(pixels)}")
@@ -92,6 +99,19 @@ def _check_points(pixels: np.ndarray, positions: np.ndarray) -> None:
         values = np.linalg.svd(points - points.mean(0), compute_uv=False)
         if not values[1] > _FLAT * values[0]:
             raise ValueError(f"points: the {what} lie on a line, expected some beside it")
+
+
+def on_road(positions: np.ndarray) -> np.ndarray:
+    """Places (N, 3) in the plane that most of the positions lie near, and above it; of (N, 2): 0 above it."""
+    if positions.shape[1] == 2:
+        return np.c_[positions, np.zeros(len(positions))]
+    rows = np.c_[positions[:, :2], np.ones(len(positions))]
+    slope = least_squares(
+        lambda x: rows @ x - positions[:, 2], np.zeros(3), loss="soft_l1", f_scale=_THICK / 2
+    ).x
+    up = np.array([-slope[0], -slope[1], 1.0]) / np.linalg.norm([*slope[:2], 1.0])
+    right = np.array([1.0, 0.0, slope[0]]) / np.hypot(1.0, slope[0])
+    return (positions - [0, 0, slope[2]]) @ np.stack([right, np.cross(up, right), up], 1)
 
 
 def _homography(local: np.ndarray, pixels: np.ndarray) -> np.ndarray:
@@ -146,7 +166,7 @@ def _start(homography: np.ndarray, focal: float, local: np.ndarray) -> list[np.n
 
 
 def _placed(local: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Positions (N, 2) turned and moved into the ground frame (N, 3)."""
+    """Positions (N, 3), up last, turned and moved into the ground frame (N, 3)."""
     c, s = np.cos(x[4]), np.sin(x[4])
-    right, ahead = local @ [c, -s] + x[5], local @ [s, c] + x[6]
-    return np.stack([right, np.zeros_like(right), ahead], 1)
+    right, ahead = local[:, :2] @ [c, -s] + x[5], local[:, :2] @ [s, c] + x[6]
+    return np.stack([right, -local[:, 2], ahead], 1)

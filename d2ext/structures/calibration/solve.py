@@ -30,7 +30,7 @@ class Calibration:
     Attributes:
         view: focal length (pixels), pitch and roll (radians), height (metres).
         deviation: standard deviation of each of ``NAMES`` in the same units; 0 for what was given.
-        residual: root mean square of the residuals, in pixels, or in standard deviations for vehicles.
+        residual: root mean square of the residuals, in pixels; of vehicles, whose sizes differ, 0.
         count: of points, lines or vehicles that were used.
     """
 
