@@ -15,7 +15,7 @@ from d2ext.modeling import TimmViT, TimmViTPyramid
 from tests.modeling.conftest import toy_config, toy_record
 from tests.modeling.detection.test_detection3d import small_model
 
-NAME, ROTARY = "vit_tiny_patch16_224", "vit_tiny_patch16_dinov3_qkvb"
+NAME, ROTARY = "vit_tiny_patch16_224", "vit_medium_patch16_rope_reg1_gap_256"
 VIT = {
     "MODEL.BACKBONE.NAME": "build_timm_vit_backbone",
     "MODEL.TIMM.NAME": NAME,
