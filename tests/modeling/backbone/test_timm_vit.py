@@ -82,11 +82,10 @@ def test_rotary_codes_depend_on_the_distance_of_patches_alone():
     net = tiny(ROTARY, depth=1)
     rope = net.body.rope
     q, k = torch.randn(2, 1, 1, 64)
-    codes = rope.get_embed(shape=(4, 10)) if hasattr(rope, "get_embed") else rope(shape=(4, 10))
+    codes = rope.get_embed(shape=(4, 10))
 
     def turn(x):
-        half = getattr(rope, "rotate_half", True)
-        return apply_rot_embed_cat(x.expand(1, 1, len(codes), -1), codes, half=half)
+        return apply_rot_embed_cat(x.expand(1, 1, len(codes), -1), codes)
 
     products = (turn(q)[0, 0] @ turn(k)[0, 0].T).unflatten(0, (4, 10)).unflatten(2, (4, 10))
     assert torch.allclose(products[0, 0, 1, 3], products[2, 5, 3, 8], atol=1e-4)
