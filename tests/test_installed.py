@@ -16,7 +16,7 @@ from d2ext.shipped import SHIPPED, get_config_file
 from d2ext.weights import registry
 
 ROOT = Path(__file__).resolve().parents[1]
-TREE = ("d2ext", "projects", "configs", "d2ext_cli.py", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+TREE = ("d2ext", "projects", "configs", "d2ext_cli", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 #: Prints what the three shipped models see in one rendered image.
 PREDICTIONS = """
 import json, os
