@@ -33,6 +33,8 @@ def render(root: Path, seed: int, train: int, test: int, workers: int) -> None:
         str(root),
         "--language",
         "both",
+        "--cameras",
+        "all",
     ]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     nowhere = subprocess.DEVNULL
