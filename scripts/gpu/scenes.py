@@ -33,8 +33,6 @@ def render(root: Path, seed: int, train: int, test: int, workers: int) -> None:
         str(root),
         "--language",
         "both",
-        "--cameras",
-        "all",
     ]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     nowhere = subprocess.DEVNULL
