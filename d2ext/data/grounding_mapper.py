@@ -70,10 +70,13 @@ class GroundingMapper(DetectionMapper):
         }
 
     def __call__(
-        self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
+        self,
+        dataset_dict: dict[str, Any],
+        rng: np.random.Generator | None = None,
+        of_batch: np.random.Generator | None = None,
     ) -> dict[str, Any] | None:
         """As :class:`DetectionMapper`, with sentences; None for a sample in which none has a target left."""
-        output = super().__call__(dataset_dict, rng)
+        output = super().__call__(dataset_dict, rng, of_batch)
         if output is None:
             return None
         output["single_target"] = dataset_dict.get("single_target", False)

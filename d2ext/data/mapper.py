@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,12 @@ from detectron2.config import CfgNode, configurable
 from detectron2.structures import Boxes, Instances
 
 from d2ext.checks import check_values
-from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, plane_of_tilt, tilt_of_plane, wrap_angle
+from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, wrap_angle
 
 from .augmentation import ImageTransform, color_jitter, random_scale_crop, to_tensor
 from .box_plane import default_ground
 from .image_io import MAX_PIXELS, read_image
+from .told import ToldCamera
 
 
 class DetectionMapper:
@@ -50,28 +50,28 @@ class DetectionMapper:
         jitter: CfgNode,
         max_pixels: int = MAX_PIXELS,
         default_ground: torch.Tensor | None = None,
-        drop_plane: float = 0.0,
-        plane_noise: tuple[float, float] = (0.0, 0.0),
+        told: ToldCamera | None = None,
+        train_sizes: tuple[tuple[int, int], ...] = (),
     ) -> None:
         """
         Args:
             is_train: augment and give the ground truth.
             default_ground: (4,) of images with level boxes whose ground is not known.
-            drop_plane, plane_noise: the keys of ``cfg.INPUT`` in training, of ``cfg.TEST`` otherwise.
+            told: what the model is told of camera and ground; None: the truth.
             size, ..., max_pixels: the keys of ``cfg.INPUT``, explained in ``d2ext.data.config``.
         """
         self.is_train = is_train
         self.size = size
         self.image_format = image_format
         self.flip_prob = flip_prob
+        self.train_sizes = train_sizes
         self.scale_range = scale_range
         self.crop_shift = crop_shift
         self.min_visible = min_visible
         self.jitter = jitter
         self.max_pixels = max_pixels
         self.default_ground = default_ground
-        self.drop_plane = drop_plane
-        self.plane_noise = plane_noise
+        self.told = told or ToldCamera()
 
     @classmethod
     def from_config(cls, cfg: CfgNode, is_train: bool = True) -> dict[str, Any]:
@@ -86,24 +86,29 @@ class DetectionMapper:
             "size": tuple(cfg.INPUT.SIZE),
             "image_format": cfg.INPUT.FORMAT,
             "flip_prob": cfg.INPUT.FLIP_PROB,
+            "train_sizes": tuple(tuple(size) for size in cfg.INPUT.TRAIN_SIZES),
             "scale_range": tuple(cfg.INPUT.SCALE_RANGE),
             "crop_shift": cfg.INPUT.CROP_SHIFT,
             "min_visible": cfg.INPUT.MIN_VISIBLE,
             "jitter": cfg.INPUT.COLOR_JITTER,
             "max_pixels": cfg.INPUT.MAX_PIXELS,
             "default_ground": default_ground(cfg.INPUT.DEFAULT_GROUND),
-            "drop_plane": cfg.INPUT.DROP_PLANE if is_train else float(cfg.TEST.DROP_PLANE),
-            "plane_noise": tuple(cfg.INPUT.PLANE_NOISE),
+            "told": ToldCamera.from_config(cfg, is_train),
         }
 
     def __call__(
-        self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
+        self,
+        dataset_dict: dict[str, Any],
+        rng: np.random.Generator | None = None,
+        of_batch: np.random.Generator | None = None,
     ) -> dict[str, Any] | None:
         """
         Args:
             dataset_dict: a record of a registered dataset.
             rng: source of randomness in training; None: one that NumPy's own generator seeds, as in
                 Detectron2's loaders.
+            of_batch: source of what all images of a batch have in common, one of ``train_sizes``; None:
+                ``rng``.
 
         Returns:
             The model input; in training None when cropping has left nothing of what the record is about.
@@ -129,18 +134,18 @@ class DetectionMapper:
         if self.is_train:
             output["true_plane"] = plane
             rng = own_generator() if rng is None else rng
-            transform = self._augment(dataset_dict, output, rng)
+            transform = self._augment(dataset_dict, output, rng, of_batch or rng)
             if transform is None:
                 return None
             image = transform.place(
                 color_jitter(transform.resize(self._read(dataset_dict)), self.jitter, rng)
             )
         else:
-            if self.drop_plane:
-                output["ground_plane"] = output["box_plane"] = None
+            for key in ("ground_plane", "box_plane"):
+                output[key] = self.told.plane(output[key])
             transform = ImageTransform.fit((height, width), self.size)
             image = transform.apply_image(self._read(dataset_dict))
-        output["camera"] = transform.apply_camera(output["original_camera"])
+        output["camera"] = self.told.camera(transform.apply_camera(output["original_camera"]))
         output["image"] = to_tensor(image, self.image_format)
         return output
 
@@ -153,11 +158,17 @@ class DetectionMapper:
         return image
 
     def _augment(
-        self, dataset_dict: dict[str, Any], output: dict[str, Any], rng: np.random.Generator
+        self,
+        dataset_dict: dict[str, Any],
+        output: dict[str, Any],
+        rng: np.random.Generator,
+        of_batch: np.random.Generator,
     ) -> ImageTransform | None:
         """Choose a transform and write what depends on it into ``output``; None when nothing is left."""
         source = (dataset_dict["height"], dataset_dict["width"])
-        transform = random_scale_crop(source, self.size, self.scale_range, self.crop_shift, rng)
+        exact = bool(self.train_sizes)
+        size = self.train_sizes[of_batch.integers(len(self.train_sizes))] if exact else self.size
+        transform = random_scale_crop(source, size, self.scale_range, self.crop_shift, rng, exact)
         flip = bool(rng.random() < self.flip_prob)
         annotations = self._visible(dataset_dict, transform)
         flipped = self._choose(dataset_dict, annotations, output, flip, rng)
@@ -165,23 +176,11 @@ class DetectionMapper:
             return None
         transform = transform.with_flip(flipped)
         output["instances"] = _instances(annotations, transform, output["box_plane"])
-        output["ground_plane"] = self._told(output["ground_plane"], rng)
+        output["ground_plane"] = self.told.plane(output["ground_plane"], rng)
         for key in ("ground_plane", "box_plane", "true_plane"):
             if output[key] is not None:
                 output[key] = transform.apply_plane(output[key])
         return transform
-
-    def _told(self, plane: torch.Tensor | None, rng: np.random.Generator) -> torch.Tensor | None:
-        """What a model in training is told of an image's ground."""
-        if plane is None or (self.drop_plane and rng.random() < self.drop_plane):
-            return None
-        angle, share = self.plane_noise
-        if not angle and not share:
-            return plane
-        pitch, roll = tilt_of_plane(plane.tolist())
-        noise = rng.normal(size=3) * (math.radians(angle), math.radians(angle), share)
-        height = float(plane[3]) * math.exp(noise[2])
-        return torch.tensor(plane_of_tilt(height, pitch + noise[0], roll + noise[1]), dtype=plane.dtype)
 
     def _choose(
         self,

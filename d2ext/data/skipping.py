@@ -35,11 +35,14 @@ class SkippingMapper:
         self.skipped: set[str] = set()
 
     def __call__(
-        self, dataset_dict: dict[str, Any], rng: np.random.Generator | None = None
+        self,
+        dataset_dict: dict[str, Any],
+        rng: np.random.Generator | None = None,
+        of_batch: np.random.Generator | None = None,
     ) -> dict[str, Any] | None:
         """What the mapper gives, or None and a warning for a record that it cannot use."""
         try:
-            return self.mapper(dataset_dict) if rng is None else self.mapper(dataset_dict, rng)
+            return self.mapper(dataset_dict) if rng is None else self.mapper(dataset_dict, rng, of_batch)
         except Exception as error:
             name = str(dataset_dict.get("file_name", "a record"))
             if name not in self.skipped:

@@ -35,9 +35,10 @@ _ATTEMPTS = 100  # draws until a sample of the training stream keeps what it is 
 class DrawingMapper:
     """A mapper that draws from the generator that it is given.
 
-    One of this collection takes it as its argument ``rng``. Any other callable, such as Detectron2's
-    ``DatasetMapper``, draws from the generators of Python, NumPy and torch: they are seeded by the given one
-    for the time of the call, and are as they were afterwards.
+    One of this collection takes it as its argument ``rng``, and as ``of_batch`` another one for what the
+    samples of a batch have in common. Any other callable, such as Detectron2's ``DatasetMapper``, draws from
+    the generators of Python, NumPy and torch: they are seeded by the given one for the time of the call, and
+    are as they were afterwards.
 
     Args:
         mapper: called with a dataset dict; gives the model input, or None where nothing is left.
@@ -47,14 +48,20 @@ class DrawingMapper:
         self.mapper = mapper
         self.subject = getattr(mapper, "subject", "anything")
         try:
-            self._takes_it = "rng" in inspect.signature(mapper).parameters
+            self._takes = {"rng", "of_batch"} & inspect.signature(mapper).parameters.keys()
         except ValueError:  # a callable without a signature
-            self._takes_it = False
+            self._takes = set()
 
-    def __call__(self, dataset_dict: dict[str, Any], rng: np.random.Generator) -> dict[str, Any] | None:
-        """What the mapper gives, drawn from ``rng`` alone."""
-        if self._takes_it:
-            return self.mapper(dataset_dict, rng=rng)
+    def __call__(
+        self,
+        dataset_dict: dict[str, Any],
+        rng: np.random.Generator,
+        of_batch: np.random.Generator | None = None,
+    ) -> dict[str, Any] | None:
+        """What the mapper gives, drawn from ``rng`` and, where the mapper takes it, ``of_batch`` alone."""
+        if "rng" in self._takes:
+            given = {"rng": rng, "of_batch": of_batch}
+            return self.mapper(dataset_dict, **{name: given[name] for name in self._takes})
         with _seeded(int(rng.integers(1 << 32))):
             return self.mapper(dataset_dict)
 
@@ -130,7 +137,8 @@ class TrainingStream(Dataset):
         for attempt in range(_ATTEMPTS):
             index = self._permutation(which, epoch, len(records))[(start + attempt) % len(records)]
             rng = np.random.default_rng((self.seed, batch * self.batch_size + sample, attempt))
-            result = self.mapper(records[int(index)], rng)
+            of_batch = np.random.default_rng((self.seed, batch))
+            result = self.mapper(records[int(index)], rng, of_batch)
             if result is not None:
                 return result
         raise ValueError(

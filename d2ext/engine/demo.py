@@ -17,7 +17,7 @@ from d2ext.data.frames import Frame, ImageFiles, VideoFile, is_video
 from d2ext.data.given_camera import CameraOfEach
 from d2ext.data.image_io import read_image
 from d2ext.engine.batch import answer_each, read_ahead, write_each
-from d2ext.evaluation import write_json
+from d2ext.files import write_json
 from d2ext.reading import one_line
 from d2ext.structures import Camera
 from d2ext.visualization import check_picture_path, write_picture

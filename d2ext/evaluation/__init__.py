@@ -1,5 +1,6 @@
 """Evaluation: the published protocols of the datasets, and exact metrics beside them."""
 
+from d2ext.files import write_json
 from d2ext.tables import COUNT_COLUMNS, OTHER_UNITS, flatten_table, format_table, nest_table
 
 from .anomaly import AnomalyEvaluator, read_map
@@ -27,7 +28,7 @@ from .judged import JudgedImage, worst_images
 from .mistakes import Answer, box_plane, read_answers, worst_answers
 from .predictions import FIELDS, FIELDS_2D, check_boxes, check_number, read_predictions
 from .subsets import CAR_DISTANCES, ROADSIDE_DISTANCES, difficulty, distance_range, target_group
-from .writers import assign_objects, submission_flags, write_json, write_kitti, write_submission
+from .writers import assign_objects, submission_flags, write_kitti, write_submission
 
 __all__ = [
     "CAR_DISTANCES",

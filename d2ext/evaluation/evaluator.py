@@ -17,10 +17,9 @@ from detectron2.utils import comm
 from torch import Tensor
 
 from d2ext.data.skipping import skip_broken
+from d2ext.files import write_json
 from d2ext.structures import Boxes3D
 from d2ext.tables import Printed, flatten_table, format_table
-
-from .writers import write_json
 
 Table = dict[str, dict[str, float]]
 Rows = dict[str, dict[str, Any]]  # image id -> what ``process`` collected for it

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,15 +17,6 @@ from d2ext.structures import iou3d
 from .grounding import boxes_of
 
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # a fixed date: equal predictions give equal bytes
-
-
-def write_json(path: str | Path, content: Any) -> None:
-    """Write JSON; numbers that are not finite are an error.
-
-    Raises:
-        ValueError: the content holds nan or inf.
-    """
-    write_bytes(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
 def write_kitti(path: str | Path, rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> None:

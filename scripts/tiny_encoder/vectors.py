@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from tiny_encoder.known import move_to_known
 from tiny_encoder.meanings import Retrofit, unit, with_parents
 from tiny_encoder.minilm import MiniLM
 from tiny_encoder.vocabulary import SPECIAL, topics
@@ -24,10 +25,11 @@ def word_vectors(
     pieces: Sequence[str],
     new: Sequence[str],
     glosses: Mapping[str, Sequence[str]],
+    known: Iterable[str],
     width: int,
 ) -> np.ndarray:
     """(4 + pieces + new + characters, width) float32, of mean square 1: of special tokens, of pieces of BERT,
-    of more words and of characters."""
+    of more words and of characters; ``known``: words that training sentences hold."""
     whole = [word for word in (*pieces, *new) if word[:1].isalpha() and len(word) > 1]
     meant = {word for key in with_parents(net, topics(net), whole) for word in net.meanings[key].words}
     read = sorted({*whole, *meant})
@@ -40,6 +42,8 @@ def word_vectors(
     _add_pieces(vectors, minilm, pieces)
     generator = np.random.default_rng(_SEED)
     table = project(vectors, [*pieces, *new], whole, topics_of(net, vectors), width)
+    ids = {word: i for i, word in enumerate([*pieces, *new]) if word.isalpha()}
+    table = move_to_known(table, ids, net, known)
     of_words = {word: row for word, row in zip([*pieces, *new], table, strict=True)}
     drawn = generator.standard_normal((len(SPECIAL) + len(glosses), width)).astype(np.float32)
     characters = []

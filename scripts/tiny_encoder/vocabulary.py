@@ -30,6 +30,11 @@ def topics(net: WordNet) -> set[Key]:
     return net.below(key for word, part, other in _TOPICS for key in net.find(word, part, other))
 
 
+def colors(net: WordNet) -> set[Key]:
+    """The synsets of colours."""
+    return net.below(key for word, part, other in _TOPICS[4:] for key in net.find(word, part, other))
+
+
 def choose_words(pieces: Sequence[str], net: WordNet) -> tuple[list[str], list[str]]:
     """Tokens in the order of their ids, but for special tokens and Chinese characters.
 

@@ -5,6 +5,7 @@ C. Fellbaum, "WordNet: An Electronic Lexical Database", MIT Press 1998; file for
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -46,6 +47,18 @@ class WordNet:
             word, rest = sense.split("%")
             key = (_PARTS_OF_SENSE[rest[0]], int(offset))
             self.senses[word.replace("_", " ")][key] = 1.0 + int(count)
+
+    def add_modifiers(self, keys: Iterable[Key], most: int = 3) -> None:
+        """Let the first word of a name of two words, as "lime green", alone mean the same; not one that
+        stands so in more than ``most`` meanings, as "dark"."""
+        found: dict[str, list[Key]] = defaultdict(list)
+        for key in sorted(keys):
+            names = [re.split("[ -]", name) for name in self.meanings[key].words]
+            for first in sorted({name[0] for name in names if len(name) == 2}):
+                found[first].append(key)
+        for first, meant in found.items():
+            for key in meant if len(meant) <= most else ():
+                self.senses[first].setdefault(key, 1.0)
 
     def below(self, roots: Iterable[Key]) -> set[Key]:
         """Those synsets and all that are kinds of them."""

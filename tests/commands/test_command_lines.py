@@ -69,7 +69,7 @@ def test_a_command_runs_from_any_folder(tmp_path):
 
 @pytest.mark.parametrize("command", ["scripts/report.py", "scripts/build_tiny_encoder.py"])
 def test_a_python_without_the_libraries_says_what_to_do(command, tmp_path):
-    arguments = ["--root", tmp_path, "--output", tmp_path] if "build" in command else [tmp_path]
+    arguments = ["--output", tmp_path] if "build" in command else [tmp_path]
     done = python("-I", "-S", command, *arguments)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

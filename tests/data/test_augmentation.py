@@ -23,7 +23,7 @@ def transforms() -> list[ImageTransform]:
     for zoom in (0.7, 0.9, 1.1, 1.5):
         for flip in (False, True):
             result.append(random_scale_crop(SOURCE, BOUNDS, (zoom, zoom), 1.0, rng).with_flip(flip))
-    return result
+    return [*result, random_scale_crop(SOURCE, (256, 320), (1.1, 1.1), 1.0, rng, exact=True)]
 
 
 def project(P: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -111,6 +111,17 @@ def test_a_centred_crop_keeps_the_middle_of_the_picture():
         transform = random_scale_crop(SOURCE, BOUNDS, (zoom, zoom), 0.0, rng)
         expected = [(transform.size[1] - 1) / 2, (transform.size[0] - 1) / 2] * 2
         np.testing.assert_allclose(transform.apply_boxes(middle)[0], expected, atol=0.5)
+
+
+@pytest.mark.parametrize("source", [(375, 1242), (540, 960), (720, 720), (960, 540)])
+@pytest.mark.parametrize("bounds", [(288, 960), (448, 800)])
+def test_an_exact_size_is_that_of_the_picture_whatever_its_aspect(source, bounds):
+    """The picture keeps its aspect, and covers as much of the one axis as it lacks of the other."""
+    transform = random_scale_crop(source, bounds, (1.0, 1.0), 0.0, np.random.default_rng(0), exact=True)
+    assert transform.apply_image(np.zeros((*source, 3), np.uint8)).shape[:2] == bounds == transform.size
+    height, width = transform.resized
+    assert height / width == pytest.approx(source[0] / source[1], rel=0.01)
+    assert height / bounds[0] == pytest.approx(bounds[1] / width, rel=0.01)
 
 
 @pytest.mark.parametrize("size", [(375, 1242), (1080, 1920), (1920, 1080), (5, 4000)])

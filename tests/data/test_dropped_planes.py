@@ -103,3 +103,28 @@ def test_the_control_leaves_evaluation_without_any_plane(record):
     for level in (False, True):
         out = DetectionMapper(cfg, False)(record | {"level_boxes": level})
         assert out["ground_plane"] is None and out["box_plane"] is None and out["level_boxes"] is level
+
+
+@pytest.mark.parametrize("degrees", [1.0, -1.0])
+def test_a_control_tells_a_ground_that_is_pitched(record, degrees):
+    cfg = config()
+    true = DetectionMapper(cfg, False)(record)
+    cfg.TEST.PITCH_ERROR = degrees
+    told = DetectionMapper(cfg, False)(record)
+    for key in ("ground_plane", "box_plane"):
+        a, b = true[key].double(), told[key].double()
+        assert math.degrees(math.asin(-b[2]) - math.asin(-a[2])) == pytest.approx(degrees, abs=1e-3)
+        assert math.atan2(a[0], -a[1]) == pytest.approx(math.atan2(b[0], -b[1]), abs=1e-6) and a[3] == b[3]
+    assert torch.equal(true["camera"].P, told["camera"].P) and torch.equal(true["image"], told["image"])
+
+
+def test_a_control_tells_another_focal_length_around_the_same_point(record):
+    cfg = config()
+    record["camera"][0][3], record["camera"][1][3] = 30.0, -12.0  # of a camera beside the reference
+    true = DetectionMapper(cfg, False)(record)["camera"]
+    cfg.TEST.FOCAL_ERROR = 0.05
+    told = DetectionMapper(cfg, False)(record)["camera"]
+    assert torch.allclose(told.K[[0, 1], [0, 1]], true.K[[0, 1], [0, 1]] * 1.05)
+    assert torch.allclose(told.K[:2, 2], true.K[:2, 2])
+    centre = [-torch.linalg.solve(c.K, c.P[:, 3]) for c in (true, told)]  # where the camera stands
+    assert torch.allclose(*centre, atol=1e-5)

@@ -18,8 +18,8 @@ SIZE = (480, 640)
 
 def photograph(path, **tags):
     image = Image.fromarray(np.zeros((*SIZE, 3), np.uint8))
-    exif = image.getexif()
-    exif.get_ifd(0x8769).update({int(k[1:], 16): v for k, v in tags.items()})
+    exif = Image.Exif()
+    exif[0x8769] = {int(k[1:], 16): v for k, v in tags.items()}
     image.save(path, exif=exif)
     return path
 

@@ -51,6 +51,20 @@ def test_detectron2s_mapper_gives_one_stream_for_any_number_of_workers_and_any_s
         assert all(torch.equal(a["image"], b["image"]) for a, b in zip(one, two, strict=True))
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_images_of_a_batch_have_one_of_the_sizes_to_train_with(cfg, records, workers):
+    """Whatever their own, and the same in a loader that begins later."""
+    cfg.INPUT.TRAIN_SIZES = [[64, 192], [96, 128], [128, 160]]
+    cfg.DATALOADER.NUM_WORKERS, cfg.SOLVER.IMS_PER_BATCH = workers, 3
+    mapper = GroundingMapper(cfg, True)
+    batches = list(islice(build_train_loader(cfg, [records], mapper), 12))
+    sizes = [{tuple(x["image"].shape[-2:]) for x in batch} for batch in batches]
+    assert all(len(size) == 1 for size in sizes)
+    assert {size for one in sizes for size in one} == {(64, 192), (96, 128), (128, 160)}
+    again = next(iter(build_train_loader(cfg, [records], mapper, start_iter=7)))
+    assert all(torch.equal(a["image"], b["image"]) for a, b in zip(batches[7], again, strict=True))
+
+
 def test_global_generators_are_left_as_they_were():
     def draws(record):
         return {"drawn": (random.random(), np.random.rand(), torch.rand(1).item())}

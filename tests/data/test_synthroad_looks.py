@@ -165,3 +165,18 @@ def test_distractors_hide_objects_and_have_no_number() -> None:
     assert (alone.ids > 0).sum() == free[0][0] > 2 * behind[0][0]
     assert behind[1][0] == free[1][0]
     assert (hidden.color != alone.color).any()
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_object_that_reaches_behind_the_camera_is_cut_off() -> None:
+    """Beside the camera: only what lies before it is drawn, and it is the bottom left of the picture."""
+    scene = _scene("bus", "city", yaw=np.pi / 2, height=1.6, distance=10.0)
+    where = scene.view.ground_point(-2.4, 3.0)
+    item = scene.objects[0]
+    corners = scene.view.box_corners(where, item.size, item.yaw)
+    assert corners[:, 2].min() < 0 < corners[:, 2].max()
+    canvas = _draw(replace(scene, objects=[replace(item, location=where, corners=corners)]))
+    ys, xs = np.nonzero(canvas.ids)
+    assert 0.05 < len(ys) / canvas.ids.size < 0.9
+    assert xs.min() == 0 and xs.mean() < canvas.ids.shape[1] / 2
+    assert (1 / canvas.inverse_depth[ys, xs]).min() > 0.4

@@ -13,6 +13,7 @@ from d2ext.data.synthroad.cameras import FAMILIES
 from d2ext.data.synthroad.daylight import air, irradiance
 from d2ext.data.synthroad.geometry import View, plane_from_tilt
 from d2ext.data.synthroad.ground import Ground
+from d2ext.data.synthroad.lamplight import cast_lamps
 from d2ext.data.synthroad.layout import CAR, POLE, sample_scene
 from d2ext.data.synthroad.neighbourhood import make_neighbourhood
 from d2ext.data.synthroad.noise import BLOCK, Tiles, fractal
@@ -21,7 +22,7 @@ from d2ext.data.synthroad.plants import cast_shadows
 from d2ext.data.synthroad.raster import SCALE, Canvas
 from d2ext.data.synthroad.scene import Light, Scene
 from d2ext.data.synthroad.setting import make_setting
-from d2ext.data.synthroad.standing import House, Neighbourhood
+from d2ext.data.synthroad.standing import House, Neighbourhood, Post
 
 
 def _drawn(scene: Scene) -> Canvas:
@@ -47,7 +48,7 @@ def test_two_drawings_are_equal_whether_or_not_the_first_was_kept(kind) -> None:
         np.testing.assert_array_equal(first.inverse_depth, other.inverse_depth)
 
 
-@pytest.mark.parametrize("name", sorted(FAMILIES))
+@pytest.mark.parametrize("name", ["kitti", "widecar", "highmast", "wide", "junction"])
 def test_surroundings_write_no_ids_and_leave_no_pixel_unpainted(name: str) -> None:
     scene = sample_scene(FAMILIES[name], np.random.default_rng(3))
     scene = replace(scene, light=Light(sun=scene.up, ambient=0.6, shadow=0.3, haze=0.05))
@@ -158,6 +159,23 @@ def test_a_house_s_shadow_lies_where_its_height_and_the_sun_put_it() -> None:
     assert (
         ground.light[(ground.q < 19) | (ground.q > 32) | (ground.p < -6.7) | (ground.p > 6.7)] > 235
     ).all()
+
+
+def test_lamps_light_the_ground_below_them_at_night_only() -> None:
+    scene = sample_scene(POLE, np.random.default_rng(2))
+    view = _camera(9.0, 25.0)
+    posts = [Post("lamp", 4.0, q, 8.0, 1, 0) for q in (15.0, 45.0)]
+    glow = []
+    for lamps in (0.0, 1.0):
+        light = Light(sun=scene.up, ambient=0.3, shadow=0.0, haze=0.0, lamps=lamps)
+        moved = Scene(view, replace(scene.road, angle=0.0, offset=0.0), light, 1)
+        ground = Ground(Canvas(view), moved)
+        cast_lamps(ground, Neighbourhood(posts=posts))
+        glow.append(ground.glow.astype(float))
+    assert not glow[0].any()
+    beside = np.abs(ground.p - 3.0) < 1
+    below, between = (glow[1][beside & (np.abs(ground.q - q) < 0.5)].mean() for q in (15.0, 30.0))
+    assert below > 240 and between < 0.3 * below
 
 
 def test_every_place_is_drawn_and_nothing_stands_on_the_road_or_before_the_lens() -> None:

@@ -139,7 +139,7 @@ def _occlusion_in(text: str) -> int | None:
 def _side_in(text: str) -> str | None:
     match = re.search(
         r"\bon (?:the |my )?(left|right)(?: side)?\b(?! (?:of|edge))|meters to my (left|right)"
-        r"|, (left|right)\b|, (left|right) side",
+        r"|, (left|right)\b|, (left|right) side|(?:to|at) my (left|right)|off to the (left|right)",
         text,
     )
     return next((side for side in match.groups() if side), None) if match else None

@@ -179,8 +179,13 @@ def losses_and_gradients(
 @pytest.mark.parametrize("name", [*NAMES, "sparse_rcnn", "detr"])
 def test_losses_and_gradients(device, name, tmp_path, monkeypatch):
     """Losses agree to 0.1 %. Rounding flips some ReLUs on the way down to the first layers, whose gradients
-    then differ by per cents: weights that are 2e-5 of themselves off change them by 5 % on one device."""
+    then differ by per cents: weights that are 2e-5 of themselves off change them by 5 % on one device.
+
+    Without cuDNN: on an H200 its float32 gradient of TrajAD's first layer was 17 % off that of float64, where
+    PyTorch's own kernels and the CPU's are 1e-5 off.
+    """
     draw_on_the_cpu(monkeypatch)
+    monkeypatch.setattr(torch.backends.cudnn, "enabled", False)
     if name in NAMES:
         options = ["MODEL.EFFICIENT_AD.BRANCH.DROPOUT", "0.0"] if name == "TrajAD" else []
         cfg = config(name, smoke(tmp_path), options)

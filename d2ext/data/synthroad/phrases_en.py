@@ -38,7 +38,17 @@ def attribute(predicate: P.Predicate, rng: np.random.Generator) -> str:
         case P.OnSide(side="ahead"):
             return pick(rng, ("straight ahead", "ahead of me", "right in front of me", "directly ahead"))
         case P.OnSide(side=side):
-            return pick(rng, (f"on the {side}", f"on my {side}", f"on the {side} side"))
+            return pick(
+                rng,
+                (
+                    f"on the {side}",
+                    f"on my {side}",
+                    f"on the {side} side",
+                    f"to my {side}",
+                    f"at my {side}",
+                    f"off to the {side}",
+                ),
+            )
         case P.AtDistance(meters=meters):
             away = pick(rng, ("away", "away from me", "from me", "away from the camera"))
             return f"{_about(rng)}{length(meters, 0, rng)} {away}"

@@ -7,13 +7,15 @@ from functools import cache
 import cv2
 import numpy as np
 
+from d2ext.data.synthroad.geometry import clip_near
 from d2ext.data.synthroad.pose import pose_of
-from d2ext.data.synthroad.raster import FIXED, NEAR, SCALE, Canvas, to_fixed
+from d2ext.data.synthroad.raster import FIXED, NEAR, SCALE, Canvas, fill, to_fixed
 from d2ext.data.synthroad.scene import Scene, SceneObject
 
 # The tile of darkness reaches this far beyond the footprint, as a share of its width.
 _REACH = 1.6
 _TILE = 64
+_FROM_TILE = np.array([[2 / _TILE, 0, 1 / _TILE - 1], [0, 2 / _TILE, 1 / _TILE - 1], [0, 0, 1]])
 
 
 def draw_shadows(canvas: Canvas, scene: Scene) -> None:
@@ -102,20 +104,27 @@ def _contact(factor: np.ndarray, item: SceneObject, scene: Scene) -> None:
     length, width = float(np.linalg.norm(along)), float(np.linalg.norm(across))
     reach = (_REACH - 1) * min(width, 2.0) * 0.5
     grown = np.array([along * (1 + 2 * reach / length) / 2, across * (1 + 2 * reach / width) / 2])
-    signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
-    pixels, w = view.project(middle + signs @ grown)
-    if w.min() < NEAR:
+    quad = middle + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) @ grown
+    outline = clip_near(quad, view.project(quad)[1], NEAR)
+    if len(outline) < 3:
         return
+    pixels, _ = view.project(outline)
     limit = np.array([factor.shape[1], factor.shape[0]])
-    low = np.maximum(np.floor(pixels.min(axis=0)).astype(int), 0)
-    high = np.minimum(np.ceil(pixels.max(axis=0)).astype(int) + 1, limit)
+    low = np.clip(np.floor(pixels.min(axis=0)), 0, limit).astype(int)
+    high = np.clip(np.ceil(pixels.max(axis=0)) + 1, 0, limit).astype(int)
     if (low >= high).any():
         return
-    corners = np.array([[0, 0], [_TILE, 0], [_TILE, _TILE], [0, _TILE]], np.float32) - np.float32(0.5)
-    matrix = cv2.getPerspectiveTransform(corners, (pixels - low).astype(np.float32))
     size = (int(high[0] - low[0]), int(high[1] - low[1]))
+    # From the tile over shares of its half extents to pixels; a part behind the camera is left out.
+    columns = np.stack([*grown, middle], axis=1)
+    matrix = view.projection[:, :3] @ columns
+    matrix[:, 2] += view.projection[:, 3]
+    matrix = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]]) @ matrix @ _FROM_TILE
+    inside = np.zeros((size[1], size[0]), np.uint8)
+    fill(inside, pixels - low, 255)
     vehicle = width > 1.3
     dark = cv2.warpPerspective(_tile(not vehicle), matrix, size, flags=cv2.INTER_LINEAR)
+    dark = np.minimum(dark, inside)
     strength = (0.80 if vehicle else 0.5) * (1 - 0.25 * light.lamps)
     table = (255 * (1 - strength * np.arange(256) / 255)).astype(np.uint8)
     part = factor[low[1] : high[1], low[0] : high[0]]

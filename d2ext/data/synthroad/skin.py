@@ -15,7 +15,7 @@ Points = Sequence[tuple[float, float] | np.ndarray] | np.ndarray
 # Charts keep this distance in the atlas, so that the coarsest level does not mix them.
 _MARGIN = 8
 _LEVELS = 4
-_WIDTH = 768
+_WIDTHS = (256, 384, 448, 512, 576, 640, 768, 1024)
 _SHIFT = 4
 
 
@@ -160,19 +160,24 @@ class Skin:
             self._swatches[material] = self.place(chart)
         return self._swatches[material]
 
-    def finish(self) -> Atlas:
-        """Pack all charts, highest first, in rows."""
-        x = y = row = 0
+    def _rows(self, width: int) -> tuple[list[tuple[Chart, int, int]], tuple[int, int]]:
+        """All charts, highest first, in rows of at most a width: their corners, and the size taken."""
+        x = y = row = columns = 0
         spots = []
         for chart in sorted(self._charts, key=lambda c: -int(c.size[1])):
-            width, height = (chart.size + 2 * _MARGIN).tolist()
-            if x and x + width > _WIDTH:
+            wide, tall = (chart.size + 2 * _MARGIN).tolist()
+            if x and x + wide > width:
                 x, y, row = 0, y + row, 0
             spots.append((chart, x, y))
-            x, row = x + width, max(row, height)
+            x, row = x + wide, max(row, tall)
+            columns = max(columns, x)
         step = 1 << _LEVELS
-        columns = max(at + int(chart.size[0]) + 2 * _MARGIN for chart, at, _ in spots)
-        shape = (-(-(y + row) // step) * step, -(-columns // step) * step, 4)
+        return spots, (-(-(y + row) // step) * step, -(-columns // step) * step)
+
+    def finish(self) -> Atlas:
+        """Pack all charts as tightly as one of a few widths lets them."""
+        spots, size = min(map(self._rows, _WIDTHS), key=lambda packed: packed[1][0] * packed[1][1])
+        shape = (*size, 4)
         first, second = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
         for chart, left, top in spots:
             chart.corner = np.array([left + _MARGIN, top + _MARGIN])

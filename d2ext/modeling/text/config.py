@@ -11,7 +11,8 @@ from d2ext.modeling.text.encoder import TextEncoder
 def add_text_config(cfg: CfgNode) -> None:
     """Add the keys of :func:`build_text_encoder`."""
     cfg.MODEL.TEXT = CfgNode()
-    # Hugging Face encoder of any language: hub name, local folder, or d2ext://text/tiny.
+    # Hugging Face encoder of any language: hub name, local folder, d2ext://text/words or
+    # d2ext://text/tiny.
     cfg.MODEL.TEXT.NAME = "roberta-base"
     # False starts from random weights on purpose.
     cfg.MODEL.TEXT.PRETRAINED = True

@@ -26,7 +26,8 @@ class TextEncoder(nn.Module):
     The last ``NUMBER_DIM`` channels of a token are :func:`d2ext.modeling.text.numbers.number_features`.
 
     Args:
-        name: model name on the hub, local folder, or ``d2ext://text/tiny`` (shipped with the package).
+        name: model name on the hub, local folder, ``d2ext://text/words`` or ``d2ext://text/tiny`` (shipped
+            with the package).
         pretrained: True loads the published weights; False starts from random weights on purpose
             (only the folder's ``config.json`` and tokenizer are read).
         frozen: no gradients, evaluation mode, and features of each distinct sentence are kept in memory; they

@@ -24,8 +24,7 @@ from d2ext.data.formats.rows import sentence_text
 from d2ext.data.image_io import IMAGE_SUFFIXES, read_image, read_image_size
 from d2ext.engine.batch import answer_each, read_ahead
 from d2ext.engine.launch import USER_ERRORS, user_message
-from d2ext.evaluation.writers import write_json
-from d2ext.files import atomic_write, write_bytes
+from d2ext.files import atomic_write, write_bytes, write_json
 from d2ext.identity import config_digest
 from d2ext.projects.u2enet.evaluator import answer_rows
 from d2ext.projects.u2enet.predictor import U2ENetPredictor

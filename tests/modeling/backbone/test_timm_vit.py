@@ -5,14 +5,17 @@ import timm
 import torch
 import torch.nn.functional as F
 from detectron2.modeling import build_model
+from project_scripts import needs_exporter
 from safetensors.torch import save_file
 from timm.layers import apply_rot_embed_cat
+from torch.export import Dim
 
+from d2ext.engine.onnx_graphs import Graph, export_graph
 from d2ext.modeling import TimmViT, TimmViTPyramid
 from tests.modeling.conftest import toy_config, toy_record
 from tests.modeling.detection.test_detection3d import small_model
 
-NAME, ROTARY = "vit_tiny_patch16_224", "vit_tiny_patch16_dinov3_qkvb"
+NAME, ROTARY = "vit_tiny_patch16_224", "vit_medium_patch16_rope_reg1_gap_256"
 VIT = {
     "MODEL.BACKBONE.NAME": "build_timm_vit_backbone",
     "MODEL.TIMM.NAME": NAME,
@@ -79,11 +82,10 @@ def test_rotary_codes_depend_on_the_distance_of_patches_alone():
     net = tiny(ROTARY, depth=1)
     rope = net.body.rope
     q, k = torch.randn(2, 1, 1, 64)
-    codes = rope.get_embed(shape=(4, 10)) if hasattr(rope, "get_embed") else rope(shape=(4, 10))
+    codes = rope.get_embed(shape=(4, 10))
 
     def turn(x):
-        half = getattr(rope, "rotate_half", True)
-        return apply_rot_embed_cat(x.expand(1, 1, len(codes), -1), codes, half=half)
+        return apply_rot_embed_cat(x.expand(1, 1, len(codes), -1), codes)
 
     products = (turn(q)[0, 0] @ turn(k)[0, 0].T).unflatten(0, (4, 10)).unflatten(2, (4, 10))
     assert torch.allclose(products[0, 0, 1, 3], products[2, 5, 3, 8], atol=1e-4)
@@ -122,6 +124,24 @@ def test_computing_activations_again_changes_no_gradient():
         model.train()(x)["p4"].square().mean().backward()
     for (key, a), b in zip(plain.named_parameters(), again.parameters(), strict=True):
         assert torch.allclose(a.grad, b.grad, atol=1e-6), key
+
+
+@pytest.mark.slow
+@needs_exporter
+@pytest.mark.parametrize("name", [NAME, ROTARY])
+def test_a_graph_resamples_the_codes_too(name):
+    runtime = pytest.importorskip("onnxruntime")
+    model = TimmViTPyramid(tiny(name), 16).eval()
+    inputs = {"pixels": torch.randn(2, 3, 96, 128)}
+    free = {0: Dim("images"), 2: 32 * Dim("rows", min=2), 3: 32 * Dim("columns", min=2)}
+    graph = Graph(model, lambda model, pixels: model(pixels), inputs)
+    session = runtime.InferenceSession(export_graph(graph, inputs, {"pixels": free}))
+    for size in ((1, 3, 64, 320), (2, 3, 224, 224)):
+        pixels = torch.randn(*size)
+        with torch.no_grad():
+            expected = model(pixels).values()
+        for a, b in zip(expected, session.run(None, {"pixels": pixels.numpy()}), strict=True):
+            assert torch.allclose(a, torch.from_numpy(b), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vit_relpos_small_patch16_224", "vit_small_resnet26d_224"])

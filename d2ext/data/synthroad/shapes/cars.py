@@ -12,7 +12,7 @@ from d2ext.data.synthroad.shapes.car_specs import CARS, VANS
 from d2ext.data.synthroad.shapes.parts import by_direction, rim
 from d2ext.data.synthroad.skin import FRONT, Skin
 
-DENSITY = 84.0
+DENSITY = 74.0
 
 
 def car(name: str, rng: np.random.Generator) -> Mesh:
