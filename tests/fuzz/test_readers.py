@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import nn
 
+from d2ext.data.formats.calibration import read_lanes, read_points, read_vehicles
 from d2ext.data.formats.kitti import read_calib, read_ground, read_labels, read_regions
 from d2ext.data.formats.rows import BrokenRows, list_fields, read_names
 from d2ext.data.image_io import read_image, read_image_size, read_mask
@@ -42,6 +43,10 @@ TEXTS = {
     read_names: b"000000.png\n000008\n\n000009.JPG\n",
     read_calib: CALIB,
     read_ground: GROUND,
+    read_points: b"u,v,lat,lon,alt\n1.5,2,48.1,11.5,500\n3,4,48.1001,11.5,501\n",
+    read_lanes: b"offset;u;v;along\n0;1;2;\n3.5;5;6;0\n3.5;7;8;12\n",
+    read_vehicles: b'{"frame": 0, "objects": [{"class": "car", "score": 0.5, "bbox": [1, 2, 3.5, 4]}]}\n'
+    b'{"frame": 1, "error": "none"}\n{"sentences": [{"text": "a", "objects": []}]}\n',
 }
 
 

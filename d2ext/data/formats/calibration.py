@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,36 +79,27 @@ def _read_table(path: Path, more: Sequence[str] = (), gaps: Sequence[str] = ()) 
     if not lines:
         raise ValueError(f"{path}: expected a table with a header, got an empty file")
     mark = next((mark for mark in ",;\t" if mark in lines[0][1]), None)
-    rows = [
-        (n, line.split() if mark is None else next(csv.reader([line], delimiter=mark))) for n, line in lines
-    ]
-    names = [cell.strip().lower() for cell in rows[0][1]]
-    names = [_NAMES.get(name, name) for name in names]
+    rows = [(number, [cell.strip(" \"'") for cell in line.split(mark)]) for number, line in lines]
+    names = [_NAMES.get(cell.lower(), cell.lower()) for cell in rows[0][1]]
     missing = [name for name in (*_PLACES, *more) if name not in names]
     if missing or len(set(names)) < len(names):
         expected = ", ".join((*_PLACES, *more))
         raise ValueError(
             f"{path}:{rows[0][0]}: expected a header with the columns {expected}, got {_list(names)}"
         )
-    values: list[list[float]] = []
-    for number, cells in rows[1:]:
-        where = f"{path}:{number}"
-        if len(cells) != len(names):
-            raise ValueError(f"{where}: expected {len(names)} fields ({_list(names)}), got {len(cells)}")
-        filled = [
-            ("nan" if name in gaps and not c.strip() else c.strip())
-            for name, c in zip(names, cells, strict=True)
-        ]
-        read = [i for i, cell in enumerate(filled) if cell != "nan" or names[i] not in gaps]
-        row = [float("nan")] * len(names)
-        for i, value in zip(
-            read, parse_floats([filled[i] for i in read], [names[i] for i in read], where), strict=True
-        ):
-            row[i] = value
-        values.append(row)
+    values = [_row(cells, names, gaps, f"{path}:{number}") for number, cells in rows[1:]]
     if not values:
         raise ValueError(f"{path}: expected rows below the header")
     return dict(zip(names, np.array(values).T, strict=True))
+
+
+def _row(cells: Sequence[str], names: Sequence[str], gaps: Sequence[str], where: str) -> np.ndarray:
+    if len(cells) != len(names):
+        raise ValueError(f"{where}: expected {len(names)} fields ({_list(names)}), got {len(cells)}")
+    filled = [i for i, cell in enumerate(cells) if cell or names[i] not in gaps]
+    row = np.full(len(names), np.nan)
+    row[filled] = parse_floats([cells[i] for i in filled], [names[i] for i in filled], where)
+    return row
 
 
 @clear_errors
