@@ -10,7 +10,7 @@ from d2ext.structures.calibration.view import GroundView
 from .canvas import PALETTE, WHITE, draw_chip, draw_segments, fixed_point
 
 NEAREST = 0.5  # metres of depth from which on the grid is drawn
-_REACH = 40.0  # heights of the camera, as far as it is drawn
+_MOST_LINES = 40  # across, with a distance
 _LEAST_GAP = 7.0  # pixels between two lines
 
 
@@ -32,9 +32,10 @@ def draw_ground_grid(
     height, width = view.grid.image_size
     step = step or (1.0 if view.height < 3 else 5.0)
     canvas, size = image.copy(), max(12, width // 90)
-    far = min(_REACH * view.height, 200.0)
+    heavy_steps = np.arange(1, _MOST_LINES) * 5 * step
+    far = next((z for z in heavy_steps if _gap(view, z, 5 * step) < _LEAST_GAP), heavy_steps[-1])
     side = np.arange(-np.floor(far / 2 / step), far / 2 / step + 1) * step
-    ahead = np.arange(1, far / step + 1) * step
+    ahead = np.arange(1, round(far / step) + 1) * step
     lines = [(np.stack([np.full(400, x), np.geomspace(0.1, far, 400)], 1), x, False) for x in side]
     lines += [(np.stack([np.linspace(side[0], side[-1], 400), np.full(400, z)], 1), z, True) for z in ahead]
     labels, last = [], np.inf

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from layouts import boxes_below
 
 from d2ext.data.synthroad.cameras import CAR, POLE
+from d2ext.structures.calibration.geography import east_north
 from d2ext.structures.calibration.lanes import LaneLine, calibrate_lanes
 from d2ext.structures.calibration.points import calibrate_points
+from d2ext.structures.calibration.vehicle_boxes import SeenVehicles, VehicleBoxes
+from d2ext.structures.calibration.vehicles import calibrate_vehicles
 from d2ext.structures.calibration.view import PixelGrid
 
 
@@ -75,6 +79,31 @@ def test_lane_lines_with_dashes_give_the_camera(sample, reach):
     assert (np.median(found, 0) < [5, 0.3, 3]).all()
 
 
+def test_heights_tell_points_above_a_road_that_slopes():
+    rng = np.random.default_rng(4)
+    view = POLE.sample_view(rng)
+    uv, local = spots(view, rng, 8)
+    above = np.array([0, 0, 0, 0, 0, 0, 1.2, 2.5])
+    uv = view.project(view.ground_point(local[:, 0], local[:, 1], above))[0]
+    tilt = np.radians(3.0)  # the road's, across
+    turn = np.array([[np.cos(tilt), 0, -np.sin(tilt)], [0, 1, 0], [np.sin(tilt), 0, np.cos(tilt)]])
+    positions = np.c_[local, above] @ turn.T + [400, -300, 55]
+    found = calibrate_points(uv, positions, grid_of(view))
+    assert (np.array(errors(found, view)) < [0.1, 0.02, 0.1]).all()
+    flat = calibrate_points(uv, positions[:, :2], grid_of(view))
+    assert found.residual < 0.01 and flat.residual > 1
+
+
+def test_degrees_are_metres_to_the_east_and_north():
+    # half a minute of arc along a meridian and a parallel, by the ellipsoid's radii at 48 degrees north
+    latitude, longitude = np.array([48.0, 48.0, 48 + 1 / 120]), np.array([11.0, 11 + 1 / 120, 11.0])
+    place = east_north(latitude, longitude)
+    assert place[1] - place[0] == pytest.approx([621.9, 0], abs=0.3)
+    assert place[2] - place[0] == pytest.approx([0, 926.6], abs=0.3)
+    over = east_north(np.array([0.0, 0.0]), np.array([179.9999, -179.9999]))
+    assert over[1, 0] - over[0, 0] == pytest.approx(22.26, abs=0.01)  # across the date line
+
+
 @pytest.mark.parametrize(
     ("positions", "message"),
     [
@@ -94,3 +123,77 @@ def test_parallel_lines_alone_leave_the_focal_length_open():
     lines = [LaneLine(np.array([[500 + 40 * i, 300.0], [500 + 200 * i, 590.0]]), 3.5 * i) for i in (-1, 0, 1)]
     with pytest.raises(ValueError, match="lane lines"):
         calibrate_lanes(lines, PixelGrid((600, 1000)))
+
+
+def vehicles_trial(kind, seed, monkeypatch, known=()):
+    view, names, boxes = boxes_below(kind, seed, 200, 2.0, monkeypatch)
+    truth = {"focal": view.projection[0, 0], "height": view.plane[3]}
+    seen = SeenVehicles.of_classes(names, boxes, (view.height, view.width))
+    return calibrate_vehicles(seen, grid_of(view), {name: truth[name] for name in known}), view
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [POLE, CAR], ids=["pole", "car"])
+def test_two_hundred_boxes_of_vehicles_give_the_camera(kind, monkeypatch):
+    found = [vehicles_trial(kind, seed, monkeypatch) for seed in range(100)]
+    median = np.median([errors(*pair) for pair in found], 0)
+    print(kind.name, "focal %, pitch degrees, height %:", np.round(median, 2))
+    assert (median < [8, 1, 8]).all(), median
+    off = [(c.view.focal - v.projection[0, 0]) / c.deviation["focal"] for c, v in found]
+    assert 0.3 < np.median(np.abs(off)) < 1.2  # 0.67 where the deviations are right and nothing else is wrong
+
+
+@pytest.mark.parametrize("kind", [POLE, CAR], ids=["pole", "car"])
+def test_vehicles_below_a_known_lens_give_pitch_and_height(kind, monkeypatch):
+    found, view = vehicles_trial(kind, 3, monkeypatch, ["focal"])
+    _, pitch, height = errors(found, view)
+    assert pitch < 0.6 and height < 6 and found.deviation["focal"] == 0
+    assert found.view.focal == pytest.approx(view.projection[0, 0])
+
+
+def test_vehicles_that_tell_nothing_are_counted():
+    boxes = np.array([[10.0 * i, 50, 10.0 * i + 30, 90] for i in range(1, 20)])
+    with pytest.raises(ValueError, match="expected at least 8 whole boxes of known classes.* got 0 of 19"):
+        SeenVehicles.of_classes(["ghost"] * 19, boxes, (200, 300))
+    with pytest.raises(ValueError, match="got 0 of 19"):  # at the edge, and too small
+        SeenVehicles.of_classes(["car"] * 19, boxes * [1, 0, 1, 1], (200, 300))
+
+
+def test_boxes_are_those_of_the_projection():
+    rng = np.random.default_rng(0)
+    view = POLE.sample_view(rng)
+    location, size, yaw = view.ground_point(2.0, 40.0), np.array([1.5, 1.7, 4.2]), view.yaw_of(0.2, 1.0)
+    whole, _ = view.box_rectangle(view.box_corners(location, size, yaw))
+    seen = SeenVehicles(
+        whole[None], np.zeros(1, int), size[None], np.full((1, 3), 0.05), np.full((1, 3), 0.05)
+    )
+    boxes = VehicleBoxes(seen, grid_of(view))
+    pitch, roll = np.arcsin(-view.plane[2]), np.arctan2(view.plane[0], -view.plane[1])
+    heading = np.arctan2(0.2, 1.0)
+    common = np.array([np.log(view.projection[0, 0]), pitch, roll, np.log(view.plane[3]), heading, 0.0])
+    foot, _ = view.project(location)
+    turns = boxes.own_turns.shape
+    shapes = boxes.shapes(common, np.broadcast_to(foot, (*turns, 2)), np.broadcast_to(size, (*turns, 3)))
+    expected = [(whole[0] + whole[2]) / 2, whole[3], whole[3] - whole[1], whole[2] - whole[0]]
+    assert shapes[2, 0] == pytest.approx(expected, abs=1e-6)  # the middle of five turns along the road
+
+
+def test_likely_sizes_are_more_likely_under_the_true_camera(monkeypatch):
+    view, names, boxes = boxes_below(POLE, 1, 60, 1.0, monkeypatch)
+    model = VehicleBoxes(SeenVehicles.of_classes(names, boxes, (view.height, view.width)), grid_of(view))
+    pitch, roll = np.arcsin(-view.plane[2]), np.arctan2(view.plane[0], -view.plane[1])
+    headings = [
+        max(
+            model.likelihood(np.array([np.log(focal), pitch + turn, roll, np.log(height), heading, 0.0]))[
+                0
+            ].sum()
+            for heading in np.radians(np.arange(-30, 31, 3))
+        )
+        for focal, turn, height in (
+            (view.projection[0, 0], 0, view.plane[3]),
+            (view.projection[0, 0], 0.05, view.plane[3]),
+            (view.projection[0, 0], 0, 1.3 * view.plane[3]),
+            (1.5 * view.projection[0, 0], 0, view.plane[3]),
+        )
+    ]
+    assert headings[0] > max(headings[1:])

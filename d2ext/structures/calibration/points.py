@@ -6,10 +6,10 @@ The points of a plane and their pixels are related by a homography, whose column
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from ..ground import tilt_of_plane
 from .solve import (
@@ -25,6 +25,7 @@ from .solve import (
 from .view import PixelGrid
 
 LEAST_POINTS = 4
+_MOST_PLANES = 2000  # through three of the points, that are tried
 _THICK = 0.3  # metres above or below the road within which a point is of it
 _FLAT = 1e-3  # spread of points across a line, as a share of that along it
 #: Pixels, and share of the image's width: beyond both the points are those of another image or place.
@@ -106,9 +107,15 @@ def on_road(positions: np.ndarray) -> np.ndarray:
     if positions.shape[1] == 2:
         return np.c_[positions, np.zeros(len(positions))]
     rows = np.c_[positions[:, :2], np.ones(len(positions))]
-    slope = least_squares(
-        lambda x: rows @ x - positions[:, 2], np.zeros(3), loss="soft_l1", f_scale=_THICK / 2
-    ).x
+    triples = np.array(list(itertools.islice(itertools.combinations(range(len(rows)), 3), _MOST_PLANES)))
+    corners = rows[triples]
+    flat = np.abs(np.linalg.det(corners)) > _FLAT * np.ptp(positions[:, :2]) ** 2
+    if not flat.any():
+        raise ValueError("points: the positions lie on a line, expected some beside it")
+    planes = np.linalg.solve(corners[flat], positions[triples[flat], 2][..., None])[..., 0]
+    off = np.abs(planes @ rows.T - positions[:, 2])
+    near = off[np.minimum(off, _THICK).sum(1).argmin()] < _THICK
+    slope = np.linalg.lstsq(rows[near], positions[near, 2], rcond=None)[0]
     up = np.array([-slope[0], -slope[1], 1.0]) / np.linalg.norm([*slope[:2], 1.0])
     right = np.array([1.0, 0.0, slope[0]]) / np.hypot(1.0, slope[0])
     return (positions - [0, 0, slope[2]]) @ np.stack([right, np.cross(up, right), up], 1)

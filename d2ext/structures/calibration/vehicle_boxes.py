@@ -20,10 +20,15 @@ SPREAD = {
     "van": (0.10, 0.07, 0.12),
     "truck": (0.14, 0.08, 0.30),
     "bus": (0.08, 0.06, 0.18),
-    "pedestrian": (0.08, 0.20, 0.30),
-    "cyclist": (0.07, 0.15, 0.12),
+    "pedestrian": (0.08, 0.40, 0.40),  # limbs: boxes of people are as wide as they move
+    "cyclist": (0.07, 0.25, 0.12),
 }
 USUAL_SPREAD = (0.12, 0.10, 0.20)
+#: Of the logarithms by which a class' mean sizes are others here than in its vocabulary.
+OF_CLASS = {"car": (0.05, 0.05, 0.06), "pedestrian": (0.04, 0.2, 0.2)}
+USUAL_OF_CLASS = (0.08, 0.08, 0.10)
+#: Correlations of the three: what is longer than others of its class is wider and higher too.
+_TOGETHER = np.array([[1.0, 0.4, 0.2], [0.4, 1.0, 0.5], [0.2, 0.5, 1.0]])
 #: Of the sides of a box: pixels, and share of its width and height.
 BOX_PIXELS, BOX_SHARE = 2.0, 0.02
 #: Radians: of the direction of traffic along the road; of a person, who turns freely.
@@ -49,13 +54,15 @@ class SeenVehicles:
         boxes: (N, 4) x1, y1, x2, y2 in pixels.
         kinds: (N,) class of each, from 0.
         sizes: (K, 3) mean height, width, length in metres of the classes.
-        spread: (K, 3) standard deviations of their logarithms.
+        spread: (K, 3) standard deviations of their logarithms within a class.
+        of_class: (K, 3) the same of the mean sizes, which differ from place to place.
     """
 
     boxes: np.ndarray
     kinds: np.ndarray
     sizes: np.ndarray
     spread: np.ndarray
+    of_class: np.ndarray
 
     @classmethod
     def of_classes(
@@ -87,11 +94,12 @@ class SeenVehicles:
         found, kinds = np.unique([names[i] for i in chosen], return_inverse=True)
         sizes = np.array([vocabulary.sizes[name] for name in found])
         spread = np.array([SPREAD.get(name, USUAL_SPREAD) for name in found])
-        return cls(boxes[chosen], kinds, sizes, spread)
+        of_class = np.array([OF_CLASS.get(name, USUAL_OF_CLASS) for name in found])
+        return cls(boxes[chosen], kinds, sizes, spread, of_class)
 
     def first(self, count: int) -> SeenVehicles:
         """The first so many."""
-        return SeenVehicles(self.boxes[:count], self.kinds[:count], self.sizes, self.spread)
+        return SeenVehicles(self.boxes[:count], self.kinds[:count], self.sizes, self.spread, self.of_class)
 
 
 def _from_all_over(boxes: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
@@ -198,7 +206,8 @@ class VehicleBoxes:
         by_side = (
             np.concatenate([-follow, np.broadcast_to(np.eye(2), follow.shape)], -1) * relative[..., None]
         )
-        covariance = (by_size * self.spread[:, None] ** 2) @ np.swapaxes(by_size, -1, -2)
+        scaled = by_size * self.spread[:, None]
+        covariance = scaled @ _TOGETHER @ np.swapaxes(scaled, -1, -2)
         covariance = covariance + by_side @ self.noise @ np.swapaxes(by_side, -1, -2)
         return self._sum(error, covariance, by_size)
 

@@ -17,15 +17,14 @@ from .vehicle_boxes import SeenVehicles, VehicleBoxes
 from .view import LEAST_DEPTH, PixelGrid
 
 #: Lenses: focal length in widths of the picture, and the standard deviation of its logarithm.
-USUAL_FOCAL, FOCAL_SPREAD = 0.87, 0.5
+USUAL_FOCAL, FOCAL_SPREAD = 0.87, 0.6
 LEVEL = math.radians(1.5)  # standard deviation of the roll that a person gives a camera
 TURN_SPREAD = 0.4  # of the logarithm of how far vehicles turn from the road
-#: Standard deviations of the logarithms by which a class' mean sizes are others than those of its vocabulary.
-OF_CLASS = (0.04, 0.03, 0.04)
 _FEW = 50  # road users with which the search begins
 _PITCHES = np.radians(np.arange(-8.0, 60.0, 0.5))
 _HEADINGS = np.radians(np.arange(-85.0, 90.0, 10.0))
-_STEP = 0.1  # of the search's own steps, by which slopes are measured
+#: Of the search's own steps, by which slopes and curvatures are measured.
+_STEP, _WIDE_STEP = 0.05, 0.3
 #: The search: steps at most, how far each may go, and the gain at which it ends.
 _MOST, _FARTHEST, _LEAST_GAIN = 40, 3.0, 0.005
 _HINT = "vehicles: more of them at other places and nearer, or give --focal, --fov or --height"
@@ -77,7 +76,7 @@ class _Search:
         """
         self.boxes, self.grid, self.fixed = VehicleBoxes(seen, grid), grid, fixed
         self.free = np.array([i for i in range(6 + seen.sizes.size * sizes) if i not in fixed])
-        self.steps = np.concatenate([self.STEPS, np.tile(OF_CLASS, len(seen.sizes))])
+        self.steps = np.concatenate([self.STEPS, seen.of_class.ravel()])
         self.mean = np.zeros(len(self.steps))
         self.mean[0] = math.log(USUAL_FOCAL * grid.image_size[1]) / self.STEPS[0]
         known = np.array([FOCAL_SPREAD, np.inf, LEVEL, np.inf, np.inf, TURN_SPREAD])
@@ -140,14 +139,40 @@ class _Search:
         return cost, x
 
     def covariance(self, x: np.ndarray) -> np.ndarray:
-        """(6, 6) of the common parameters, by the same curvature."""
-        slopes = self.slopes(x)
-        normal = slopes.T @ slopes + np.diag(self.prior[self.free])
-        inverse = np.zeros((len(x), len(x)))
-        inverse[np.ix_(self.free, self.free)] = np.linalg.inv(normal + 1e-9 * np.eye(len(normal)))
-        moves = _STEP * np.eye(len(x))[:6]
-        change = np.array([self.common(x + m) - self.common(x - m) for m in moves]).T / (2 * _STEP)
+        """(6, 6) of the common parameters: the mean of what the curvature of the cost says, and the squares of
+        its slopes, which agree where the boxes are as they are thought to be."""
+        place, slopes = np.ix_(self.free, self.free), self.slopes(x)
+        inverse, rest = np.zeros((len(x), len(x))), np.diag(self.prior[self.free] + 1e-9)
+        for normal in (self._curvature(x)[place], slopes.T @ slopes):
+            inverse[place] += np.linalg.inv(normal + rest) / 2
+        moves = _WIDE_STEP * np.eye(len(x))[:6]
+        change = np.array([self.common(x + m) - self.common(x - m) for m in moves]).T / (2 * _WIDE_STEP)
         return change @ inverse[:6, :6] @ change.T
+
+    def _curvature(self, x: np.ndarray) -> np.ndarray:
+        """(6 + 3 K,) squared, of minus the logarithm of the boxes' densities, by differences of it and of
+        its slopes by the offsets."""
+        step, count = _WIDE_STEP, len(x)
+        moves = step * np.eye(count)
+        sums = {(i, sign): self._sums(x + sign * moves[i]) for i in range(count) for sign in (1, -1)}
+        value, result = self._sums(x)[0], np.zeros((count, count))
+        for i in range(count):
+            result[i, 6:] = -(sums[i, 1][1] - sums[i, -1][1]) / (2 * step)
+        result[6:, :6] = result[:6, 6:].T
+        result[6:, 6:] = (result[6:, 6:] + result[6:, 6:].T) / 2
+        for i in range(6):
+            result[i, i] = -(sums[i, 1][0] + sums[i, -1][0] - 2 * value) / step**2
+            for j in range(i):
+                both = self._sums(x + moves[i] + moves[j])[0] + self._sums(x - moves[i] - moves[j])[0]
+                ends = sum(sums[k, sign][0] for k in (i, j) for sign in (1, -1))
+                result[i, j] = result[j, i] = -(both - ends + 2 * value) / (2 * step**2)
+        values, vectors = np.linalg.eigh(result)
+        return vectors @ np.diag(np.maximum(values, 0.0)) @ vectors.T
+
+    def _sums(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Of the logarithms of the densities, and of their slopes (3 K,) by the offsets."""
+        value, by_size = self.likelihood(x)
+        return float(value.sum()), (self.boxes.of_kind.T @ by_size).ravel() * self.steps[6:]
 
     def start(self, focal: float) -> np.ndarray | None:
         """The pitch at which the heights of boxes agree best, the height of the camera that they then ask
