@@ -139,8 +139,8 @@ class _Search:
         return cost, x
 
     def covariance(self, x: np.ndarray) -> np.ndarray:
-        """(6, 6) of the common parameters: the mean of what the curvature of the cost says, and the squares of
-        its slopes, which agree where the boxes are as they are thought to be."""
+        """(6, 6) of the common parameters: the mean of what the curvature of the cost says, and the squares
+        of its slopes, which agree where the boxes are as they are thought to be."""
         place, slopes = np.ix_(self.free, self.free), self.slopes(x)
         inverse, rest = np.zeros((len(x), len(x))), np.diag(self.prior[self.free] + 1e-9)
         for normal in (self._curvature(x)[place], slopes.T @ slopes):
