@@ -91,8 +91,8 @@ def test_the_camera_comes_in_each_form(demo, words, focal, center):
     Path("calibs/a.txt").write_text("P2: 90 0 31 0 0 90 21 0 0 0 1 0\n")
     Path("K.txt").write_text("60 0 32\n0 60 24\n0 0 1\n")
     image = Image.fromarray(np.zeros((*SIZE, 3), np.uint8))
-    exif = image.getexif()
-    exif.get_ifd(0x8769).update({0xA405: 26, 0x920A: 4.0})
+    exif = Image.Exif()
+    exif[0x8769] = {0xA405: 26, 0x920A: 4.0}
     image.save("a.jpg", exif=exif)
     assert demo("--input", "a.jpg", "--output", "out.png", *words) == 0
     ((camera, plane),) = demo.seen

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from gpu.results import Report  # noqa: E402
 
 FAKE_PART = """
 import json, os, subprocess, sys, time
+from functools import partial
 from pathlib import Path
 from gpu.results import Part
 
@@ -92,13 +95,16 @@ def test_results_so_far_are_on_the_disk_while_a_part_runs(tmp_path):
         f"runner.run_all({{'hang': 1}}, context, 0, Report(Path({str(tmp_path)!r}), {{}}))\n"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "scripts")}
-    with subprocess.Popen([sys.executable, "-c", code], env=environment) as process:
+    # A job in the background of a shell ignores interrupts, and so would what it starts.
+    listens = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, env=environment, preexec_fn=listens) as process:
         end = time.monotonic() + 60
         page = tmp_path / "gpu_check.md"
         while time.monotonic() < end and not (page.is_file() and "| 1 | " in page.read_text()):
             time.sleep(0.1)
         found = page.read_text()
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         process.wait(60)
     assert "## hang\n\nrunning" in found and "| 1 | 599." in found
 

@@ -68,8 +68,9 @@ class TextEncoder(nn.Module):
         self._cache_dir = cache_dir
         self._store: TextFeatureStore | None = None
         self._whole_masks: bool | None = None
-        words = self.encoder.get_input_embeddings()
-        words.weight.requires_grad_(not frozen_words)
+        if frozen_words or word_noise:  # not every encoder of old transformers tells where its words are
+            words = self.encoder.get_input_embeddings()
+            words.weight.requires_grad_(not frozen_words)
         if word_noise:
             words.register_forward_hook(lambda table, _, vectors: blur_words(table, vectors, word_noise))
         if frozen:
