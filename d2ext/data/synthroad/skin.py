@@ -86,6 +86,10 @@ class Chart:
         self.fill(array, material)
         self.fill(array * [-1, 1], material)
 
+    def boxes(self, a0: float, b0: float, a1: float, b1: float, material: Material) -> None:
+        """A rectangle and its mirror image left of zero."""
+        self.pair([(a0, b0), (a1, b0), (a1, b1), (a0, b1)], material)
+
     def disc(
         self, center: tuple[float, float], radius: float | tuple[float, float], material: Material
     ) -> None:

@@ -150,15 +150,7 @@ def _draw_bus_rear(chart: Chart, roof: float, wide: float, rng: np.random.Genera
         )
     chart.box(-0.75 * wide, 0.20 * roof, 0.75 * wide, 0.48 * roof, m.SEAM)
     bars(chart, (-0.72 * wide, 0.21 * roof, 0.72 * wide, 0.47 * roof), 9, m.PLASTIC)
-    chart.pair(
-        [
-            (0.82 * wide, 0.24 * roof),
-            (0.96 * wide, 0.24 * roof),
-            (0.96 * wide, 0.50 * roof),
-            (0.82 * wide, 0.50 * roof),
-        ],
-        m.BLACK,
-    )
+    chart.boxes(0.82 * wide, 0.24 * roof, 0.96 * wide, 0.50 * roof, m.BLACK)
     for b in (0.28, 0.36, 0.44):
         for sign in (-1, 1):
             chart.disc((sign * 0.89 * wide, b * roof), 0.075, m.TAIL if b != 0.36 else m.AMBER)

@@ -178,7 +178,7 @@ def trailer(rng: np.random.Generator) -> Mesh:
     steel = skin.swatch(m.STEEL)
     rear = skin.chart(FRONT, (-0.65, 0.4), (1.3, 0.42), m.STEEL)
     plate(rear, (0, 0.5), rng)
-    rear.pair([(0.48, 0.43), (0.62, 0.43), (0.62, 0.55), (0.48, 0.55)], m.TAIL)
+    rear.boxes(0.48, 0.43, 0.62, 0.55, m.TAIL)
     quads = box((-1.2, 0.75), (0.42, 0.80), (-0.65, 0.65))
     model.add(
         quads,

@@ -53,7 +53,7 @@ def _parcels(model: Model, rng: np.random.Generator) -> None:
     place = skin.place(side)
     rear = skin.chart(FRONT, (-0.52, 0.48), (1.04, 1.25), m.PAINT)
     rear.line([(0, 0.5), (0, 1.7)], 0.02, m.SEAM)
-    rear.pair([(0.36, 0.52), (0.48, 0.52), (0.48, 0.64), (0.36, 0.64)], m.TAIL)
+    rear.boxes(0.36, 0.52, 0.48, 0.64, m.TAIL)
     block(
         model,
         (-1.26, 0.14),
@@ -121,7 +121,7 @@ def _cabin(model: Model, rng: np.random.Generator) -> None:
     front.pair([(0.26, 0.60), (0.44, 0.62), (0.44, 0.74), (0.26, 0.72)], m.HEAD)
     rear = skin.chart(FRONT, (-0.58, 0.2), (1.16, 1.55), m.PAINT)
     rear.pair([(0, 1.0), (0.42, 1.0), (0.40, 1.5), (0, 1.5)], m.GLASS)
-    rear.pair([(0.40, 0.55), (0.52, 0.55), (0.52, 0.80), (0.40, 0.80)], m.TAIL)
+    rear.boxes(0.40, 0.55, 0.52, 0.80, m.TAIL)
     sections = [
         (1.2, 0.42, 0.62, 0.36),
         (1.05, 0.30, 0.80, 0.46),

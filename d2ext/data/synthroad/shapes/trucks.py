@@ -156,33 +156,9 @@ def _tail(model: Model, spec: TruckSpec, rng: np.random.Generator) -> None:
     half, wide = spec.size[2] / 2, spec.size[1] / 2
     low, high = spec.bed - 0.52, spec.bed - 0.26
     chart = model.skin.chart(FRONT, (-wide, low), (2 * wide, high - low), m.CHASSIS)
-    chart.pair(
-        [
-            (0.60 * wide, low + 0.05),
-            (0.93 * wide, low + 0.05),
-            (0.93 * wide, high - 0.05),
-            (0.60 * wide, high - 0.05),
-        ],
-        m.TAIL_DARK,
-    )
-    chart.pair(
-        [
-            (0.62 * wide, low + 0.07),
-            (0.80 * wide, low + 0.07),
-            (0.80 * wide, high - 0.07),
-            (0.62 * wide, high - 0.07),
-        ],
-        m.TAIL,
-    )
-    chart.pair(
-        [
-            (0.83 * wide, low + 0.07),
-            (0.91 * wide, low + 0.07),
-            (0.91 * wide, high - 0.07),
-            (0.83 * wide, high - 0.07),
-        ],
-        m.AMBER,
-    )
+    chart.boxes(0.60 * wide, low + 0.05, 0.93 * wide, high - 0.05, m.TAIL_DARK)
+    chart.boxes(0.62 * wide, low + 0.07, 0.80 * wide, high - 0.07, m.TAIL)
+    chart.boxes(0.83 * wide, low + 0.07, 0.91 * wide, high - 0.07, m.AMBER)
     plate(chart, (0.0, (low + high) / 2), rng)
     block(
         model, (-half + 0.02, -half + 0.14), (low, high), (-0.95 * wide, 0.95 * wide), model.skin.place(chart)
