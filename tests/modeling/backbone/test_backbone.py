@@ -166,3 +166,12 @@ def test_padding_that_is_known_ahead_is_timms(size):
     with torch.no_grad():
         for a, b in zip(plain(x)[1:], model(x).values(), strict=True):
             assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_depthwise_convolutions_are_frozen_alone_and_pass_gradients():
+    model = TimmBackbone("tf_efficientnet_lite0", freeze_depthwise=True).train()
+    sum(x.mean() for x in model(torch.rand(2, 3, 64, 64)).values()).backward()
+    fixed = {name for name, p in model.named_parameters() if not p.requires_grad}
+    assert fixed == {name for name, p in model.named_parameters() if "conv_dw" in name}
+    assert len(fixed) == 16
+    assert all((p.grad is None) == (name in fixed) for name, p in model.named_parameters())
