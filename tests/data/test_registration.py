@@ -24,6 +24,7 @@ from d2ext.data import (
 from d2ext.data.config import add_detection_data_config
 from d2ext.modeling import add_detection3d_config
 from d2ext.modeling.box3d.config import class_names, settle_classes, vocabulary_of
+from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 NAME = "brought_for_test"
@@ -106,9 +107,7 @@ def test_a_file_of_unknown_names_without_calibration_trains_the_2d_part_only(nam
     assert zero == {"loss_center", "loss_size", "loss_angle", "loss_depth"}
     sum(losses.values()).backward()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
-    heads = [
-        module for module in model.modules() if hasattr(module, "depth_estimates") or hasattr(module, "parts")
-    ]
+    heads = [module for module in model.modules() if isinstance(module, Box3DHead)]
     assert heads
     for head in heads:
         start = 0
