@@ -33,6 +33,16 @@ class HeadOutput(NamedTuple):
     raw: dict[str, Tensor]
     views: ObjectViews
 
+    @classmethod
+    def cat(cls, outputs: Sequence[HeadOutput]) -> HeadOutput:
+        """The boxes of several, one after the other."""
+        raw = {name: torch.cat([o.raw[name] for o in outputs]) for name in outputs[0].raw}
+        return cls(raw, ObjectViews.cat([o.views for o in outputs]))
+
+    def rows(self, index: Tensor) -> HeadOutput:
+        """Of some boxes only."""
+        return HeadOutput({name: value[index] for name, value in self.raw.items()}, self.views[index])
+
 
 class DynamicInteraction(nn.Module):
     """Each box's own feature makes the weights of two layers on what the image shows inside of it.
@@ -127,15 +137,22 @@ class DecoderHead(nn.Module):
         objects: Tensor,
         time: Tensor | None = None,
         prompts: Tensor | None = None,
+        groups: Tensor | None = None,
     ) -> tuple[Tensor, HeadOutput]:
         """boxes (B, N, 4) inside their images, objects (B, N, dim), time (B, time_dim), prompts
-        (B, K, prompt_dim) -> the objects for the next head and the predictions."""
+        (B, K, prompt_dim), groups (B, N) outside of which no object looks -> the objects for the next head
+        and the predictions."""
         views = frames.views(boxes)
         geometry = view_features(views).unflatten(0, boxes.shape[:2])
         place = sine_embedding(frames.to_relative(boxes), objects.shape[-1] // 2, 0.02, 4.0).flatten(2)
         position = self.position(torch.cat([place, geometry], -1))
         query = objects + position
-        x = self.norm1(objects + self.attention(query, query, objects, need_weights=False)[0])
+        apart = None
+        if groups is not None:
+            apart = groups[:, :, None] != groups[:, None]
+            apart = apart.repeat_interleave(self.attention.num_heads, 0)
+        seen = self.attention(query, query, objects, need_weights=False, attn_mask=apart)[0]
+        x = self.norm1(objects + seen)
         x = self.norm2(x + self.interaction(frames, boxes, x, position))
         objects = x = self.norm3(x + self.ffn(x))
         if self.modulation is not None:
@@ -166,12 +183,13 @@ class BoxDecoder(nn.Module):
         objects: Tensor,
         time: Tensor | None = None,
         prompts: Tensor | None = None,
+        groups: Tensor | None = None,
     ) -> list[HeadOutput]:
         """boxes (B, N, 4), objects (B, N, dim), and where heads want them time (B, time_dim) and prompts
-        (B, K, prompt_dim) -> an output a head."""
+        (B, K, prompt_dim), and groups (B, N) of objects that do not see each other -> an output a head."""
         outputs = []
         for head in self.heads:
-            objects, output = head(frames, frames.clip(boxes), objects, time, prompts)
+            objects, output = head(frames, frames.clip(boxes), objects, time, prompts, groups)
             outputs.append(output)
             boxes = self.box_head.box2d(*output).detach().view_as(boxes)
         return outputs
