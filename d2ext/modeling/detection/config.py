@@ -103,7 +103,7 @@ declare(
         "MODEL.DIFFUSION.NMS_THRESHOLD": number(0, 1),
         **{
             f"MODEL.DETR.{name}": whole(1)
-            for name in ("DECODER_LAYERS", "ATTENTION_HEADS", "FFN_DIM", "POINTS")
+            for name in ("DECODER_LAYERS", "ATTENTION_HEADS", "FFN_DIM", "POINTS", "CELL_DIM")
         },
         "MODEL.DETR.ATTENTION": registered(ATTENTION_REGISTRY),
         "MODEL.DETR.QUERIES": registered(QUERY_REGISTRY),
@@ -145,9 +145,9 @@ def _add_detr(cfg: CfgNode) -> None:
     # How cells and boxes attend: "dense", to all cells of one map, as published, or "deformable", to a few
     # points of each of MODEL.DETECTION3D.IN_FEATURES.
     c.ATTENTION = "dense"
-    # Dense: map whose cells attend to each other; memory and time are quadratic in their number. The last map of a
-    # backbone without aggregation (res5 of Detectron2's ResNets, p5 of build_timm_backbone) leaves none of
-    # its parameters without a gradient.
+    # Dense: map whose cells attend to each other; memory and time are quadratic in their number. The last
+    # map of a backbone without aggregation (res5 of Detectron2's ResNets, p5 of build_timm_backbone) leaves
+    # none of its parameters without a gradient.
     c.IN_FEATURE = "p5"
     # Deformable: points of each map that a head of the attention reads.
     c.POINTS = 4
@@ -161,6 +161,8 @@ def _add_detr(cfg: CfgNode) -> None:
     # and features of the cells that look most like objects; "mixed": their boxes and learned features.
     # Both want deformable attention.
     c.QUERIES = "learned"
+    # Hidden width of the cells' box head; there are many cells.
+    c.CELL_DIM = 64
     # Queries an image, about, that are labelled boxes with noise; 0: none, as published.
     c.DENOISING = 0
     # How far their corners move, in half widths and heights (those that are to be no object up to twice as

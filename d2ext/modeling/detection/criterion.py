@@ -12,6 +12,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.objects import ObjectTargets, ObjectViews
 from d2ext.modeling.box3d.records import object_targets, projections
 from d2ext.modeling.detection.decoder import HeadOutput
 from d2ext.modeling.detection.matching import SetMatcher
@@ -38,7 +39,7 @@ class SetCriterion:
         outputs: Sequence[HeadOutput],
         frames: EncodedImages,
         instances: list[Instances],
-        counted: Tensor | None = None,
+        pairs: tuple[Tensor, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Losses by name, means over the matched boxes of all heads and processes.
 
@@ -46,62 +47,48 @@ class SetCriterion:
             box_head: which gives their meaning to raw predictions.
             outputs: of every head.
             instances: the labels of each image, on the host.
-            counted: (H * B * N,) which boxes count, of H heads; None: all.
+            pairs: where that is known, rows of the H * B * N boxes and for each that of the object that it is
+                to be among all images' objects, on the host; None: they are matched.
         """
-        output = HeadOutput.cat(outputs)
-        raw, views = output
-        predicted = (raw["classes"], box_head.box2d(*output), views.uv + raw["center_offset"] * views.unit)
-        if counted is not None:
-            predicted = tuple(x.masked_fill(~counted[:, None], torch.nan) for x in predicted)
-        pairs = self._match(predicted, instances, frames, len(outputs))
-        return self.of_pairs(box_head, output, pairs, frames, instances, counted)
-
-    def of_pairs(
-        self,
-        box_head: Box3DHead,
-        output: HeadOutput,
-        pairs: tuple[Tensor, Tensor],
-        frames: EncodedImages,
-        instances: list[Instances],
-        counted: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """The same where it is known which box is to be which object.
-
-        Args:
-            output: R boxes.
-            pairs: rows of boxes and for each that of its object in all images' labels, on the host.
-            counted: (R,) which boxes count; None: all.
-        """
-        (raw, views), (rows, columns) = output, pairs
+        raw = {name: torch.cat([o.raw[name] for o in outputs]) for name in outputs[0].raw}
+        views = ObjectViews.cat([o.views for o in outputs])
+        objects = object_targets(instances)
         boxes = box_head.box2d(raw, views)
-        image = torch.arange(len(instances)).repeat_interleave(torch.tensor([len(x) for x in instances]))
-        targets = object_targets(instances)[columns].to(boxes.device)
-        rows, images, total = transfer([rows, image[columns], torch.tensor(float(len(rows)))], boxes.device)
+        predicted = (raw["classes"], boxes, views.uv + raw["center_offset"] * views.unit)
+        counts = [len(x) for x in instances]
+        if pairs is None:
+            pairs = self._match(predicted, objects, counts, frames, len(outputs))
+        rows, columns = pairs
+
+        targets = objects[columns].to(boxes.device)
+        images = rows // (len(boxes) // len(outputs) // len(counts)) % len(counts)
+        rows, images, total = transfer([rows, images, torch.tensor(float(len(rows)))], boxes.device)
         positive = loss_normalizer(total)
         labels = torch.zeros_like(raw["classes"])
         labels[rows, targets.classes] = 1.0
-        if counted is None:
-            classes = sigmoid_focal_loss(raw["classes"], labels, 0.25, 2.0, "sum")
-        else:
-            classes = (sigmoid_focal_loss(raw["classes"], labels, 0.25, 2.0) * counted[:, None]).sum()
         distance = (boxes[rows] - targets.box2d).abs() / frames.extent[images, 0]
-        losses = {"loss_class": classes / positive, "loss_l1": distance.sum() / positive}
-        matched = output.rows(rows)
+        losses = {
+            "loss_class": sigmoid_focal_loss(raw["classes"], labels, 0.25, 2.0, "sum") / positive,
+            "loss_l1": distance.sum() / positive,
+        }
+        matched = {name: value[rows] for name, value in raw.items()}
+        matched_views = views[rows]
         # A box far larger than its object cannot say to the pixel where the object's centre is.
-        size = (targets.box2d[:, 2:] - targets.box2d[:, :2]).maximum(torch.as_tensor(matched.views.unit))
-        losses |= box_head.losses(*matched, targets, torch.ones_like(size[:, 0]), size)
+        size = (targets.box2d[:, 2:] - targets.box2d[:, :2]).maximum(torch.as_tensor(matched_views.unit))
+        losses |= box_head.losses(matched, matched_views, targets, torch.ones_like(size[:, 0]), size)
         return {name: value * self.loss_weights[name] for name, value in losses.items()}
 
     @torch.no_grad()
     def _match(
         self,
-        predicted: tuple[Tensor, ...],
-        instances: list[Instances],
+        predicted: tuple[Tensor, Tensor, Tensor],
+        objects: ObjectTargets,
+        counts: list[int],
         frames: EncodedImages,
         num_heads: int,
     ) -> tuple[Tensor, Tensor]:
-        """Rows of the predictions and for each the row of the object that it is to be, on the host."""
-        objects, counts = object_targets(instances), [len(x) for x in instances]
+        """Rows of the predictions and for each the row of the objects, ``counts`` of them in each image, that
+        it is to be. The objects are on the host, and so is the result."""
         P = projections(frames.records).repeat_interleave(torch.tensor(counts), 0)
         uv, _ = project_points(P, objects.center)
         uv = uv.masked_fill(~objects.has_3d[:, None], torch.nan)

@@ -19,6 +19,9 @@ from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages, view_features
 from d2ext.modeling.box3d.objects import ObjectBoxes, ObjectViews
 
+#: Class logit of a box that cannot hold an object.
+NEVER = -1e4
+
 
 def sine_embedding(values: Tensor, dim: int, shortest: float, longest: float) -> Tensor:
     """Sines and cosines (..., dim) of values (...), with periods spaced evenly in their logarithm."""
@@ -33,15 +36,15 @@ class HeadOutput(NamedTuple):
     raw: dict[str, Tensor]
     views: ObjectViews
 
-    @classmethod
-    def cat(cls, outputs: Sequence[HeadOutput]) -> HeadOutput:
-        """The boxes of several, one after the other."""
-        raw = {name: torch.cat([o.raw[name] for o in outputs]) for name in outputs[0].raw}
-        return cls(raw, ObjectViews.cat([o.views for o in outputs]))
-
     def rows(self, index: Tensor) -> HeadOutput:
         """Of some boxes only."""
         return HeadOutput({name: value[index] for name, value in self.raw.items()}, self.views[index])
+
+    def without(self, nothing: Tensor) -> HeadOutput:
+        """The same, but that the boxes of ``nothing`` (B * N,) are sure to hold no object: they are matched
+        last and learn nothing."""
+        classes = self.raw["classes"].masked_fill(nothing[:, None], NEVER)
+        return HeadOutput(self.raw | {"classes": classes}, self.views)
 
 
 class DynamicInteraction(nn.Module):

@@ -7,6 +7,7 @@ DINO, Zhang et al., ICLR 2023, Sec. 3.3). Only training has them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -34,6 +35,11 @@ class NoisyQueries(NamedTuple):
     groups: Tensor
     rows: Tensor
     columns: Tensor
+
+    def pairs(self, heads: int) -> tuple[Tensor, Tensor]:
+        """Rows of the boxes of several heads that are to be an object, and of their objects."""
+        rows = torch.arange(heads)[:, None] * self.groups.numel() + self.rows
+        return rows.flatten(), self.columns.repeat(heads)
 
 
 class Denoising(nn.Module):
@@ -74,7 +80,7 @@ class Denoising(nn.Module):
 
         real = (torch.arange(most) < counts[:, None])[:, None, None].expand(shape)
         number = torch.arange(groups)[:, None, None] + 1
-        alone = -1 - torch.arange(shape[1:].numel()).view(shape[1:])
+        alone = -1 - torch.arange(math.prod(shape[1:])).view(shape[1:])
         member = torch.where(real, number, alone).flatten(1)
         wanted = real & (torch.arange(2) == 0)[:, None]
         first = (counts.cumsum(0) - counts)[:, None, None, None]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from d2ext.modeling.box3d.config import build_box_head
 from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages, view_features
-from d2ext.modeling.detection.decoder import HeadOutput, PromptClassifier
+from d2ext.modeling.detection.decoder import NEVER, HeadOutput, PromptClassifier
 from d2ext.modeling.detection.detector import CLASS_BIAS
 from d2ext.modeling.detection.learned import LearnedBoxes
 from d2ext.registry import VariantRegistry
@@ -53,7 +53,8 @@ class SelectedBoxes(nn.Module):
         self.project = None if learned else nn.Sequential(nn.Linear(dim, dim), nn.LayerNorm(dim))
 
     def propose(self, frames: EncodedImages, prompts: Tensor | None = None) -> HeadOutput:
-        """What all B * L cells of ``frames`` say, for prompts (B, K, prompt_dim) where there are some."""
+        """What all B * L cells of ``frames`` say, for prompts (B, K, prompt_dim) where there are some. Cells
+        that show nothing of their image hold no object."""
         cells = frames.features
         middles, level = cells.places()
         half = cells.levels[level, 3:] * (SIDE / 2)
@@ -63,22 +64,17 @@ class SelectedBoxes(nn.Module):
         raw = self.box_head(seen)
         if self.classifier is not None:
             raw["classes"] = self.classifier(cells.tokens, prompts).flatten(0, 1)
-        return HeadOutput(raw, views)
-
-    def counted(self, frames: EncodedImages) -> Tensor:
-        """(B * L,) which cells show some of their image."""
-        return frames.features.inside(frames.sizes).flatten()
+        return HeadOutput(raw, views).without(~cells.inside(frames.sizes).flatten())
 
     @torch.no_grad()
-    def choose(self, frames: EncodedImages, proposed: HeadOutput) -> tuple[Tensor, Tensor]:
+    def choose(self, proposed: HeadOutput, images: int) -> tuple[Tensor, Tensor]:
         """Cells (B, N) of the highest scores, and their boxes (B, N, 4). An image of fewer cells has its
         first one more than once, and so has it in any batch."""
-        inside = frames.features.inside(frames.sizes)
-        scores = proposed.raw["classes"].amax(1).view_as(inside).masked_fill(~inside, -torch.inf)
-        none = scores.new_full((scores.shape[0], self.count), -torch.inf)
-        best, index = torch.cat([scores, none], 1).topk(self.count, 1)
-        index = index.masked_fill(best == -torch.inf, 0)
-        boxes = self.box_head.box2d(*proposed).view(*inside.shape, 4)
+        scores = proposed.raw["classes"].amax(1).view(images, -1)
+        few = scores.new_full((images, self.count), NEVER)
+        best, index = torch.cat([scores, few], 1).topk(self.count, 1)
+        index = index.masked_fill(best <= NEVER, 0)
+        boxes = self.box_head.box2d(*proposed).view(images, -1, 4)
         return index, boxes.gather(1, index[..., None].expand(-1, -1, 4))
 
     def forward(self, frames: EncodedImages, proposed: HeadOutput | None = None) -> tuple[Tensor, Tensor]:
@@ -88,7 +84,7 @@ class SelectedBoxes(nn.Module):
             proposed: what :meth:`propose` gave, where that has been asked already.
         """
         proposed = self.propose(frames) if proposed is None else proposed
-        index, boxes = self.choose(frames, proposed)
+        index, boxes = self.choose(proposed, frames.sizes.shape[0])
         if self.project is None or self.features is not None:
             return boxes, self.features.expand(boxes.shape[0], -1, -1)
         tokens = frames.features.tokens
@@ -105,7 +101,7 @@ def learned_queries(cfg: CfgNode, classifier: PromptClassifier | None) -> nn.Mod
 def encoder_queries(cfg: CfgNode, classifier: PromptClassifier | None, learned: bool = False) -> nn.Module:
     """Boxes and objects of the best cells."""
     c = cfg.MODEL.DETECTION3D
-    head = build_box_head(cfg, c, c.HIDDEN_DIM + VIEW_DIM, CLASS_BIAS)
+    head = build_box_head(cfg, c, c.HIDDEN_DIM + VIEW_DIM, CLASS_BIAS, cfg.MODEL.DETR.CELL_DIM)
     return SelectedBoxes(c.NUM_BOXES, c.HIDDEN_DIM, head, learned, classifier)
 
 

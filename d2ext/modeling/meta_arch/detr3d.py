@@ -14,7 +14,7 @@ from d2ext.modeling.box3d.config import build_box_head, class_names
 from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages
 from d2ext.modeling.box3d.plane import build_plane_head
 from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, HeadOutput, PromptClassifier
-from d2ext.modeling.detection.denoising import Denoising
+from d2ext.modeling.detection.denoising import Denoising, NoisyQueries
 from d2ext.modeling.detection.detector import CLASS_BIAS, map_channels, shared_parts
 from d2ext.modeling.detection.learned import LearnedBoxDetector
 from d2ext.modeling.detection.memory import ATTENTION_REGISTRY
@@ -86,40 +86,29 @@ class DETR3D(LearnedBoxDetector):
         """Those of the queries, and with a suffix those of what cells propose and of denoising."""
         proposed = self.proposals.propose(frames)
         boxes, objects = self.proposals(frames, proposed)
-        noisy = None if self.denoising is None else self.denoising(frames, instances)
         losses = {}
         if proposed is not None:
-            counted = self.proposals.counted(frames)
-            of_cells = self.criterion(self.proposals.box_head, [proposed], frames, instances, counted)
+            of_cells = self.criterion(self.proposals.box_head, [proposed], frames, instances)
             losses |= {f"{name}_cells": value for name, value in of_cells.items()}
-        if noisy is None:
+        if self.denoising is None:
             outputs = self.decoder(frames, boxes, objects)
         else:
-            outputs, others = self._beside(frames, boxes, objects, noisy)
-            step, index = noisy.groups.numel(), torch.arange(len(others))
-            rows = (noisy.rows + index[:, None] * step).flatten()
-            counted = (noisy.groups > 0).flatten().repeat(len(others))
-            denoised = self.criterion.of_pairs(
-                self.decoder.box_head,
-                HeadOutput.cat(others),
-                (rows, noisy.columns.repeat(len(others))),
-                frames,
-                instances,
-                counted,
-            )
+            noisy = self.denoising(frames, instances)
+            outputs, others = self.decode_beside(frames, boxes, objects, noisy)
+            head = self.decoder.box_head
+            denoised = self.criterion(head, others, frames, instances, noisy.pairs(len(others)))
             losses |= {f"{name}_denoising": value for name, value in denoised.items()}
         return self.criterion(self.decoder.box_head, outputs, frames, instances) | losses
 
-    def _beside(self, frames: EncodedImages, boxes: Tensor, objects: Tensor, noisy: Any) -> tuple[list, list]:
-        """The decoder's outputs for its queries, and for noisy ones that take the same way without being
-        seen."""
+    def decode_beside(
+        self, frames: EncodedImages, boxes: Tensor, objects: Tensor, noisy: NoisyQueries
+    ) -> tuple[list[HeadOutput], list[HeadOutput]]:
+        """The decoder's outputs for boxes (B, N, 4) and objects (B, N, dim), and those for noisy queries that
+        take the same way without being seen."""
         count = boxes.shape[1]
-        together = (
-            torch.cat([boxes, noisy.boxes], 1),
-            torch.cat([objects, noisy.objects.to(objects.dtype)], 1),
-        )
         groups = torch.cat([noisy.groups.new_zeros(boxes.shape[:2]), noisy.groups], 1)
-        outputs = self.decoder(frames, *together, groups=groups)
-        index = torch.arange(groups.numel(), device=groups.device).view(groups.shape)
-        own, other = index[:, :count].flatten(), index[:, count:].flatten()
-        return [o.rows(own) for o in outputs], [o.rows(other) for o in outputs]
+        objects = torch.cat([objects, noisy.objects.to(objects.dtype)], 1)
+        outputs = self.decoder(frames, torch.cat([boxes, noisy.boxes], 1), objects, groups=groups)
+        rows = torch.arange(groups.numel(), device=groups.device).view(groups.shape)
+        own, other, alone = rows[:, :count].flatten(), rows[:, count:].flatten(), noisy.groups.flatten() < 0
+        return [o.rows(own) for o in outputs], [o.rows(other).without(alone) for o in outputs]
