@@ -34,6 +34,8 @@ __all__ = [
     "CommandParser",
     "LAYOUTS",
     "MODULES",
+    "OBJECT_LAYOUTS",
+    "WRITTEN_LAYOUTS",
     "add_config_file",
     "add_options",
     "add_runtime",
@@ -94,6 +96,9 @@ class CommandParser(argparse.ArgumentParser):
 
 #: Of recordings, as in d2ext.data.trajectories.COLUMN_MAPS.
 LAYOUTS = ("plain", "highd", "ind", "ngsim", "citysim", "pneuma", "sumo", "dair_v2x_seq", "kitti_tracking")
+#: Of datasets of objects that are written and read, and read, as in d2ext.data.conversion.
+WRITTEN_LAYOUTS = ("coco", "lvis", "omni3d", "odvg", "kitti", "rope3d", "dair_v2x_i")
+OBJECT_LAYOUTS = (*WRITTEN_LAYOUTS, "mono3drefer", "monomulti3d")
 
 
 def config_file(text: str) -> str:
