@@ -36,7 +36,9 @@ class Road:
     "country" (verges, no pavement) or "motorway" (shoulders, where a street has its parking lane, and guard
     rails). No lanes of one direction: a one-way road, whose edge is at p = 0. works: (p0, p1, q0, q1) of a
     closed part of the road. tracks: in the innermost lanes, for trams. A parking lane wider than a car is
-    long has its cars stand across.
+    long has its cars stand across. stop_lines: q where those who drive away and those who come nearer stop
+    before the crosswalk's signal, None for a direction that has no lanes; None: wherever chance puts them.
+    signal: 0 red, 1 amber, 2 green; None: chance tells.
     """
 
     angle: float
@@ -52,6 +54,8 @@ class Road:
     kind: str = "street"
     works: tuple[float, float, float, float] | None = None
     tracks: bool = False
+    stop_lines: tuple[float | None, float | None] | None = None
+    signal: int | None = None
 
     @property
     def right_edge(self) -> float:
