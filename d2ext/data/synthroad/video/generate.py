@@ -35,8 +35,8 @@ class Settings:
     """What the bytes of a set of clips depend on.
 
     seconds: of each clip; camera: a family of ``CAMERAS``; anomalies: "none", the share of clips that have
-    one (kinds take turns), or kinds, comma-separated, that clips have in turn ("good" for none); width: of the
-    pictures, 0 for the camera's own; tracks_only: recordings of the traffic without pictures.
+    one (kinds take turns), or kinds, comma-separated, that clips have in turn ("good" for none); width: of
+    the pictures, 0 for the camera's own; tracks_only: recordings of the traffic without pictures.
     """
 
     seed: int

@@ -139,8 +139,8 @@ def _start(view: View, road: Road, way: int) -> float | None:
     points = np.stack([view.ground_point(*road.to_plane(p, q[:, None]), up) for up in (0.0, _TALL)], axis=1)
     uv, w = view.project(points)
     share = (uv + 0.5) / (view.width, view.height)
-    seen = (w > 1) & (share > _MARGIN).all(-1) & (share < 1 - _MARGIN).all(-1)
-    seen = seen.all(axis=(1, 2))
+    inside = (w > 1) & (share > _MARGIN).all(-1) & (share < 1 - _MARGIN).all(-1)
+    seen = np.all(inside, axis=(1, 2))
     first = int(np.argmax(seen))
     whole = seen[first : first + int(WATCHED.length) + 1]
     return float(q[first]) if whole.all() and q[first] <= _LATEST and seen.any() else None
