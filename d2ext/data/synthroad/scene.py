@@ -14,7 +14,8 @@ from d2ext.data.synthroad.geometry import View
 class SceneObject:
     """One road user, or what resembles one. location (3,) bottom centre in camera coordinates, size (3,)
     h, w, l, yaw = ry. shape: which of its category's shapes, the first where empty; seed: of its look,
-    that is finish, dirt, clothes, pose and whatever else leaves category, colour and box as they are."""
+    that is finish, dirt, clothes, pose and whatever else leaves category, colour and box as they are.
+    braking: its brake lights are on."""
 
     category: str
     color: str
@@ -24,6 +25,7 @@ class SceneObject:
     corners: np.ndarray
     shape: str = ""
     seed: int = 0
+    braking: bool = False
 
 
 @dataclass(frozen=True)

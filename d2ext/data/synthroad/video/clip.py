@@ -39,6 +39,7 @@ class Body:
         p, q: (M,) m, where.
         heading: (M, 2) unit, where it faces, along p and q.
         speed: (M,) m/s along its lane's traffic, or its own way.
+        braking: (M,) bool, its brake lights are on.
         position: (M,) m along its lane in the section; nan beside the road.
         lane: (M,) names, "" beside the road.
         vehicle: its direction and number in the simulation; None beside the road.
@@ -51,6 +52,7 @@ class Body:
     q: np.ndarray
     heading: np.ndarray
     speed: np.ndarray
+    braking: np.ndarray
     position: np.ndarray
     lane: np.ndarray
     vehicle: tuple[int, int] | None = None
@@ -102,7 +104,7 @@ def make_clip(camera: CameraKind, width: int | None, kind: str, frames: int, see
         bodies.append(
             Body(
                 one.model, int(rng.integers(2**31)), np.arange(frames), one.p, one.q, heading,
-                np.full(frames, one.speed), nowhere, np.full(frames, ""),
+                np.full(frames, one.speed), np.zeros(frames, bool), nowhere, np.full(frames, ""),
             )
         )  # fmt: skip
     red = np.array([main.signal.is_closed((first + i) / RATE) for i in range(frames)])
@@ -199,7 +201,7 @@ def _bodies(
             Body(
                 _model(tuple(seed), path.number), int(rng.integers(2**31)), path.tick[now] - first,
                 path.across[now], np.asarray(site.along(way, path.position[now])), heading,
-                path.speed[now], path.position[now], names, (way, path.number),
+                path.speed[now], path.braking[now], path.position[now], names, (way, path.number),
             )
         )  # fmt: skip
     return bodies

@@ -16,6 +16,7 @@ from d2ext.data.synthtraffic.world import STEP, Row
 
 # A change of lane takes this many seconds, and so many metres at least and at most.
 _CHANGE_TIME, _SHORTEST, _LONGEST = 2.4, 12.0, 34.0
+_BRAKES = 0.7  # m/s^2, from which on nobody just lets it roll
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Path:
         lane: (N,) the simulation's lane.
         across: (N,) m, in the coordinate that ``center_of`` gives.
         slope: (N,) metres across for each metre along.
+        braking: (N,) bool, it slows down, or stands.
         backwards: it faces against its lane all the time.
     """
 
@@ -39,6 +41,7 @@ class Path:
     lane: np.ndarray
     across: np.ndarray
     slope: np.ndarray
+    braking: np.ndarray
     backwards: bool
 
 
@@ -80,7 +83,9 @@ def _path(rows: list[Row], center_of: Callable[[int], float], seed: list[int]) -
     moved = np.maximum.accumulate(np.where(sign != 0, np.arange(len(sign)), 0))
     sign = np.where(sign[moved] == 0, 1.0, sign[moved])
     backwards = bool(position[-1] < position[0] and (speed < 0).mean() > 0.9)
-    return Path(number, tick, position, speed, lane, across, turn * sign, backwards)
+    slower = np.gradient(np.abs(speed), 0.5 * STEP) < -_BRAKES
+    braking = slower | (np.abs(speed) < 0.1)
+    return Path(number, tick, position, speed, lane, across, turn * sign, braking, backwards)
 
 
 def _doubled(tick: np.ndarray, position: np.ndarray, speed: np.ndarray, lane: np.ndarray) -> tuple:

@@ -163,7 +163,7 @@ def _scene(view: View, road: Road, rng: np.random.Generator) -> Scene:
     weights = np.array([WEATHER[name].weight for name in names])
     light = light_of(names[rng.choice(len(names), p=weights / weights.sum())], view, rng)
     # Nothing moves a camera on a pole so much in every picture.
-    sensor = replace(sample_sensor(light, view, rng), motion=(0.0, 0.0))
+    sensor = replace(sample_sensor(light, view, rng, unreal_share=0.0), motion=(0.0, 0.0))
     return Scene(view, road, light, int(rng.integers(2**31)), sensor=sensor)
 
 

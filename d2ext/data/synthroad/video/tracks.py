@@ -53,7 +53,7 @@ class Track:
         model = self.body.model
         return SceneObject(
             model.category, model.color, model.size, self.location[row], float(self.yaw[row]),
-            self.corners[row], model.shape, self.body.seed,
+            self.corners[row], model.shape, self.body.seed, bool(self.body.braking[row]),
         )  # fmt: skip
 
     @cached_property
