@@ -29,6 +29,7 @@ from d2ext_cli.types import (
     output_file,
     output_folder,
 )
+from d2ext_cli.video import add_video, check_video
 
 __all__ = [
     "CommandParser",
@@ -241,8 +242,10 @@ def synthroad_parser() -> CommandParser:
         "name is answered with the list",
     )
     add_backdrop(parser)
+    add_video(parser)
     parser.add_check(_writes_one_thing)
     parser.add_check(check_backdrop)
+    parser.add_check(check_video)
     return parser
 
 
