@@ -32,6 +32,7 @@ _WORDS = {
 _PLURALS = {"bus": "buses", "sitting person": "sitting people"}
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _MOST_NAMED = 5  # objects that the longest caption describes one by one
+_NO_COLORS = ("none", "unknown")  # what datasets write where there is none
 _SIDE = 0.25  # of the depth: farther to a side is left or right
 
 
@@ -62,6 +63,7 @@ def _word(name: str) -> str:
 
 def _named(annotation: Mapping[str, Any], names: Sequence[str]) -> str:
     color = annotation.get("color")
+    color = None if color in _NO_COLORS else color
     return (
         f"{color} {_word(names[annotation['category_id']])}"
         if color

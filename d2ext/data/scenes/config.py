@@ -5,13 +5,14 @@ from __future__ import annotations
 from detectron2.config import CfgNode
 
 from d2ext.checks import declare, every, number, rising, whole
-from d2ext.data.config import add_image_config
+from d2ext.data.config import add_box_plane_config, add_image_config
 
 
 def add_scene_data_config(cfg: CfgNode) -> None:
     """Add the keys of pictures of exactly INPUT.SIZE with layouts and captions, those of every image among
     them."""
     add_image_config(cfg)
+    add_box_plane_config(cfg)
     cfg.INPUT.SIZE = (128, 256)
     # Probability of a mirrored picture in training, whose captions change sides; where none can, it is not.
     cfg.INPUT.FLIP_PROB = 0.5

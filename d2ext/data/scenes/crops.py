@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from detectron2.data import DatasetCatalog
+from tqdm import tqdm
 
 from d2ext.data.augmentation import ImageTransform
+from d2ext.data.image_io import read_image
 from d2ext.data.scenes.mapper import scene_of
+from d2ext.data.scenes.writing import SceneFiles
 
 LEAST_HEIGHT = 5.0  # pixels of a box that is labelled
 _TRIES = 20
@@ -44,3 +48,53 @@ def crop_with_objects(
         if objects:
             return transform, objects
     return None
+
+
+def write_crops(
+    files: SceneFiles,
+    datasets: Sequence[tuple[str, str]],
+    size: tuple[int, int],
+    zoom: tuple[float, float],
+    *,
+    crops: int = 1,
+    min_visible: float = 0.5,
+    limit: int = 0,
+    seed: int = 0,
+) -> tuple[int, int]:
+    """Write crops of registered datasets, and that the dataset is complete.
+
+    Args:
+        files: of the dataset to write.
+        datasets: splits to write, each with a registered name.
+        size: (height, width).
+        zoom: see :func:`random_crop`.
+        crops: of each picture.
+        min_visible: share of an object's 2D box that is kept.
+        limit: pictures of each dataset, spread over it; 0: all.
+        seed: the same one gives the same crops.
+
+    Returns:
+        how many were written, and how many had no object and were left out.
+    """
+    written = empty = 0
+    for split, name in datasets:
+        records = DatasetCatalog.get(name)
+        count = min(limit or len(records), len(records))
+        chosen = np.unique(np.linspace(0, len(records) - 1, count).round().astype(int)).tolist()
+        for index in tqdm(chosen, unit="image", desc=name):
+            record = records[index]
+            picture = read_image(record["file_name"])
+            for number in range(crops):
+                rng = np.random.default_rng((seed, index, number, *name.encode()))
+                found = crop_with_objects(record, size, zoom, min_visible, rng)
+                if found is None:
+                    empty += 1
+                    continue
+                transform, objects = found
+                _, camera, ground, _ = scene_of(record, transform, min_visible)
+                level = bool(record.get("level_boxes", False))
+                small = transform.apply_image(picture)
+                files.add(split, small, objects, camera, ground, level, record["sentences"])
+                written += 1
+    files.finish()
+    return written, empty

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detectron2.config import CfgNode
+from detectron2.config import CfgNode, get_cfg
 
 from d2ext.checks import declare, number, whole
 from d2ext.data.scenes.config import add_scene_data_config
@@ -34,6 +34,13 @@ def add_scene_sana_config(cfg: CfgNode) -> None:
     c.RARE = 0.05
     # Training pictures in which nearest neighbours are looked for, spread over DATASETS.TRAIN.
     c.NEIGHBOURS = 2000
+
+
+def scene_instruction() -> str:
+    """The default of MODEL.CAPTION.INSTRUCTION."""
+    cfg = get_cfg()
+    add_scene_sana_config(cfg)
+    return cfg.MODEL.CAPTION.INSTRUCTION
 
 
 declare(
