@@ -15,7 +15,7 @@ from d2ext.data.scenes.mapper import scene_of
 from d2ext.data.scenes.writing import SceneFiles
 
 LEAST_HEIGHT = 5.0  # pixels of a box that is labelled
-_TRIES = 20
+_TRIES = 50
 
 
 def random_crop(
@@ -39,11 +39,14 @@ def crop_with_objects(
 ) -> tuple[ImageTransform, list[dict[str, Any]]] | None:
     """A random crop in which an object can be seen, and its objects; None where no try finds one.
 
-    Objects whose box is lower than ``LEAST_HEIGHT`` are left out: nothing could be seen of them.
+    The principal point is in the crop, as it is in a camera's picture. Objects whose box is lower than
+    ``LEAST_HEIGHT`` are left out: nothing could be seen of them.
     """
     for _ in range(_TRIES):
         transform = random_crop((record["height"], record["width"]), size, zoom, rng)
-        objects = scene_of(record, transform, min_visible)[0]
+        objects, camera, _, _ = scene_of(record, transform, min_visible)
+        if not (0 <= camera.cx < size[1] and 0 <= camera.cy < size[0]):
+            continue
         objects = [a for a in objects if a["has_3d"] and a["bbox"][3] - a["bbox"][1] >= LEAST_HEIGHT]
         if objects:
             return transform, objects
