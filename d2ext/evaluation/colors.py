@@ -27,8 +27,8 @@ def color_name(
     """
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     half_x, half_y = _SHARE * (box[2] - box[0]) / 2, _SHARE * (box[3] - box[1]) / 2
-    left, right = max(0, int(x - half_x)), int(x + half_x) + 1
-    top, bottom = max(0, int(y - half_y)), int(y + half_y) + 1
+    left, right = max(0, int(x - half_x)), max(0, int(x + half_x) + 1)
+    top, bottom = max(0, int(y - half_y)), max(0, int(y + half_y) + 1)
     pixels = picture[top:bottom, left:right].reshape(-1, 3)
     if not len(pixels):
         return None

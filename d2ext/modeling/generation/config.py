@@ -10,7 +10,7 @@ from d2ext.modeling.box3d.config import add_classes_config
 from d2ext.modeling.generation.autoencoder import AUTOENCODER_REGISTRY
 from d2ext.modeling.generation.denoisers import DENOISER_REGISTRY
 from d2ext.modeling.generation.process import PROCESS_REGISTRY
-from d2ext.modeling.generation.sampling import SAMPLERS
+from d2ext.modeling.generation.sampling import SAMPLERS, check_steps
 
 _ALL_SAMPLERS = sorted({name for names in SAMPLERS.values() for name in names})
 
@@ -140,6 +140,7 @@ def _check_scene(cfg: CfgNode) -> None:
         refuse("MODEL.SCENE.SAMPLER", f"of the process {c.PROCESS} one of {known}", c.SAMPLER)
     if (2 ** (len(cfg.MODEL.AUTOENCODER.WIDTHS) - 1)) % cfg.INPUT.get("LAYOUT_STRIDE", 1):
         refuse("INPUT.LAYOUT_STRIDE", "a divisor of the autoencoder's factor", cfg.INPUT.LAYOUT_STRIDE)
+    check_steps(c.SAMPLER, c.STEPS)
     if c.DROP_TEXT + c.DROP_LAYOUT + c.DROP_BOTH > 1:
         refuse("MODEL.SCENE.DROP_BOTH", "shares that come to at most 1", c.DROP_BOTH)
 

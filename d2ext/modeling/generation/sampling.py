@@ -76,6 +76,16 @@ def build_scheduler(process: Process, name: str) -> Any:
     return diffusers_class(name)(num_train_timesteps=TIMES, **options)
 
 
+def check_steps(sampler: str, steps: int) -> None:
+    """Check that a sampler can take so many steps.
+
+    Raises:
+        ValueError: of DDIMScheduler, which goes back by whole times, no divisor of ``TIMES``.
+    """
+    if sampler == "DDIMScheduler" and TIMES % steps:
+        raise ValueError(f"MODEL.SCENE.STEPS: of {sampler} expected a divisor of {TIMES}, got {steps}")
+
+
 def sample(
     process: Process,
     denoise: Denoise,
@@ -100,9 +110,10 @@ def sample(
         (B, C, H, W) float32.
 
     Raises:
-        ValueError: a sampler that does not go with the process.
+        ValueError: a sampler that does not go with the process, or steps that it cannot take.
     """
     scheduler = build_scheduler(process, sampler)
+    check_steps(sampler, steps)
     scheduler.set_timesteps(steps, device=noise.device)
     first = 0 if start is None else min(steps - 1, round(steps * (1 - start.strength)))
     if first and hasattr(scheduler, "set_begin_index"):

@@ -7,6 +7,7 @@ al., 2023) of a few layers. A folder of transformers comes out, which MODEL.CAPT
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def train(
         ids, mask = padded([rows[i] for i in chosen])
         warm = min(1.0, (step + 1) / 50)
         for group in optimizer.param_groups:
-            group["lr"] = rate * warm * (1 + np.cos(np.pi * step / steps)) / 2
+            group["lr"] = rate * warm * (1 + math.cos(math.pi * step / steps)) / 2
         logits = model(input_ids=ids, attention_mask=mask.long()).logits[:, :-1]
         goal = ids[:, 1:].masked_fill(~mask[:, 1:], -100)
         loss = F.cross_entropy(logits.flatten(0, 1), goal.flatten(), ignore_index=-100)
