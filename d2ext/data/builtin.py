@@ -65,6 +65,8 @@ _SPLITS = {
     "synthtraffic/mvtec_ad/arterial": ("train", "val", "test"),
 }
 _GENERATORS = ("synthroad", "synthtraffic")
+#: Files that mark folders of more datasets, with the generator whose layouts those have.
+_MARKERS = {"synthroad": "synthroad", "synthtraffic": "synthtraffic", "scenes": "synthroad"}
 
 
 def register_dataset(
@@ -143,10 +145,10 @@ def _load(name: str, kind: str, root: Path, split: str, vocabulary: Vocabulary) 
 
 
 def register_all(root: str | Path) -> None:
-    """Register every built-in name under a dataset root; those of more folders that a generator has written
-    (``yard/rope3d`` is ``yard_rope3d_train``); and categories for anomaly detection: every other folder of
-    ``mvtec_ad``, those of ``visa`` as it is released, and in whatever folder those with ``train/good``
-    (``mvtec_loco/juice_bottle``). Names that are taken already are left alone."""
+    """Register every built-in name under a dataset root; those of more folders that a generator has written,
+    or that scenes were drawn into (``yard/rope3d`` is ``yard_rope3d_train``); and categories for anomaly
+    detection: every other folder of ``mvtec_ad``, those of ``visa`` as it is released, and in whatever folder
+    those with ``train/good`` (``mvtec_loco/juice_bottle``). Names that are taken already are left alone."""
     root = Path(root)
     own: dict[str, tuple[str, tuple[str, ...]]] = {}
     for path in root.glob("visa/*/Data"):
@@ -154,7 +156,9 @@ def register_all(root: str | Path) -> None:
     for path in [*root.glob("mvtec_ad/*/train"), *(good.parent for good in root.glob("*/*/train/good"))]:
         validation = ("val",) if (path.parent / "validation").is_dir() else ()
         own[path.parent.relative_to(root).as_posix()] = ("mvtec_ad", ("train", *validation, "test"))
-    written = {g: [g, *(p.parent.name for p in root.glob(f"*/{g}.json"))] for g in _GENERATORS}
+    written = {generator: [generator] for generator in _GENERATORS}
+    for marker, generator in _MARKERS.items():
+        written[generator] += [path.parent.name for path in sorted(root.glob(f"*/{marker}.json"))]
     generated = {name for names in written.values() for name in names}
     every = dict(_SPLITS)
     for folder, splits in _SPLITS.items():
