@@ -43,6 +43,7 @@ from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.plane import standing_records
 from d2ext.modeling.box3d.records import size_groups, stack_images
 from d2ext.modeling.detection.detector import Detector3D
+from d2ext.modeling.detection.inference import Found
 from d2ext.modeling.meta_arch.diffusion_det3d import DiffusionDet3D
 from d2ext.projects.diffusion_det3d.config import add_diffusion_det3d_config
 
@@ -66,8 +67,8 @@ def step_graph(model: Detector3D, **tensors: Tensor) -> dict[str, Tensor]:
     plane_given = tensors.pop("given", None)
     encoder: Any = model.encoder
     images = EncodedImages(encoder.features(**tensors), P, plane, sizes, [], plane_given)
-    boxes, objects = model.step(images, *given)
-    return {"boxes": boxes} | vars(objects)
+    found = model.step(images, *given)
+    return {"boxes": found.boxes} | vars(found.objects)
 
 
 def export_onnx(cfg: CfgNode, folder: str | os.PathLike[str], report: Callable[[str], None] = print) -> None:
@@ -180,8 +181,10 @@ class OnnxDetector3D:
         :meth:`d2ext.modeling.detection.inference.Detection.detect`."""
         return self.detection.detect(self._step, encoded, *args, **options)
 
-    def _step(self, encoded: EncodedImages, *given: Tensor) -> tuple[Tensor, ObjectBoxes]:
+    def _step(self, encoded: EncodedImages, *given: Tensor) -> Found:
         geometry = {name: getattr(encoded, name) for name in GEOMETRY}
         noisy = dict(zip(NOISY, given, strict=False))
         found = self._graphs["step"](encoded.features | geometry | noisy)
-        return found.pop("boxes"), ObjectBoxes(**found)
+        boxes = found.pop("boxes")
+        objects = ObjectBoxes(**found)
+        return Found(boxes, objects, objects)
