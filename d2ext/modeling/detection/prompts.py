@@ -1,4 +1,4 @@
-"""Prompts as tensors: words to embeddings, computed once for a vocabulary, and what is asked of each image."""
+"""Prompts as tensors: words to embeddings, computed once for a vocabulary; what is asked of each image."""
 
 from __future__ import annotations
 

@@ -141,8 +141,8 @@ class OpenVocabDet3D(DiffusionDet3D):
         return PromptTable(vectors, generic.log_sizes, generic.size_log_scales, generic.shifts), output
 
     def embed_exemplar(self, record: dict, box: Tensor) -> PromptTable:
-        """A prompt for what is like the object in a box (4,), in the pixels of a mapper dict's image. Its size
-        is the one that the object seems to have."""
+        """A prompt for what is like the object in a box (4,), in the pixels of a mapper dict's image. Its
+        size is the one that the object seems to have."""
         with torch.no_grad():
             frames = self.encode([record | {"prompts": [self.prompt_encoder.generic]}])
             table, output = self._look_like(frames, box.to(self.device).view(1, 1, 4))
