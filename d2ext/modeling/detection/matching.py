@@ -148,7 +148,8 @@ class SetMatcher:
             predicted: class logits (H, B, N, C), boxes (H, B, N, 4) and projected 3D centres (H, B, N, 2) in
                 pixels, of each head and image.
             labelled: classes (B, G) or their truths (B, G, C), boxes (B, G, 4) and
-                projected 3D centres (B, G, 2), NaN where there is none; anything of the kind where an image has less than G objects.
+                projected 3D centres (B, G, 2), NaN where there is none; anything of the kind where an image
+                has less than G objects.
             counts: objects of each image.
             extent: (B, 4) width, height, width, height of the images.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -142,6 +142,11 @@ class PromptEncoder(nn.Module):
         nn.init.zeros_(self.size[-1].bias)  # type: ignore[arg-type]
         self.generic = generic
         self.fusion = fusion
+        #: What names that are no plain text stand for (several texts, an exemplar, a size that was told).
+        self.defined: dict[str, PromptTable] = {}
+        #: By text what is added to its logits, and to those of all others.
+        self.shifts: Mapping[str, float] = {}
+        self.default_shift = 0.0
         self._kept: dict[str, PromptTable] = {}
 
     def forward(self, texts: Sequence[str]) -> PromptTable:
@@ -152,11 +157,13 @@ class PromptEncoder(nn.Module):
         """
         if self.training or torch.is_grad_enabled():
             return self._encode(texts)
-        new = [text for text in dict.fromkeys(texts) if text not in self._kept]
+        new = [t for t in dict.fromkeys(texts) if t not in self._kept and t not in self.defined]
         if new:
             table = self._encode(new)
+            shifts = table.shifts.new_tensor([self.shifts.get(t, self.default_shift) for t in new])
+            table = table._replace(shifts=shifts)
             self._kept |= {text: table.rows(slice(i, i + 1)) for i, text in enumerate(new)}
-        return PromptTable.cat([self._kept[text] for text in texts])
+        return PromptTable.cat([self.defined.get(t) or self._kept[t] for t in texts])
 
     def _encode(self, texts: Sequence[str]) -> PromptTable:
         features, mask = self.text_encoder(texts)
@@ -169,8 +176,9 @@ class PromptEncoder(nn.Module):
         return PromptTable(vectors, *sizes, vectors.new_zeros(len(vectors)), states)
 
     def forget(self) -> None:
-        """Drop what was kept: the weights have changed."""
+        """Drop what was kept and defined: the weights have changed."""
         self._kept.clear()
+        self.defined.clear()
 
     def train(self, mode: bool = True) -> PromptEncoder:
         """As of every module; what was kept is dropped."""
