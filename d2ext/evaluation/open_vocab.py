@@ -83,17 +83,7 @@ class OpenVocabEvaluator(Evaluator3D):
 
     def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
         """Tables by section."""
-        names = self._metadata.thing_classes
-        labels = ObjectTable.from_rows(
-            [[*r["annotations"], *region_rows(r, len(names))] for r in records], [*names, REGION]
-        )
-        found = [rows.get(r["image_id"], {}).get("predictions", []) for r in records]
-        places = [str(i) for i in range(len(self.prompts))]
-        predictions = ObjectTable.from_rows(found, places)
-        flat = labels, predictions
-        if self._kind in ON_GROUND:
-            planes = ground_planes(records)
-            labels, predictions = (t.on_ground(planes[t.image]) for t in flat)
+        labels, predictions = self._tables(records, rows)
         truth = self._truth(records, labels)
         tables: dict[str, Table] = {}
         for place, prompt in enumerate(self.prompts):
@@ -107,6 +97,19 @@ class OpenVocabEvaluator(Evaluator3D):
         for table in tables.values():
             table["Overall"] = _mean(table)
         return tables | self._summary(tables, labels, predictions, truth, len(records))
+
+    def _tables(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> tuple[ObjectTable, ObjectTable]:
+        """Labels with regions, by class, and predictions, by the place of their prompt."""
+        names = self._metadata.thing_classes
+        labels = ObjectTable.from_rows(
+            [[*r["annotations"], *region_rows(r, len(names))] for r in records], [*names, REGION]
+        )
+        found = [rows.get(r["image_id"], {}).get("predictions", []) for r in records]
+        predictions = ObjectTable.from_rows(found, [str(i) for i in range(len(self.prompts))])
+        if self._kind not in ON_GROUND:
+            return labels, predictions
+        planes = ground_planes(records)
+        return labels.on_ground(planes[labels.image]), predictions.on_ground(planes[predictions.image])
 
     def _truth(self, records: Sequence[Mapping[str, Any]], labels: ObjectTable) -> np.ndarray:
         """(L, K) what each label is to each prompt; regions stay regions."""
@@ -172,17 +175,29 @@ class OpenVocabEvaluator(Evaluator3D):
     def _absent(
         self, labels: ObjectTable, predictions: ObjectTable, truth: np.ndarray, images: int
     ) -> dict[str, float]:
-        false, pairs = 0, 0
-        for place, prompt in enumerate(self.prompts):
-            if prompt.group == protocol.GENERIC:
-                continue
-            there = np.unique(labels.image[np.isin(truth[:, place], (MEANT, DOUBT))])
-            own = (predictions.kind == str(place)) & (predictions.score >= self.threshold)
-            false += int((own & ~np.isin(predictions.image, there)).sum())
-            pairs += images - len(there)
+        scores = [s for own in self._absent_scores(labels, predictions, truth, images).values() for s in own]
+        pairs, false = len(scores), sum(int((s >= self.threshold).sum()) for s in scores)
         if not pairs:
             return {}
         return {"boxes a picture and name": false / pairs, "boxes a picture": false / images}
+
+    def absent_scores(self, rows: Rows) -> dict[str, list[np.ndarray]]:
+        """Scores of the answers to each prompt in every image that has nothing of it, by text."""
+        labels, predictions = self._tables(self.records, rows)
+        truth = self._truth(self.records, labels)
+        return self._absent_scores(labels, predictions, truth, len(self.records))
+
+    def _absent_scores(
+        self, labels: ObjectTable, predictions: ObjectTable, truth: np.ndarray, images: int
+    ) -> dict[str, list[np.ndarray]]:
+        out = {}
+        for place, prompt in enumerate(self.prompts):
+            if prompt.group != protocol.GENERIC:
+                there = set(labels.image[np.isin(truth[:, place], (MEANT, DOUBT))].tolist())
+                own = predictions[predictions.kind == str(place)]
+                ends = np.searchsorted(own.image, np.arange(images + 1))
+                out[prompt.text] = [own.score[ends[i] : ends[i + 1]] for i in range(images) if i not in there]
+        return out
 
     def _recall(self, labels: ObjectTable, predictions: ObjectTable) -> Table:
         generic = [str(i) for i, p in enumerate(self.prompts) if p.group == protocol.GENERIC]

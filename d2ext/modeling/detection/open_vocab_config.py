@@ -39,7 +39,7 @@ def add_open_vocab_config(cfg: CfgNode) -> None:
     c.EXEMPLARS = True
     # Answers to a prompt in an image, at most.
     c.BOXES_PER_PROMPT = 100
-    # File of calibrate.py by which scores mean the same for every prompt; empty: as they were learnt.
+    # File of choose_thresholds.py by which scores mean the same for every prompt; empty: as they were learnt.
     c.CALIBRATION = ""
 
 

@@ -64,7 +64,7 @@ def calibrate(scores: Mapping[str, Sequence[Sequence[float]]], risk: float) -> d
 
 
 def load_calibration(model: OpenVocabDet3D, path: str) -> None:
-    """Have the scores of a model be those of a file of ``calibrate.py``; as they were learnt where ``path``
+    """Have the scores of a model be those of a file of ``choose_thresholds.py``; as they were learnt where ``path``
     is empty.
 
     Raises:

@@ -11,6 +11,7 @@ from torch import nn
 
 from d2ext.data.open_vocab.loaders import build_prompt_test_loader, build_prompt_train_loader
 from d2ext.engine import BaseTrainer
+from d2ext.engine.resnets import start_from_imagenet
 from d2ext.modeling.meta_arch.open_vocab_det3d import OpenVocabDet3D
 from d2ext.projects.open_vocab3d.calibration import load_calibration
 from d2ext.projects.open_vocab3d.evaluator import PromptEvaluator, asked_prompts, texts_of
@@ -27,6 +28,13 @@ class OpenVocabTrainer(BaseTrainer):
         """Build the evaluators, so that what they cannot work with shows before training starts."""
         for name in (*self.cfg.DATASETS.VAL, *self.cfg.DATASETS.TEST):
             self.build_evaluator(self.cfg, name)
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        """With MODEL.RESNETS.WEIGHTS in its backbone where it starts from nothing else."""
+        model = super().build_model(cfg)
+        start_from_imagenet(cfg, model)
+        return model
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> Any:
