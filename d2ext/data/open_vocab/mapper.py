@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from d2ext.checks import declare, one_of, whole
 from d2ext.data.augmentation import ImageTransform
 from d2ext.data.config import add_detection_data_config
 from d2ext.data.mapper import DetectionMapper
-from d2ext.data.open_vocab.queries import as_label
+from d2ext.data.open_vocab.queries import Query, as_label
 from d2ext.data.open_vocab.sampling import PromptSampler
 from d2ext.data.open_vocab.splits import Novel, add_novel_config
 
@@ -60,6 +61,7 @@ class PromptMapper(DetectionMapper):
         novel: Novel,
         counts: tuple[int, int, int],
         prompts: Sequence[str] = (),
+        learnt: str = "",
         **options: Any,
     ) -> None:
         """
@@ -68,21 +70,28 @@ class PromptMapper(DetectionMapper):
             novel: what is held out.
             counts: of prompts, as :class:`PromptSampler` takes them.
             prompts: what every image is asked in evaluation.
+            learnt: a class that is learnt anew. Records with ``only`` True are asked for it alone, and only
+                its objects are labelled there; the others are also asked for it, and none of their labelled
+                objects is one.
             options: of :class:`DetectionMapper`.
         """
         super().__init__(is_train, **options)
         self.novel = novel
         self.counts = counts
         self.prompts = list(prompts)
+        self.learnt = learnt
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, is_train: bool = True, prompts: Sequence[str] = ()) -> dict[str, Any]:
+    def from_config(
+        cls, cfg: CfgNode, is_train: bool = True, prompts: Sequence[str] = (), learnt: str = ""
+    ) -> dict[str, Any]:
         """The arguments out of the keys of INPUT."""
         p = cfg.INPUT.PROMPTS
         return super().from_config(cfg, is_train) | {
             "novel": Novel.from_config(cfg),
             "counts": (p.POSITIVES, p.HARD, p.OTHERS),
             "prompts": prompts,
+            "learnt": learnt,
         }
 
     def __call__(
@@ -96,6 +105,9 @@ class PromptMapper(DetectionMapper):
             output = super().__call__(dataset_dict)
             return None if output is None else output | {"prompts": self.prompts}
         names, every = dataset_dict["names"], dataset_dict["annotations"]
+        if dataset_dict.get("only"):
+            of_name = [a for a in every if names[a["category_id"]] == self.learnt]
+            return super().__call__(dataset_dict | {"annotations": of_name, "regions": []}, rng, of_batch)
         held = [self.novel.is_unlabelled(names[a["category_id"]]) for a in every]
         kept = [a for a, out in zip(every, held, strict=True) if not out]
         regions = [a["bbox"] for a, out in zip(every, held, strict=True) if out]
@@ -117,10 +129,23 @@ class PromptMapper(DetectionMapper):
             return None
         names = dataset_dict["names"]
         labels = [as_label(annotation, names) for annotation in annotations]
+        if dataset_dict.get("only"):
+            whole = torch.ones(len(labels), 1)
+            told = torch.zeros(len(labels), dtype=torch.long)
+            output |= {"prompts": [Query(self.learnt).text()], "prompt_truth": whole, "told": told}
+            output |= {"exemplar": -1, "all_labelled": False}
+            return chosen
         phrases = [annotation.get("phrases", ()) for annotation in annotations]
         asked = PromptSampler(names, self.novel, *self.counts)(labels, phrases, rng)
         output["prompts"] = asked.texts
         output["prompt_truth"] = torch.from_numpy(asked.truth)
+        if self.learnt:
+            query = Query(self.learnt)
+            truths = [[math.nan if query.truth(label) is None else 0.0] for label in labels]
+            output["prompts"] = [*asked.texts, query.text()]
+            output["prompt_truth"] = torch.cat(
+                [output["prompt_truth"], torch.tensor(truths).view(len(labels), 1)], 1
+            )
         output["told"] = torch.from_numpy(asked.told)
         output["exemplar"] = int(rng.integers(len(labels))) if labels else -1
         return chosen

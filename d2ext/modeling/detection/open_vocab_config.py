@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from detectron2.config import CfgNode
 
-from d2ext.checks import Expected, declare, declare_together, one_of, refuse, registered, whole
+from d2ext.checks import Expected, declare, declare_together, every, one_of, refuse, registered, whole
 from d2ext.modeling.detection.config import add_detection3d_config
 from d2ext.modeling.detection.decoder import PROMPT_CLASSIFIER_REGISTRY
 from d2ext.modeling.text.config import add_text_config
@@ -28,6 +28,8 @@ def add_open_vocab_config(cfg: CfgNode) -> None:
     # The prompt that every object answers to. What has a low score for it starts again from noise between
     # steps, whatever else is asked.
     c.GENERIC = "object"
+    # Names whose embeddings were learnt from pictures (learn_name.py), in the place of what their words say.
+    c.LEARNT = []
     # "none", or "ssm": the maps are told the prompts of an image by U2ENet's cross-modal SSM. A score then
     # depends on which other prompts there are, though not on their order.
     c.FUSION = "none"
@@ -49,6 +51,9 @@ declare(
         **{f"MODEL.OPEN_VOCAB.{name}": whole(1) for name in _SIZES},
         "MODEL.OPEN_VOCAB.CLASSIFIER": registered(PROMPT_CLASSIFIER_REGISTRY),
         "MODEL.OPEN_VOCAB.FUSION": one_of("none", "ssm"),
+        "MODEL.OPEN_VOCAB.LEARNT": every(
+            Expected("a name", lambda x: isinstance(x, str) and bool(x.strip()))
+        ),
         "MODEL.OPEN_VOCAB.GENERIC": Expected("words", lambda x: isinstance(x, str) and bool(x.strip())),
     }
 )

@@ -14,6 +14,7 @@ from d2ext.modeling.detection.prompt_fusion import PromptFusion
 from d2ext.modeling.text.encoder import TextEncoder
 from d2ext.modeling.text.numbers import NUMBER_DIM
 from d2ext.modeling.text.pooling import SentencePooling
+from d2ext.structures import transfer
 
 #: Bound of the scale of a size that was told: a tenth.
 TOLD_LOG_SCALE = -2.3
@@ -79,8 +80,11 @@ class Prompts(NamedTuple):
     exists: Tensor
 
     @staticmethod
-    def of_images(tables: Sequence[PromptTable], generic: PromptTable) -> Prompts:
-        """The prompts of each image, and the one (of a table of one) for every object."""
+    def of_images(
+        tables: Sequence[PromptTable], generic: PromptTable, labelled: Sequence[bool] | None = None
+    ) -> Prompts:
+        """The prompts of each image, and the one (of a table of one) for every object; in training that one
+        counts in images all of whose objects are ``labelled`` only."""
         count = max(len(t.vectors) for t in tables)
         filled = [
             PromptTable.cat([t, *[generic] * (count + 1 - len(t.vectors))]) for t in tables
@@ -90,8 +94,13 @@ class Prompts(NamedTuple):
             tuple(torch.stack(s) for s in zip(*(t.states for t in filled), strict=True)),
         )
         device = generic.vectors.device
-        exists = torch.tensor([[i < len(t.vectors) or i == count for i in range(count + 1)] for t in tables])
-        return Prompts(stacked, exists.to(device))
+        whole = labelled or [True] * len(tables)
+        rows = [
+            [*(i < len(t.vectors) for i in range(count)), every]
+            for t, every in zip(tables, whole, strict=True)
+        ]
+        (exists,) = transfer([torch.tensor(rows)], device)
+        return Prompts(stacked, exists)
 
     def sizes(self, images: Tensor, prompts: Tensor) -> dict[str, Tensor]:
         """What N prompts, by image (N,) and place there (N,), say of sizes, as
@@ -117,6 +126,7 @@ class PromptEncoder(nn.Module):
         dim: width of the words, a multiple of 4.
         prompt_dim: width of the embeddings.
         generic: the prompt that every object answers to.
+        learnt: texts whose embeddings are parameters of their own, in the place of what their words say.
         fusion: takes the words to states that maps are told; None: maps are not.
     """
 
@@ -126,6 +136,7 @@ class PromptEncoder(nn.Module):
         dim: int,
         prompt_dim: int,
         generic: str,
+        learnt: Sequence[str] = (),
         fusion: PromptFusion | None = None,
     ) -> None:
         super().__init__()
@@ -141,6 +152,10 @@ class PromptEncoder(nn.Module):
         nn.init.normal_(self.size[-1].weight, std=0.01)  # type: ignore[arg-type]
         nn.init.zeros_(self.size[-1].bias)  # type: ignore[arg-type]
         self.generic = generic
+        self.learnt: list[str] = []
+        self.learnt_vectors, self.learnt_sizes = nn.ParameterList(), nn.ParameterList()
+        for text in learnt:
+            self._learn(text, torch.zeros(prompt_dim), torch.zeros(6))
         self.fusion = fusion
         #: What names that are no plain text stand for (several texts, an exemplar, a size that was told).
         self.defined: dict[str, PromptTable] = {}
@@ -155,11 +170,12 @@ class PromptEncoder(nn.Module):
         Raises:
             ValueError: a text that the encoder cannot take.
         """
-        if self.training or torch.is_grad_enabled():
+        if self.training:
             return self._encode(texts)
         new = [t for t in dict.fromkeys(texts) if t not in self._kept and t not in self.defined]
         if new:
-            table = self._encode(new)
+            with torch.no_grad():
+                table = self._encode(new)
             shifts = table.shifts.new_tensor([self.shifts.get(t, self.default_shift) for t in new])
             table = table._replace(shifts=shifts)
             self._kept |= {text: table.rows(slice(i, i + 1)) for i, text in enumerate(new)}
@@ -170,10 +186,41 @@ class PromptEncoder(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             words = self.words(features.float())
             pooled = self.pooling(words, features[..., -NUMBER_DIM:].float(), mask)
-            vectors = F.normalize(self.vector(pooled), dim=-1)
-            sizes = WordSizedHead.said_sizes(self.size(pooled))
+            vectors, sizes = self._with_learnt(texts, self.vector(pooled), self.size(pooled))
             states = () if self.fusion is None else self.fusion.encode(words, mask)
-        return PromptTable(vectors, *sizes, vectors.new_zeros(len(vectors)), states)
+        said = WordSizedHead.said_sizes(sizes)
+        return PromptTable(F.normalize(vectors, dim=-1), *said, vectors.new_zeros(len(vectors)), states)
+
+    def _with_learnt(self, texts: Sequence[str], vectors: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
+        rows = [i for i, text in enumerate(texts) if text in self.learnt]
+        if not rows:
+            return vectors, sizes
+        own = [self.learnt.index(texts[i]) for i in rows]
+        (index,) = transfer([torch.tensor(rows)], vectors.device)
+        vectors = vectors.index_copy(0, index, torch.stack([self.learnt_vectors[i] for i in own]))
+        return vectors, sizes.index_copy(0, index, torch.stack([self.learnt_sizes[i] for i in own]))
+
+    def learn(self, text: str) -> list[nn.Parameter]:
+        """Give a text an embedding and a size of its own, at first those that its words have; returns what is
+        to be trained.
+
+        Raises:
+            ValueError: it has one already.
+        """
+        if text in self.learnt:
+            raise ValueError(f"{text!r} has been learnt already, expected another name")
+        with torch.no_grad():
+            features, mask = self.text_encoder([text])
+            words = self.words(features.float())
+            pooled = self.pooling(words, features[..., -NUMBER_DIM:].float(), mask)
+            self._learn(text, self.vector(pooled)[0].clone(), self.size(pooled)[0].clone())
+        self.forget()
+        return [self.learnt_vectors[-1], self.learnt_sizes[-1]]
+
+    def _learn(self, text: str, vector: Tensor, size: Tensor) -> None:
+        self.learnt.append(text)
+        self.learnt_vectors.append(nn.Parameter(vector))
+        self.learnt_sizes.append(nn.Parameter(size))
 
     def forget(self) -> None:
         """Drop what was kept and defined: the weights have changed."""

@@ -32,8 +32,9 @@ class OpenVocabDet3D(DiffusionDet3D):
     :meth:`embed` made of a vocabulary. In training it has ``prompts``, ``prompt_truth`` (G, K), whether each
     of the ``instances`` answers to each of them (1, 0, NaN in doubt), in ``instances`` also ``gt_prompts``,
     the prompt by which the size of an object is told (-1: none, that of every object), ``exemplar``, the
-    index of an object that the next image of the batch is asked for the like of (-1: none), and
-    ``ignored_boxes`` (I, 4), where objects are not labelled.
+    index of an object that the next image of the batch is asked for the like of (-1: none), and where there
+    are any ``ignored_boxes`` (I, 4), where objects are not labelled; ``all_labelled`` False of an image in
+    which only what its prompts name is labelled.
 
     Args:
         prompt_encoder: of the words.
@@ -95,7 +96,8 @@ class OpenVocabDet3D(DiffusionDet3D):
                 tables.append(table.rows(rows))
             else:
                 raise ValueError("prompts: expected at least one text for every image")
-        return Prompts.of_images(tables, table.rows(slice(0, 1)))
+        whole = [x.get("all_labelled", True) for x in batched_inputs]
+        return Prompts.of_images(tables, table.rows(slice(0, 1)), whole)
 
     def fuse(self, maps: list[Tensor], prompts: Prompts) -> list[Tensor]:
         """The maps, told the prompts where the config says so."""

@@ -64,8 +64,8 @@ def calibrate(scores: Mapping[str, Sequence[Sequence[float]]], risk: float) -> d
 
 
 def load_calibration(model: OpenVocabDet3D, path: str) -> None:
-    """Have the scores of a model be those of a file of ``choose_thresholds.py``; as they were learnt where ``path``
-    is empty.
+    """Have the scores of a model be those of a file of ``choose_thresholds.py``; as they were learnt where
+    ``path`` is empty.
 
     Raises:
         FileNotFoundError, ValueError: no such file, or none of the kind.
