@@ -5,10 +5,10 @@
         --config-file configs/OpenVocab3D/openvocab_lite0_synthroad.yaml --name bus --pictures 10 \\
         --dataset synthroad_rope3d_train --output output/with_bus --opts MODEL.WEIGHTS openvocab.safetensors
 
---name is a class of the dataset; of its pictures with such objects --pictures are used, and only the labels of
-these objects. --way embedding learns where the name lies among words and boxes, and changes no other answer;
-low-rank also changes the decoder a little. Half of the batches rehearse DATASETS.TRAIN. The folder gets the
-weights and a config.yaml with MODEL.OPEN_VOCAB.LEARNT, which names what was learnt.
+--name is a class of the dataset; of its pictures with such objects --pictures are used, and only the labels
+of these objects. --way embedding learns where the name lies among words and boxes, and changes no other
+answer; low-rank also changes the decoder a little. Half of the batches rehearse DATASETS.TRAIN. The folder
+gets the weights and a config.yaml with MODEL.OPEN_VOCAB.LEARNT, which names what was learnt.
 """
 
 from __future__ import annotations

@@ -36,22 +36,17 @@ def test_what_cannot_be_looked_for_is_told_in_one_line(text, message):
     assert message in str(error.value) and "\n" not in str(error.value) and len(str(error.value)) < 300
 
 
-@pytest.mark.parametrize(
-    "text", ["knot", "notebook", "northbound car", "nonstick pan", "excavator", "car no"]
-)
+@pytest.mark.parametrize("text", ["knot", "notebook", "northbound car", "nonstick pan", "excavator"])
 def test_words_that_only_begin_like_negations_are_not_refused(text):
-    if text == "car no":
-        with pytest.raises(ValueError, match="negation"):
-            parse_prompts(text)
-    else:
-        assert parse_prompts(text)[0].name == text
+    assert parse_prompts(text)[0].name == text
 
 
 def test_a_file_has_everything_about_a_name(tmp_path):
     path = tmp_path / "names.yaml"
     path.write_text(
         "- name: tipper\n  prompts: [tipper truck, dump truck]\n  size: [3.1, 2.5, 8]\n"
-        "  color: [255, 128, 0]\n  threshold: 0.4\n  exemplars:\n  - image: one.jpg\n    box: [1, 2, 30, 40]\n- name: dog\n"
+        "  color: [255, 128, 0]\n  threshold: 0.4\n  exemplars:\n  - image: one.jpg\n"
+        "    box: [1, 2, 30, 40]\n- name: dog\n"
     )
     tipper, dog = read_names(path)
     assert tipper.prompts == ("tipper truck", "dump truck") and tipper.size == (3.1, 2.5, 8.0)
