@@ -157,7 +157,7 @@ class DecoderHead(nn.Module):
             scale, shift = self.modulation(time)[:, None].chunk(2, -1)
             x = x * (1 + scale) + shift
         raw = self.box_head(torch.cat([x, geometry], -1).flatten(0, 1))
-        if self.classifier is not None:
+        if self.classifier is not None and prompts is not None:
             embedding = self.classifier.embed(x)
             raw["embedding"] = embedding.flatten(0, 1)
             raw["classes"] = self.classifier.compare(embedding, prompts).flatten(0, 1)

@@ -36,7 +36,10 @@ def found_by_prompts(
     every = torch.full_like(owner, kinds)
     objects = box_head.decode_as(raw | prompts.sizes(owner, every), views, every, scores[..., -1].flatten())
 
-    best, place = scores[..., :-1].topk(min(most, count), dim=1)  # (B, T, K)
+    if torch.compiler.is_compiling():  # a traced graph takes any number of boxes, and gives all of them
+        best, place = scores[..., :-1].sort(dim=1, descending=True)
+    else:
+        best, place = scores[..., :-1].topk(min(most, count), dim=1)  # (B, T, K)
     rows = (place + image[:, None, None] * count).flatten()
     owner = image[:, None, None].expand_as(place).flatten()
     kind = torch.arange(kinds, device=boxes.device).expand_as(place).flatten()

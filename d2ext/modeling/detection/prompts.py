@@ -102,6 +102,11 @@ class Prompts(NamedTuple):
         (exists,) = transfer([torch.tensor(rows)], device)
         return Prompts(stacked, exists)
 
+    def expand(self, images: int) -> Prompts:
+        """The prompts of one image for so many."""
+        table = self.table.map(lambda t: t.expand(images, *t.shape[1:]))
+        return Prompts(table, self.exists.expand(images, -1))
+
     def sizes(self, images: Tensor, prompts: Tensor) -> dict[str, Tensor]:
         """What N prompts, by image (N,) and place there (N,), say of sizes, as
         :class:`~d2ext.modeling.box3d.word_sizes.WordSizedHead` wants it."""

@@ -43,11 +43,14 @@ class OpenVocabPredictor(ObjectPredictor):
 
     def __init__(self, cfg: CfgNode, names: Sequence[Name | str] = (), model: Any = None) -> None:
         super().__init__(cfg, model)
-        load_calibration(self.model, cfg.MODEL.OPEN_VOCAB.CALIBRATION)
+        if model is None:
+            load_calibration(self.model, cfg.MODEL.OPEN_VOCAB.CALIBRATION)
         self.names: list[Name] = []
         self.table: PromptTable | None = None
-        if names:
-            self.look_for(names)
+        #: Names of an export, which are all that can be asked; None of a model.
+        self.exported: list[str] | None = getattr(self.model, "names", None)
+        if names or self.exported:
+            self.look_for(names or self.exported or ())
 
     @property
     def class_names(self) -> list[str]:
@@ -71,17 +74,24 @@ class OpenVocabPredictor(ObjectPredictor):
             raise ValueError(f"names: expected a list, got one text: [{names[:60]!r}]")
         named = [n if isinstance(n, Name) else Name(t := check_prompt(n, "names"), (t,)) for n in names]
         self.names = check_names(named, "names")
+        if getattr(self.model, "baked", False) and self.class_names != self.exported:
+            raise ValueError(
+                f"names: expected those that are baked in: {', '.join(self.exported or ())}"[:299]
+            )
         with torch.no_grad():
             self.table = PromptTable.cat([self._embed(name) for name in self.names])
 
     def _embed(self, name: Name) -> PromptTable:
         """The mean of a name's texts, with that of its exemplars where there are any."""
+        if self.exported is not None:
+            if name.exemplars:
+                raise ValueError(f"{name.name}: an exemplar wants the model, not an export of it")
+            table = self.model.embed([name.name])
+            return table if name.size is None else table.told_size(name.size)
         parts = []
         if name.prompts:
             parts.append(self.model.embed([check_prompt(p, name.name) for p in name.prompts]).mean())
         if name.exemplars:
-            if not hasattr(self.model, "embed_exemplar"):
-                raise ValueError(f"{name.name}: an exemplar wants the model, not an export of it")
             parts.append(PromptTable.cat([self._exemplar(one) for one in name.exemplars]).mean())
         table = PromptTable.cat(parts).mean() if len(parts) > 1 else parts[0]
         return table if name.size is None else table.told_size(name.size)
