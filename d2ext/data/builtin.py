@@ -30,6 +30,7 @@ from .formats import (
 )
 from .formats.mono3drefer import INSTANCE_SPLIT_FILE, JSON_FILE, split_file
 from .formats.mvtec_ad import CATEGORIES as MVTEC_AD_CATEGORIES
+from .looks import LOOKS_FILE, add_looks
 from .skipping import skip_broken
 from .synthesis import check_complete
 
@@ -141,7 +142,8 @@ def _load(name: str, kind: str, root: Path, split: str, vocabulary: Vocabulary) 
     collecting = gc.isenabled()
     gc.disable()  # loading makes millions of objects and no garbage: collecting in between doubles its time
     try:
-        return _LOADERS[kind](root, split, skip_broken=skip_broken(), **options)
+        records = _LOADERS[kind](root, split, skip_broken=skip_broken(), **options)
+        return add_looks(records, root / LOOKS_FILE)
     finally:
         if collecting:
             gc.enable()

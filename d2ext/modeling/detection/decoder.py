@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages, view_features
 from d2ext.modeling.box3d.objects import ObjectBoxes, ObjectViews
+from d2ext.registry import VariantRegistry
 
 #: Class logit of a box that cannot hold an object.
 NEVER = -1e4
@@ -74,6 +75,12 @@ class DynamicInteraction(nn.Module):
         return self.out(cells.flatten(1)).view_as(objects)
 
 
+#: Class logits of prompts: (width of objects, width of prompts, bias) -> a :class:`PromptClassifier`, or a
+#: module with its methods.
+PROMPT_CLASSIFIER_REGISTRY = VariantRegistry("MODEL.OPEN_VOCAB.CLASSIFIER")
+
+
+@PROMPT_CLASSIFIER_REGISTRY.named("cosine")
 class PromptClassifier(nn.Module):
     """Class logits by words: how alike an object and the embedding of a prompt are (GLIP, Li et al., CVPR
     2022, Eq. 3, with the scaled cosine of CLIP, Radford et al., ICML 2021).
@@ -92,10 +99,18 @@ class PromptClassifier(nn.Module):
 
     def forward(self, objects: Tensor, prompts: Tensor) -> Tensor:
         """objects (B, N, dim), prompts (B, K, prompt_dim) -> (B, N, K), float32."""
+        return self.compare(self.embed(objects), prompts)
+
+    def embed(self, objects: Tensor) -> Tensor:
+        """objects (..., dim) -> their embeddings (..., prompt_dim), of length 1, float32."""
         with torch.autocast(objects.device.type, enabled=False):
-            a = F.normalize(self.project(objects.float()), dim=-1)
-            b = F.normalize(prompts.float(), dim=-1)
-            return torch.bmm(a, b.transpose(1, 2)) * self.log_scale.exp() + self.bias
+            return F.normalize(self.project(objects.float()), dim=-1)
+
+    def compare(self, embeddings: Tensor, prompts: Tensor) -> Tensor:
+        """embeddings (B, N, prompt_dim), prompts (B, K, prompt_dim) -> (B, N, K), float32."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            prompts = F.normalize(prompts.float(), dim=-1)
+            return torch.bmm(embeddings, prompts.transpose(1, 2)) * self.log_scale.exp() + self.bias
 
 
 class DecoderHead(nn.Module):
@@ -109,8 +124,8 @@ class DecoderHead(nn.Module):
         num_heads: of the attention among boxes.
         ffn_dim: width of the feed-forward layer.
         time_dim: width of the time embedding that scales and shifts the objects; 0 for none.
-        classifier: gives the class logits in the place of the box head's, one for each prompt; None: the
-            classes are the box head's.
+        classifier: gives the class logits in the place of the box head's, one for each prompt, and the
+            objects' ``embedding``; None: the classes are the box head's.
     """
 
     def __init__(
@@ -162,8 +177,10 @@ class DecoderHead(nn.Module):
             scale, shift = self.modulation(time)[:, None].chunk(2, -1)
             x = x * (1 + scale) + shift
         raw = self.box_head(torch.cat([x, geometry], -1).flatten(0, 1))
-        if self.classifier is not None:
-            raw["classes"] = self.classifier(x, prompts).flatten(0, 1)
+        if self.classifier is not None and prompts is not None:
+            embedding = self.classifier.embed(x)
+            raw["embedding"] = embedding.flatten(0, 1)
+            raw["classes"] = self.classifier.compare(embedding, prompts).flatten(0, 1)
         return objects, HeadOutput(raw, views)
 
 
