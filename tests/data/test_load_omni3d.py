@@ -148,7 +148,7 @@ NOT_PAIR = [9, 9, 1, 1]
         (FIRST, "center_cam", [0, float("nan"), 9], "field 'center_cam': expected 3 numbers"),
         (FIRST, "bbox2D_trunc", NOT_PAIR, "field 'bbox2D_trunc': expected x1 <= x2"),
         (FIRST, "valid3D", "yes", "field 'valid3D': expected true or false, got 'yes'"),
-        (FIRST, "lidar_pts", None, "field 'lidar_pts': expected 1 numbers"),
+        (FIRST, "lidar_pts", None, "field 'lidar_pts': expected a number, got None"),
         (FIRST, "category_id", 5, "field 'category_id': no category '5'"),
         (IMAGE, "K", [[0, 0, 1], [0, 1, 0], [0, 0, 1]], "field 'K': expected positive focal"),
         (IMAGE, "file_path", "b.png", "image 'b.png' is not in"),
