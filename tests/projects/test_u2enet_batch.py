@@ -195,7 +195,8 @@ def test_a_run_with_anything_changed_is_refused(cfg, folder, tmp_path):
     check_manifest(tmp_path, moved, path, 5, {"single_target": None})
     other = cfg.clone()
     other.merge_from_list(["MODEL.GROUNDING.SCORE_THRESHOLD", 0.7])
-    for arguments, name in [((cfg, path, 4, None), "shard size"), ((other, path, 5, {"single_target": None}), "config")]:
+    asked = {"single_target": None}
+    for arguments, name in [((cfg, path, 4, asked), "shard size"), ((other, path, 5, asked), "config")]:
         with pytest.raises(ValueError, match=f"manifest.json: made by a run with another {name}; expected"):
             check_manifest(tmp_path, *arguments)
     write_folder_list(folder, TEXTS[:1], path)
