@@ -9,6 +9,7 @@ from detectron2.config import CfgNode
 from detectron2.evaluation import DatasetEvaluator
 from torch import nn
 
+import d2ext.gallery.open_vocab  # noqa: F401  (draws what this trainer's evaluations leave)
 from d2ext.data.open_vocab.loaders import build_prompt_test_loader, build_prompt_train_loader
 from d2ext.engine import BaseTrainer
 from d2ext.engine.resnets import start_from_imagenet

@@ -75,7 +75,7 @@ def test_prompts_are_plain_english(query, text):
 
 
 def test_colours_of_people_are_those_of_their_clothes():
-    assert Query("pedestrian", "red").text().startswith("pedestrian ")
+    assert Query("pedestrian", "red").text() == "pedestrian in red"
 
 
 def street(rng: np.random.Generator) -> list[Label]:
