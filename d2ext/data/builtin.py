@@ -20,6 +20,7 @@ from d2ext.structures.vocabulary import ROAD, Vocabulary
 from .formats import (
     load_dair_v2x_i,
     load_kitti,
+    load_kitti_tracking,
     load_mono3drefer,
     load_monomulti3d,
     load_mvtec_ad,
@@ -40,15 +41,16 @@ _LOADERS: dict[str, Loader] = {
     "monomulti3d": load_monomulti3d,
     "rope3d": load_rope3d,
     "kitti": load_kitti,
+    "kitti_tracking": load_kitti_tracking,
     "dair_v2x_i": load_dair_v2x_i,
     "trajectories": load_trajectories,
     "mvtec_ad": load_mvtec_ad,
     "visa": load_visa,
 }
 #: Evaluator of the kinds that have none of their own name.
-_EVALUATORS = {"dair_v2x_i": "rope3d", "visa": "mvtec_ad"}
+_EVALUATORS = {"dair_v2x_i": "rope3d", "kitti_tracking": "kitti", "visa": "mvtec_ad"}
 #: Kinds whose boxes stand on the camera's x-z plane, whatever the ground.
-_LEVEL_KINDS = ("mono3drefer", "kitti")
+_LEVEL_KINDS = ("mono3drefer", "kitti", "kitti_tracking")
 _ANOMALY_KINDS = ("trajectories", "mvtec_ad", "visa")
 #: Splits by folder below the root. In the names a generator's folder is a prefix: synthroad_rope3d_train.
 _SPLITS = {
@@ -56,6 +58,7 @@ _SPLITS = {
     "monomulti3d": ("train", "test"),
     "rope3d": ("train", "val"),
     "kitti": ("train", "val"),
+    "kitti_tracking": ("train", "val", "test"),
     "dair_v2x_i": ("train", "val"),
     "trajectories": ("train", "val", "test"),
     **{f"mvtec_ad/{category}": ("train", "test") for category in MVTEC_AD_CATEGORIES},
@@ -66,6 +69,8 @@ _SPLITS = {
     "synthtraffic/mvtec_ad/arterial": ("train", "val", "test"),
 }
 _GENERATORS = ("synthroad", "synthtraffic")
+#: Files that mark folders of more datasets, with the generator whose layouts those have.
+_MARKERS = {"synthroad": "synthroad", "synthtraffic": "synthtraffic", "scenes": "synthroad"}
 
 
 def register_dataset(
@@ -81,9 +86,9 @@ def register_dataset(
 
     Args:
         name: name in ``DatasetCatalog``.
-        loader: layout on disk: "mono3drefer", "monomulti3d", "rope3d", "kitti", "dair_v2x_i",
-            "trajectories", "mvtec_ad" or "visa"; or a function without arguments that gives dataset dicts as
-            :mod:`d2ext.data` describes them.
+        loader: layout on disk: "mono3drefer", "monomulti3d", "rope3d", "kitti", "kitti_tracking",
+            "dair_v2x_i", "trajectories", "mvtec_ad" or "visa"; or a function without arguments that gives
+            dataset dicts as :mod:`d2ext.data` describes them.
         root: of a layout, the dataset's folder; it need not exist before the dataset is used.
         split: of a layout, the split to load.
         classes: what its labels call objects, and what models that are trained on it tell apart. Sizes that
@@ -145,10 +150,10 @@ def _load(name: str, kind: str, root: Path, split: str, vocabulary: Vocabulary) 
 
 
 def register_all(root: str | Path) -> None:
-    """Register every built-in name under a dataset root; those of more folders that a generator has written
-    (``yard/rope3d`` is ``yard_rope3d_train``); and categories for anomaly detection: every other folder of
-    ``mvtec_ad``, those of ``visa`` as it is released, and in whatever folder those with ``train/good``
-    (``mvtec_loco/juice_bottle``). Names that are taken already are left alone."""
+    """Register every built-in name under a dataset root; those of more folders that a generator has written,
+    or that scenes were drawn into (``yard/rope3d`` is ``yard_rope3d_train``); and categories for anomaly
+    detection: every other folder of ``mvtec_ad``, those of ``visa`` as it is released, and in whatever folder
+    those with ``train/good`` (``mvtec_loco/juice_bottle``). Names that are taken already are left alone."""
     root = Path(root)
     own: dict[str, tuple[str, tuple[str, ...]]] = {}
     for path in root.glob("visa/*/Data"):
@@ -156,7 +161,9 @@ def register_all(root: str | Path) -> None:
     for path in [*root.glob("mvtec_ad/*/train"), *(good.parent for good in root.glob("*/*/train/good"))]:
         validation = ("val",) if (path.parent / "validation").is_dir() else ()
         own[path.parent.relative_to(root).as_posix()] = ("mvtec_ad", ("train", *validation, "test"))
-    written = {g: [g, *(p.parent.name for p in root.glob(f"*/{g}.json"))] for g in _GENERATORS}
+    written = {generator: [generator] for generator in _GENERATORS}
+    for marker, generator in _MARKERS.items():
+        written[generator] += [path.parent.name for path in sorted(root.glob(f"*/{marker}.json"))]
     generated = {name for names in written.values() for name in names}
     every = dict(_SPLITS)
     for folder, splits in _SPLITS.items():

@@ -50,7 +50,8 @@ def check_complete(root: Path, generators: Sequence[str]) -> None:
 
     Args:
         root: of the dataset, which is the generator's folder or at most two below.
-        generators: names in ``d2ext.data``; each leaves its settings in ``NAME.json``.
+        generators: names in ``d2ext.data``, or a name there and a flag (``synthroad_video``); each leaves its
+            settings in ``NAME.json``.
 
     Raises:
         ValueError: generation was interrupted; gives the command that finishes it.
@@ -62,11 +63,13 @@ def check_complete(root: Path, generators: Sequence[str]) -> None:
             if settings.get("complete") is False:
                 options = {key.removeprefix("num_"): value for key, value in settings.items()}
                 given = [
-                    f"--{k} {v}" for k, v in options.items() if k not in ("complete", "version") and v != ""
+                    f"--{key.replace('_', '-')}" + ("" if value is True else f" {value}")
+                    for key, value in options.items()
+                    if key not in ("complete", "version") and value != "" and value is not False
                 ]
                 raise ValueError(
                     f"{base}: not complete, its generation was interrupted; finish it with "
-                    f"python -m d2ext.data.{name} --root {base} {' '.join(given)}"
+                    f"python -m d2ext.data.{name.replace('_', ' --')} --root {base} {' '.join(given)}"
                 )
 
 
@@ -78,24 +81,28 @@ def _read_settings(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def run_jobs(make: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
-    """Results in the order of the jobs.
+def run_jobs(
+    make: Callable[[Job], Result], jobs: Sequence[Job], workers: int, chunk: int = 4
+) -> Iterator[Result]:
+    """Results in the order of the jobs, of which a process takes ``chunk`` at a time.
 
     Raises:
         ValueError: fewer than one worker.
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}")
-    return _run_jobs(make, jobs, workers)
+    return _run_jobs(make, jobs, workers, chunk)
 
 
-def _run_jobs(make: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
+def _run_jobs(
+    make: Callable[[Job], Result], jobs: Sequence[Job], workers: int, chunk: int
+) -> Iterator[Result]:
     if workers == 1:
         yield from map(make, jobs)
         return
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else None
     with multiprocessing.get_context(method).Pool(workers, one_thread) as pool:
-        yield from pool.imap(make, jobs, chunksize=4)
+        yield from pool.imap(make, jobs, chunksize=chunk)
 
 
 def run_command(root: str | Path, generate: Callable[[], bool]) -> int:

@@ -14,8 +14,11 @@ from d2ext.data.synthroad.scene import Sensor
 _READ_NOISE = 0.3
 
 
-def expose(image: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.ndarray:
-    """What the sensor makes of an image (H, W, 3) uint8 BGR; rng drives noise, dirt and the stamp's place."""
+def expose(
+    image: np.ndarray, sensor: Sensor, rng: np.random.Generator, grain: np.random.Generator | None = None
+) -> np.ndarray:
+    """What the sensor makes of an image (H, W, 3) uint8 BGR; rng drives dirt and the stamp's place, and noise
+    unless ``grain`` does."""
     height, width = image.shape[:2]
     if sensor.resample != 1:
         image = _resized(image, (round(width * sensor.resample), round(height * sensor.resample)))
@@ -24,7 +27,7 @@ def expose(image: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.nd
         image = soil(image, sensor.dirt, rng)
     image = cv2.LUT(image, tone_table(sensor)[:, None])
     image = saturate(image, sensor.saturation)
-    image = add_noise(image, sensor, rng)
+    image = add_noise(image, sensor, grain or rng)
     image = sharpen(image, sensor.sharpen)
     if sensor.stamp:
         burn_in(image, sensor.stamp, rng)

@@ -30,6 +30,9 @@ _SECOND = (
     (120, 118, 116),
 )
 
+# Strength of brake lights.
+_BRAKE = 2.2
+
 
 @dataclass(frozen=True)
 class Look:
@@ -64,6 +67,7 @@ def look_of(item: SceneObject, lamps: float) -> Look:
     head = float(rng.uniform(1.5, 2.5)) if lit else float(rng.random() < 0.2) * 0.9
     inside = float(rng.uniform(0.3, 1.0)) * lit * (item.category in ("bus", "tram"))
     tail = float(rng.uniform(0.7, 1.6)) if lit else float(rng.random() < 0.2) * 0.9
+    tail = max(tail, _BRAKE) if item.braking else tail
     return Look(
         paint,
         np.clip(accent, 8, 245),

@@ -12,6 +12,8 @@ _WHITE = np.array([206.0, 212.0, 214.0])
 _YELLOW = np.array([58.0, 166.0, 214.0])
 _FAR = 170.0
 _NEAR = -30.0
+# Metres before a stop line that is known in which lane lines are solid, and of road that its crosswalk takes.
+_SOLID, _WALK = 25.0, 7.0
 Quads = list[np.ndarray]
 
 
@@ -79,13 +81,17 @@ def _line(
     return quads
 
 
+def _sorted(a: float, b: float) -> tuple[float, float]:
+    return (a, b) if a < b else (b, a)
+
+
 def _dash(rng: np.random.Generator) -> tuple[float, float]:
     return ((3.0, 9.0), (4.0, 10.0), (6.0, 15.0), (2.0, 6.0), (3.0, 12.0), (6.0, 9.0))[rng.integers(6)]
 
 
 def _lane_lines(scene: Scene, rng: np.random.Generator) -> Quads:
     road, width, dash = scene.road, rng.uniform(0.10, 0.18), _dash(rng)
-    if rng.random() < 0.06:
+    if rng.random() < 0.06 and road.stop_lines is None:
         return []
     solid = rng.uniform(15, 40) if road.crossroad is not None and rng.random() < 0.6 else 0.0
     quads = []
@@ -96,6 +102,12 @@ def _lane_lines(scene: Scene, rng: np.random.Generator) -> Quads:
             (q0, q1), rest = spans[0], spans[1:]
             quads += _line(p, [(max(q1 - solid, q0), q1)], width, None)
             spans = [(q0, max(q1 - solid, q0)), *rest]
+        stop = road.stop_lines and road.stop_lines[0 if i > 0 else 1]
+        if stop:
+            way = 1 if i > 0 else -1
+            quads += _line(p, [_sorted(stop - way * _SOLID, stop)], width, None)
+            spans = [_sorted(stop + way * _WALK, way * 1e9), _sorted(stop - way * _SOLID, -way * 1e9)]
+            spans = [(max(q0, _NEAR), min(q1, _FAR)) for q0, q1 in spans]
         quads += _line(p, spans, width, dash)
     return quads
 
@@ -113,7 +125,7 @@ def _center_lines(scene: Scene, rng: np.random.Generator) -> Quads:
         return _line(0.0, spans, width, _dash(rng))
     if kind == "solid":
         return _line(0.0, spans, width, None)
-    if kind == "none":
+    if kind == "none" and road.stop_lines is None:
         return []
     apart = width * rng.uniform(0.9, 1.3)
     return _line(-apart, spans, width, None) + _line(
@@ -149,6 +161,8 @@ def _crossing(scene: Scene, rng: np.random.Generator) -> Quads:
         quads += _zebra(road, road.crosswalk, rng)
         if road.crossroad is not None and rng.random() < 0.6:
             quads += _zebra(road, sum(road.crossroad) - road.crosswalk, rng)
+    if road.stop_lines is not None:
+        return quads + _stop_lines(road, rng.uniform(0.3, 0.5))
     stop = road.crosswalk if road.crosswalk is not None else (road.crossroad or (None,))[0]
     if stop is not None and rng.random() < 0.75:
         ahead = stop - rng.uniform(2.4, 4.5)
@@ -164,6 +178,16 @@ def _crossing(scene: Scene, rng: np.random.Generator) -> Quads:
         else:
             quads += [_quad(p, p + 0.5, ahead - 0.5, ahead) for p in np.arange(0.2, road.right_edge, 1.0)]
     return quads
+
+
+def _stop_lines(road: Road, wide: float) -> Quads:
+    """Across the lanes of each direction, where they are known to be."""
+    lanes = ((1, road.right_edge), (-1, road.left_edge))
+    return [
+        _quad(way * (road.median / 2 + 0.1), edge - way * road.parking_width, stop, stop + way * wide)
+        for (way, edge), stop in zip(lanes, road.stop_lines or (), strict=False)
+        if stop is not None
+    ]
 
 
 def _zebra(road: Road, q: float, rng: np.random.Generator) -> Quads:
@@ -198,7 +222,7 @@ def _arrow(p: float, q: float, turn: int, way: int) -> Quads:
 
 def _arrows(scene: Scene, rng: np.random.Generator) -> Quads:
     road = scene.road
-    if rng.random() < (0.35 if road.crossroad is None else 0.2):
+    if rng.random() < (0.35 if road.crossroad is None else 0.2) or road.stop_lines is not None:
         return []
     stop = road.crossroad[0] - 12 if road.crossroad is not None else rng.uniform(15, 40)
     quads = []

@@ -241,7 +241,7 @@ def _posts(
         for q in np.arange(rng.uniform(-20, 5), 140, rng.uniform(24, 34)):
             add("wires", front + 0.8, q, rng.uniform(7, 8))
     stop = road.crosswalk if road.crosswalk is not None else (road.crossroad or (None,))[0]
-    if stop is not None and rng.random() < 0.6:
+    if stop is not None and (rng.random() < 0.6 or road.signal is not None):
         add("signal", kerb, stop - rng.uniform(1.5, 3.5), rng.uniform(3.0, 6.0))
         if road.crossroad is not None:
             add("signal", kerb, road.crossroad[1] + rng.uniform(1, 4), rng.uniform(3.0, 6.0))

@@ -141,7 +141,8 @@ def _signal(plane: _Upright, post: Post, steel: np.ndarray, rng: np.random.Gener
         arm = rng.uniform(2.5, 6)
         plane.box((0.0, inward * arm), (tall + 0.1, tall + 0.25), steel)
         heads += [inward * arm * 0.95, inward * arm * 0.55]
-    state = int(rng.integers(3))
+    state, known = int(rng.integers(3)), plane.scene.road.signal
+    state = state if known is None else known
     for x in heads:
         y = min(tall, 3.0) if x == 0 else tall - 0.3
         plane.box((x - 0.17, x + 0.17), (y - 0.95, y), np.array([38.0, 38.0, 36.0]), 0.1)

@@ -14,7 +14,8 @@ from d2ext.data.synthroad.geometry import View
 class SceneObject:
     """One road user, or what resembles one. location (3,) bottom centre in camera coordinates, size (3,)
     h, w, l, yaw = ry. shape: which of its category's shapes, the first where empty; seed: of its look,
-    that is finish, dirt, clothes, pose and whatever else leaves category, colour and box as they are."""
+    that is finish, dirt, clothes, pose and whatever else leaves category, colour and box as they are.
+    braking: its brake lights are on."""
 
     category: str
     color: str
@@ -24,6 +25,7 @@ class SceneObject:
     corners: np.ndarray
     shape: str = ""
     seed: int = 0
+    braking: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class Road:
     "country" (verges, no pavement) or "motorway" (shoulders, where a street has its parking lane, and guard
     rails). No lanes of one direction: a one-way road, whose edge is at p = 0. works: (p0, p1, q0, q1) of a
     closed part of the road. tracks: in the innermost lanes, for trams. A parking lane wider than a car is
-    long has its cars stand across.
+    long has its cars stand across. stop_lines: q where those who drive away and those who come nearer stop
+    before the crosswalk's signal, None for a direction that has no lanes; None: wherever chance puts them.
+    signal: 0 red, 1 amber, 2 green; None: chance tells.
     """
 
     angle: float
@@ -52,6 +56,8 @@ class Road:
     kind: str = "street"
     works: tuple[float, float, float, float] | None = None
     tracks: bool = False
+    stop_lines: tuple[float | None, float | None] | None = None
+    signal: int | None = None
 
     @property
     def right_edge(self) -> float:

@@ -12,10 +12,11 @@ from d2ext.data.synthroad.scene import Light, Sensor
 _CAR_HEIGHT = 3.0
 
 
-def sample_sensor(light: Light, view: View, rng: np.random.Generator) -> Sensor:
-    """A random camera, good or poor, with the exposure and the noise that this light brings."""
+def sample_sensor(light: Light, view: View, rng: np.random.Generator, unreal_share: float = UNREAL) -> Sensor:
+    """A random camera, good or poor, with the exposure and the noise that this light brings; a share of them
+    with colours that no camera has."""
     pole = view.plane[3] > _CAR_HEIGHT
-    unreal = rng.random() < UNREAL
+    unreal = rng.random() < unreal_share
     poor = unreal or rng.random() < (0.3 if pole else 0.15)
     dark = float(np.clip(1.2 - np.mean(_level(light, view)) * 1.6, 0, 1))
     gain = _gain(light, view, rng) * (rng.uniform(0.7, 1.2, 3) if unreal else 1.0)

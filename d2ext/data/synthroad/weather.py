@@ -15,7 +15,12 @@ _CAR_HEIGHT = 3.0
 
 
 def apply_weather(
-    image: np.ndarray, inverse_depth: np.ndarray, view: View, light: Light, rng: np.random.Generator
+    image: np.ndarray,
+    inverse_depth: np.ndarray,
+    view: View,
+    light: Light,
+    rng: np.random.Generator,
+    drops: np.random.Generator | None = None,
 ) -> np.ndarray:
     """The picture through the air: haze before all but the sky and the far skyline, rain, glare.
 
@@ -25,6 +30,7 @@ def apply_weather(
         view: the camera.
         light: of the scene.
         rng: places rain and glare.
+        drops: places the drops of rain, where the rest must be as in other pictures; None: ``rng`` does.
     """
     near = np.maximum(inverse_depth, ground_inverse_depth(view)) / ray_lengths(view)
     if light.lamps > 0.5 and view.plane[3] < _CAR_HEIGHT:
@@ -32,7 +38,7 @@ def apply_weather(
     if light.haze > 0:
         image = veil(image, transmission(near, light), light.haze_color)
     if light.rain > 0:
-        image = rain(image, light, rng)
+        image = rain(image, light, rng, drops or rng)
     if light.shadow > 0.02 and light.lamps < 0.5 and rng.random() < 0.6:
         image = glare(image, inverse_depth, view, light, rng)
     return image
@@ -97,15 +103,15 @@ def headlights(image: np.ndarray, near: np.ndarray, view: View, strength: float)
     return cv2.multiply(image, cv2.merge([table] * 3), scale=1 / 48)
 
 
-def rain(image: np.ndarray, light: Light, rng: np.random.Generator) -> np.ndarray:
-    """Streaks, most of them faint, all along one direction."""
+def rain(image: np.ndarray, light: Light, rng: np.random.Generator, drops: np.random.Generator) -> np.ndarray:
+    """Streaks, most of them faint, all along one direction; ``drops`` places each."""
     height, width = image.shape[:2]
     count = int(light.rain * rng.uniform(0.3, 1.0) * height * width / 600)
     slant = rng.normal(0, 0.12)
     reach = rng.uniform(0.015, 0.07) * height
-    start = rng.uniform(-0.05, 1.0, (count, 2)) * [width, height]
-    length = reach * rng.uniform(0.5, 1.5, (count, 1))
-    direction = np.array([slant, 1.0]) + rng.normal(0, 0.03, (count, 2)) * [1, 0]
+    start = drops.uniform(-0.05, 1.0, (count, 2)) * [width, height]
+    length = reach * drops.uniform(0.5, 1.5, (count, 1))
+    direction = np.array([slant, 1.0]) + drops.normal(0, 0.03, (count, 2)) * [1, 0]
     lines = np.rint(np.stack([start, start + length * direction], axis=1) * 16).astype(np.int32)
     streaks = np.zeros((height, width), np.uint8)
     for part, level in zip(np.array_split(lines, 4), (25, 45, 70, 110), strict=True):

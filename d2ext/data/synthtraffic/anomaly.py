@@ -22,7 +22,7 @@ class Anomaly:
     hours: ClassVar[tuple[float, float]] = (6.0, 22.0)
 
     def __init__(self, world: World) -> None:
-        self.world = world
+        self.world, self.section = world, world.section
         self.rng = world.rng
         self.vehicle: Vehicle | None = None
         self.begin = 0.0  # s, when it began

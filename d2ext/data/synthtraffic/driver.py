@@ -15,7 +15,7 @@ MAX_BRAKING = 9.0  # m/s^2, what tyres hold
 SAFE_BRAKING = 2.0  # m/s^2, that a lane change may ask of the new follower
 CHANGE_GAIN = 0.4  # m/s^2, the least advantage worth a lane change
 POLITENESS = 0.3
-LENGTH = 5.0  # m, of every vehicle
+LENGTH = 5.0  # m, of a vehicle
 
 
 @dataclass(slots=True, eq=False)
@@ -30,6 +30,7 @@ class Vehicle:
         min_gap: m, standing.
         forced: m/s^2, the acceleration of a vehicle that does not follow the model; None for all others.
         eager: changes lanes at any advantage.
+        length: m.
     """
 
     number: int
@@ -44,10 +45,11 @@ class Vehicle:
     last_change: float = -math.inf
     forced: float | None = None
     eager: bool = False
+    length: float = LENGTH
 
     def gap_to(self, leader: Vehicle) -> float:
         """Metres between this vehicle's front and the leader's rear."""
-        return leader.position - self.position - LENGTH
+        return leader.position - self.position - (self.length + leader.length) / 2
 
     def follow(self, gap: float, leader_speed: float) -> float:
         """m/s^2 behind something ``gap`` metres ahead that moves at ``leader_speed``; math.inf is a free

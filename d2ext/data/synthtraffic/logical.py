@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from d2ext.data.synthtraffic.anomaly import Anomaly
-from d2ext.data.synthtraffic.world import CYCLE, DURATION, RED, SECTION, STEP, STOP_LINE, Gate
+from d2ext.data.synthtraffic.world import CYCLE, DURATION, RED, STEP, Gate
 from d2ext.data.trajectories import Interval, Tracks
 
 STANDING = 2.0  # m/s, the speed below which a vehicle counts as queuing
@@ -14,10 +14,11 @@ STANDING = 2.0  # m/s, the speed below which a vehicle counts as queuing
 class Queue(Anomaly):
     """Vehicles that queue where or when none should."""
 
-    least = 5  # vehicles
-
-    def queued(self, tracks: Tracks, low: float, high: float, start: float, end: float) -> list[Interval]:
-        """The vehicles that stand between two positions in some time, the first to stand first."""
+    def queued(
+        self, tracks: Tracks, low: float, high: float, start: float, end: float, least: int = 5
+    ) -> list[Interval]:
+        """The vehicles that stand between two positions in some time, the first to stand first; none where
+        they are fewer than ``least``."""
         shows = (tracks.speed < STANDING) & (tracks.position > low) & (tracks.position < high)
         shows &= (tracks.time >= start) & (tracks.time <= end)
         found = []
@@ -25,24 +26,24 @@ class Queue(Anomaly):
             time = tracks.time[shows & (tracks.track == index)]
             if len(time) * STEP >= 3:
                 found.append(Interval(str(tracks.ids[index]), float(time.min()), float(time.max())))
-        return sorted(found, key=lambda i: i.start) if len(found) >= self.least else []
+        return sorted(found, key=lambda i: i.start) if len(found) >= least else []
 
 
 class SpillBack(Queue):
     """The road after the section is blocked, and the queue grows back through the junction."""
 
     hours = (16.0, 19.0)
-    least = 16
 
     def setup(self) -> None:
         """Close the road behind the junction for 75 to 95 s."""
         start = float(self.rng.uniform(5, 30))
-        self.gate = Gate(SECTION + 8.0, closed=(start, start + float(self.rng.uniform(75, 95))))
+        self.gate = Gate(self.section.length + 8.0, closed=(start, start + float(self.rng.uniform(75, 95))))
         self.world.gates.append(self.gate)
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
         """The vehicles that queue from the closed place back into the junction."""
-        return self.queued(tracks, STOP_LINE + 3, SECTION, self.gate.closed[0], self.gate.closed[1] + 20)
+        low, (start, end) = self.section.stop_line + 3, self.gate.closed
+        return self.queued(tracks, low, self.section.length, start, end + 20, least=self.section.spill_back)
 
 
 class PhantomQueue(Queue):
@@ -53,7 +54,7 @@ class PhantomQueue(Queue):
     def setup(self) -> None:
         """Close an empty place of the road for 25 to 38 s."""
         start = float(self.rng.uniform(10, 80))
-        place = float(self.rng.uniform(80, 200))
+        place = float(self.rng.uniform(*self.section.phantom))
         self.gate = Gate(place, closed=(start, start + float(self.rng.uniform(25, 38))))
         self.world.gates.append(self.gate)
 
@@ -81,4 +82,4 @@ class SkippedGreen(Queue):
         before."""
         if self.closed[1] > DURATION - 10:
             return []
-        return self.queued(tracks, 0, STOP_LINE, self.closed[0] + 4, self.closed[1] + 4)
+        return self.queued(tracks, 0, self.section.stop_line, self.closed[0] + 4, self.closed[1] + 4)

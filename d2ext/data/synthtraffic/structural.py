@@ -6,7 +6,7 @@ import numpy as np
 
 from d2ext.data.synthtraffic.anomaly import Anomaly
 from d2ext.data.synthtraffic.driver import Vehicle
-from d2ext.data.synthtraffic.world import LANES, SECTION, SPEED_LIMIT, STEP, STOP_LINE
+from d2ext.data.synthtraffic.world import LANES, SPEED_LIMIT, STEP
 from d2ext.data.trajectories import Interval, Tracks
 
 
@@ -21,7 +21,7 @@ class Stopped(Anomaly):
     def act(self) -> None:
         """Brake a vehicle that is well before the signal, hold it, and let it go."""
         if self.vehicle is None:
-            candidates = self.pick(70, 190) if self.world.time >= self.start else []
+            candidates = self.pick(*self.section.breakdown) if self.world.time >= self.start else []
             if candidates:
                 self.vehicle, self.begin = candidates[0], self.world.time
             return
@@ -40,9 +40,9 @@ class Reversing(Anomaly):
     """A vehicle stops and drives back against its lane for some car lengths."""
 
     def setup(self) -> None:
-        """From 15 to 90 s on, over 28 to 45 m."""
+        """From 15 to 90 s on, over some car lengths."""
         self.start = float(self.rng.uniform(15, 90))
-        self.distance = float(self.rng.uniform(28, 45))
+        self.distance = float(self.rng.uniform(*self.section.backing))
         self.from_position: float | None = None
         self.turned = False
 
@@ -64,7 +64,7 @@ class Reversing(Anomaly):
             v.forced = None if v.speed >= 0 else min(2.5, -v.speed / STEP)
 
     def _choose(self) -> None:
-        for candidate in self.pick(120, 230):
+        for candidate in self.pick(*self.section.turn_back):
             _, follower = self.world.neighbours(candidate, candidate.lane)
             if follower is None or follower.gap_to(candidate) > 70:
                 self.vehicle, self.begin = candidate, self.world.time
@@ -91,7 +91,7 @@ class WrongWay(Anomaly):
         if self.vehicle is None:
             if world.time >= self.start:
                 lane = int(self.rng.choice(LANES))
-                self.vehicle = world.add(lane, SECTION + 10.0, -self.speed)
+                self.vehicle = world.add(lane, self.section.length + 10.0, -self.speed)
                 self.vehicle.forced = 0.0
             return
         for other in list(world.lanes[self.vehicle.lane]):
@@ -103,8 +103,8 @@ class WrongWay(Anomaly):
                     world.change_lane(other)
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
-        """All its way, if it takes at least 25 s."""
-        return self.own_interval(tracks, tracks.speed < -1, 25)
+        """All its way, if it takes long enough."""
+        return self.own_interval(tracks, tracks.speed < -1, self.section.wrong_way)
 
 
 class Speeding(Anomaly):
@@ -131,8 +131,8 @@ class Speeding(Anomaly):
                 return
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
-        """While it is faster than one and a half times the limit, if for at least 7 s."""
-        return self.own_interval(tracks, tracks.speed > 1.5 * SPEED_LIMIT, 7)
+        """While it is faster than one and a half times the limit, if for long enough."""
+        return self.own_interval(tracks, tracks.speed > 1.5 * SPEED_LIMIT, self.section.speeding)
 
 
 class Weaving(Anomaly):
@@ -144,16 +144,16 @@ class Weaving(Anomaly):
         self.changes: list[float] = []
 
     def act(self) -> None:
-        """Change lanes every 3 s where there is room, up to the queue at the signal."""
+        """Change lanes every few seconds where there is room, as far as the section lets it."""
         world = self.world
         if self.vehicle is None:
-            candidates = self.pick(5, 40) if world.time >= self.start else []
+            candidates = self.pick(*self.section.weave) if world.time >= self.start else []
             if candidates:
                 self.vehicle = candidates[0]
             return
         v = self.vehicle
-        due = not self.changes or world.time - self.changes[-1] >= 3.0
-        if due and v.position < STOP_LINE - 40 and v.speed > 3:
+        due = not self.changes or world.time - self.changes[-1] >= self.section.weave_period
+        if due and v.position < self.section.weave_end and v.speed > 3:
             leader, follower = world.neighbours(v, LANES[0] + LANES[1] - v.lane)
             clear = leader is None or v.gap_to(leader) > 3.0
             if clear and (follower is None or follower.gap_to(v) > 3.0):
@@ -161,11 +161,12 @@ class Weaving(Anomaly):
                 self.changes.append(world.time)
 
     def intervals(self, tracks: Tracks) -> list[Interval]:
-        """Around its changes of lane, if five of them take at most 25 s."""
-        if len(self.changes) < 5 or self.changes[4] - self.changes[0] > 25:
+        """Around its changes of lane, if enough of them come soon enough."""
+        last = self.section.weave_changes - 1
+        if len(self.changes) <= last or self.changes[last] - self.changes[0] > self.section.weave_time:
             return []
         during = (tracks.time >= self.changes[0] - 2) & (tracks.time <= self.changes[-1] + 2)
-        return self.own_interval(tracks, during, 10)
+        return self.own_interval(tracks, during, self.section.weave_least)
 
 
 class CutIn(Anomaly):
@@ -187,7 +188,7 @@ class CutIn(Anomaly):
                 self.vehicle.forced = None
 
     def _choose(self) -> None:
-        for candidate in self.pick(60, 210, speed=9.0):
+        for candidate in self.pick(*self.section.cut_in, speed=9.0):
             leader, follower = self.world.neighbours(candidate, LANES[0] + LANES[1] - candidate.lane)
             if follower is None or not 2.0 < follower.gap_to(candidate) < 7.0 or follower.speed < 9.0:
                 continue

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from d2ext.data.synthtraffic.driver import LENGTH, Vehicle, wants_to_change
+from d2ext.data.synthtraffic.section import ARTERIAL, Section
 from d2ext.data.trajectories import Tracks
 
 LANES = (1, 2)
-SECTION = 381.0  # m that are recorded, from 0
-ENTRY, EXIT = -160.0, SECTION + 130.0  # m, where vehicles appear and leave
-STOP_LINE = 290.0  # m
-NO_CHANGING = (STOP_LINE - 40.0, STOP_LINE + 5.0)  # m, the solid line before the signal
+SECTION = ARTERIAL.length  # m that are recorded, from 0
+STOP_LINE = ARTERIAL.stop_line  # m
+ENTRY = -160.0  # m, where vehicles appear
 SPEED_LIMIT = 13.9  # m/s
 CYCLE, RED = 60.0, 28.0  # s, of the signal; amber is part of red
 STEP = 0.2  # s, of the simulation and between the rows of a vehicle
@@ -33,6 +33,10 @@ def demand(hour: float) -> float:
     evening = math.exp(-(((hour - 17.5) / 1.8) ** 2))
     day = 1 / (1 + math.exp(-(hour - 6.5) * 2)) / (1 + math.exp((hour - 21.5) * 2))
     return 0.03 + 0.05 * day + 0.08 * morning + 0.09 * evening
+
+
+#: Number, time, lane, position and speed of a vehicle at a moment.
+Row = tuple[int, float, int, float, float]
 
 
 @dataclass
@@ -69,7 +73,7 @@ class Gate:
 
     def distance(self, vehicle: Vehicle) -> float:
         """m from the vehicle's front."""
-        return self.position - vehicle.position - LENGTH / 2
+        return self.position - vehicle.position - vehicle.length / 2
 
     def stops(self, vehicle: Vehicle) -> bool:
         """Whether this vehicle stops at it now."""
@@ -86,16 +90,29 @@ class World:
     Args:
         rng: source of all chance.
         hour: time of day, for the demand.
+        section: what is recorded.
+        length_of: m, the length of a vehicle by its number; None: all are of one length.
+        offset: s, of the signal, as in :class:`Gate`; None: any.
     """
 
-    def __init__(self, rng: np.random.Generator, hour: float) -> None:
-        self.rng, self.hour = rng, hour
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        hour: float,
+        section: Section = ARTERIAL,
+        length_of: Callable[[int], float] | None = None,
+        offset: float | None = None,
+    ) -> None:
+        self.rng, self.hour, self.section = rng, hour, section
+        self.length_of = length_of or (lambda number: LENGTH)
         self.time = -WARM_UP
-        self.signal = Gate(STOP_LINE, offset=float(rng.uniform(0, CYCLE)))
+        self.signal = Gate(section.stop_line, offset=float(rng.uniform(0, CYCLE)))
+        if offset is not None:
+            self.signal.offset = offset
         self.gates = [self.signal]
         self.lanes: dict[int, list[Vehicle]] = {lane: [] for lane in LANES}
         self.collided = False
-        self.rows: list[tuple[int, float, int, float, float]] = []
+        self.rows: list[Row] = []
         self._count = 0
         self._next_arrival = {lane: self.time + self._pause() for lane in LANES}
 
@@ -110,6 +127,7 @@ class World:
         desired = SPEED_LIMIT * float(rng.uniform(0.88, 1.06))
         headway, acceleration = float(rng.uniform(1.0, 1.5)), float(rng.uniform(1.3, 1.9))
         vehicle = Vehicle(self._count, lane, position, speed, desired, headway, acceleration)
+        vehicle.length = self.length_of(self._count)
         for name, value in driver.items():
             setattr(vehicle, name, value)
         self._count += 1
@@ -142,7 +160,7 @@ class World:
         self.sort()
 
     def step(self) -> None:
-        """One step of arrivals, lane changes and driving; records the rows of the vehicles in the section."""
+        """One step of arrivals, lane changes and driving; records the rows of all vehicles."""
         self._arrive()
         for gate in self.gates:
             gate.update(self.time, list(self.vehicles()))
@@ -158,17 +176,16 @@ class World:
             vehicle.speed = speed
         self.time = round(self.time + STEP, 3)
         for lane in LANES:
-            self.lanes[lane] = [v for v in self.lanes[lane] if ENTRY - 40 < v.position < EXIT]
+            self.lanes[lane] = [v for v in self.lanes[lane] if ENTRY - 40 < v.position < self.section.exit]
         self.sort()
         self.collided |= any(leader is not None and v.gap_to(leader) < 0 for v, leader in self._pairs())
         if 0 <= self.time < DURATION:
-            for v in self.vehicles():
-                if 0 <= v.position <= SECTION:
-                    self.rows.append((v.number, self.time, v.lane, round(v.position, 2), round(v.speed, 2)))
+            self.rows += [(v.number, self.time, v.lane, v.position, v.speed) for v in self.vehicles()]
 
     def tracks(self) -> Tracks:
-        """What was recorded, without vehicles of a single row."""
-        rows = sorted(self.rows)
+        """What was recorded in the section, to 1 cm, without vehicles of a single row."""
+        inside = [row for row in self.rows if 0 <= row[3] <= self.section.length]
+        rows = sorted((n, time, lane, round(p, 2), round(v, 2)) for n, time, lane, p, v in inside)
         track = np.array([row[0] for row in rows], np.int64)
         rows = [row for row, n in zip(rows, np.bincount(track)[track], strict=True) if n > 1]
         number, time, lane, position, speed = (np.array(column) for column in zip(*rows, strict=True))
@@ -193,7 +210,8 @@ class World:
         rest = 2.0 if vehicle.eager else CHANGE_REST
         if vehicle.speed < CHANGE_SPEED or self.time - vehicle.last_change < rest:
             return
-        if not vehicle.eager and NO_CHANGING[0] < vehicle.position < NO_CHANGING[1]:
+        low, high = self.section.solid_line
+        if not vehicle.eager and low < vehicle.position < high:
             return
         other = LANES[0] + LANES[1] - vehicle.lane
         if wants_to_change(
@@ -210,7 +228,8 @@ class World:
                 continue
             last = self.lanes[lane][0] if self.lanes[lane] else None
             speed = SPEED_LIMIT * 0.9 if last is None else min(SPEED_LIMIT * 0.9, last.speed + 2.0)
-            if last is not None and last.position - ENTRY - LENGTH < 3.0 + 1.5 * speed:
+            length = 0.0 if last is None else (last.length + self.length_of(self._count)) / 2
+            if last is not None and last.position - ENTRY - length < 3.0 + 1.5 * speed:
                 continue  # the road is full: the vehicle waits outside
             self.add(lane, ENTRY, speed)
             self._next_arrival[lane] = self.time + self._pause()

@@ -79,8 +79,8 @@ def _without_repeats(line: np.ndarray) -> np.ndarray:
 @clear_errors
 def read_road(path: str | Path) -> Road:
     """Read a road from JSON: ``{"lanes": {"1": [[x, y], ...], ...}, "half_width": 2.5, "backward_lanes":
-    ["1"], "origin": [latitude, longitude]}``; every key is optional, lanes may have any name. Files named
-    ``.xml`` and ``.xodr`` are maps (:func:`read_map`).
+    ["1"], "origin": [latitude, longitude], "camera_to_road": [[...], [...], [...]]}``; every key is optional,
+    lanes may have any name. Files named ``.xml`` and ``.xodr`` are maps (:func:`read_map`).
 
     Raises:
         FileNotFoundError, ValueError: names the file and the field.
@@ -90,7 +90,7 @@ def read_road(path: str | Path) -> Road:
     data = read_json(path)
     if not isinstance(data, dict):
         raise ValueError(f"{path}: expected an object, got {type(data).__name__}")
-    keys = ("lanes", "half_width", "backward_lanes", "origin")
+    keys = ("lanes", "half_width", "backward_lanes", "origin", "camera_to_road")
     unknown = sorted(set(data) - set(keys))
     if unknown:
         raise ValueError(f"{path}: unknown field {unknown[0][:40]!r}, expected {', '.join(keys)}")
@@ -106,21 +106,24 @@ def read_road(path: str | Path) -> Road:
         if name_fault(key):
             raise ValueError(f"{path}: field 'lanes': expected {name_fault(key)}")
         lanes[key] = _points(line, f"{path}: lane {key[:40]}")
+    transform = data.get("camera_to_road")
+    if transform is not None:
+        transform = _points(transform, f"{path}: field 'camera_to_road'", "three rows of four numbers")
     degrees = None
     if origin is not None:
         latitude, longitude = (finite({"origin": value}, "origin", str(path)) for value in origin)
         degrees = (latitude, longitude)
     try:
-        return Road(lanes, half_width, tuple(backward), degrees)
+        return Road(lanes, half_width, tuple(backward), degrees, transform)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _points(points: Any, where: str) -> np.ndarray:
-    """(P, 2) of a list of points."""
+def _points(points: Any, where: str, expected: str = "a list of points [x, y]") -> np.ndarray:
+    """An array of a list of lists of numbers."""
     try:
         if all(type(value) in (int, float) for point in points for value in point):
             return np.array(points, dtype=float)
     except (ValueError, TypeError, OverflowError):
         pass
-    raise ValueError(f"{where}: expected a list of points [x, y]")
+    raise ValueError(f"{where}: expected {expected}")

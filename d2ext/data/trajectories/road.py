@@ -28,16 +28,19 @@ class Road:
         half_width: m; points farther than this from every centre line are off the road.
         backward_lanes: lanes whose positions fall along the direction of travel. A polyline makes none.
         origin: latitude and longitude in degrees of x = y = 0, for recordings that have those; x is east.
+        camera_to_road: (3, 4), from homogeneous points in a camera's frame to x, y and height above the road,
+            in metres; None where no camera is known.
 
     Raises:
         ValueError: a centre line of fewer than two points, or with two equal ones in sequence, a number that
-            is not finite or out of range.
+            is not finite or out of range, a transform that does not move rigidly.
     """
 
     lanes: Mapping[str, np.ndarray]
     half_width: float = 2.5
     backward_lanes: tuple[str, ...] = ()
     origin: tuple[float, float] | None = None
+    camera_to_road: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lanes", {str(name): line for name, line in self.lanes.items()})
@@ -56,6 +59,8 @@ class Road:
             raise ValueError(f"half_width must be positive and finite, got {self.half_width}")
         if self.origin is not None and not (abs(self.origin[0]) < 90 and abs(self.origin[1]) <= 180):
             raise ValueError(f"origin: expected latitude and longitude in degrees, got {self.origin}")
+        if self.camera_to_road is not None:
+            _check_rigid(self.camera_to_road)
 
     def project(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The nearest lane of each point.
@@ -82,6 +87,15 @@ class Road:
                 nearest[chosen], position[chosen], lane[chosen] = distance[better], along[better], number
         on_road = nearest <= self.half_width
         return names[np.where(on_road, lane, 0)], position, on_road
+
+
+def _check_rigid(transform: np.ndarray) -> None:
+    where = "camera_to_road"
+    if transform.shape != (3, 4) or not (np.abs(transform) <= MAX_COORDINATE).all():
+        raise ValueError(f"{where}: expected three rows of four finite numbers, got {transform.shape}")
+    turn = transform[:, :3]
+    if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3):
+        raise ValueError(f"{where}: expected a rotation in its first three columns")
 
 
 def metres_from(

@@ -39,6 +39,7 @@ class SetCriterion:
         outputs: Sequence[HeadOutput],
         frames: EncodedImages,
         instances: list[Instances],
+        pairs: tuple[Tensor, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Losses by name, means over the matched boxes of all heads and processes.
 
@@ -46,6 +47,8 @@ class SetCriterion:
             box_head: which gives their meaning to raw predictions.
             outputs: of every head.
             instances: the labels of each image, on the host.
+            pairs: where that is known, rows of the H * B * N boxes and for each that of the object that it is
+                to be among all images' objects, on the host; None: they are matched.
         """
         raw = {name: torch.cat([o.raw[name] for o in outputs]) for name in outputs[0].raw}
         views = ObjectViews.cat([o.views for o in outputs])
@@ -54,7 +57,9 @@ class SetCriterion:
         predicted = (raw["classes"], boxes, views.uv + raw["center_offset"] * views.unit)
         counts = [len(x) for x in instances]
         classes = self.classes(objects, frames)
-        rows, columns = self._match(predicted, objects, classes, counts, frames, len(outputs))
+        if pairs is None:
+            pairs = self._match(predicted, objects, classes, counts, frames, len(outputs))
+        rows, columns = pairs
 
         targets = objects[columns].to(boxes.device)
         count = len(boxes) // len(outputs) // len(counts)  # of boxes in an image

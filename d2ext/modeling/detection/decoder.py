@@ -20,6 +20,9 @@ from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages, view_features
 from d2ext.modeling.box3d.objects import ObjectBoxes, ObjectViews
 from d2ext.registry import VariantRegistry
 
+#: Class logit of a box that cannot hold an object.
+NEVER = -1e4
+
 
 def sine_embedding(values: Tensor, dim: int, shortest: float, longest: float) -> Tensor:
     """Sines and cosines (..., dim) of values (...), with periods spaced evenly in their logarithm."""
@@ -33,6 +36,16 @@ class HeadOutput(NamedTuple):
 
     raw: dict[str, Tensor]
     views: ObjectViews
+
+    def rows(self, index: Tensor) -> HeadOutput:
+        """Of some boxes only."""
+        return HeadOutput({name: value[index] for name, value in self.raw.items()}, self.views[index])
+
+    def without(self, nothing: Tensor) -> HeadOutput:
+        """The same, but that the boxes of ``nothing`` (B * N,) are sure to hold no object: they are matched
+        last and learn nothing."""
+        classes = self.raw["classes"].masked_fill(nothing[:, None], NEVER)
+        return HeadOutput(self.raw | {"classes": classes}, self.views)
 
 
 class DynamicInteraction(nn.Module):
@@ -142,15 +155,22 @@ class DecoderHead(nn.Module):
         objects: Tensor,
         time: Tensor | None = None,
         prompts: Tensor | None = None,
+        groups: Tensor | None = None,
     ) -> tuple[Tensor, HeadOutput]:
         """boxes (B, N, 4) inside their images, objects (B, N, dim), time (B, time_dim), prompts
-        (B, K, prompt_dim) -> the objects for the next head and the predictions."""
+        (B, K, prompt_dim), groups (B, N) outside of which no object looks -> the objects for the next head
+        and the predictions."""
         views = frames.views(boxes)
         geometry = view_features(views).unflatten(0, boxes.shape[:2])
         place = sine_embedding(frames.to_relative(boxes), objects.shape[-1] // 2, 0.02, 4.0).flatten(2)
         position = self.position(torch.cat([place, geometry], -1))
         query = objects + position
-        x = self.norm1(objects + self.attention(query, query, objects, need_weights=False)[0])
+        apart = None
+        if groups is not None:
+            apart = groups[:, :, None] != groups[:, None]
+            apart = apart.repeat_interleave(self.attention.num_heads, 0)
+        seen = self.attention(query, query, objects, need_weights=False, attn_mask=apart)[0]
+        x = self.norm1(objects + seen)
         x = self.norm2(x + self.interaction(frames, boxes, x, position))
         objects = x = self.norm3(x + self.ffn(x))
         if self.modulation is not None:
@@ -183,12 +203,13 @@ class BoxDecoder(nn.Module):
         objects: Tensor,
         time: Tensor | None = None,
         prompts: Tensor | None = None,
+        groups: Tensor | None = None,
     ) -> list[HeadOutput]:
         """boxes (B, N, 4), objects (B, N, dim), and where heads want them time (B, time_dim) and prompts
-        (B, K, prompt_dim) -> an output a head."""
+        (B, K, prompt_dim), and groups (B, N) of objects that do not see each other -> an output a head."""
         outputs = []
         for head in self.heads:
-            objects, output = head(frames, frames.clip(boxes), objects, time, prompts)
+            objects, output = head(frames, frames.clip(boxes), objects, time, prompts, groups)
             outputs.append(output)
             boxes = self.box_head.box2d(*output).detach().view_as(boxes)
         return outputs

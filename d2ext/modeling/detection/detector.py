@@ -83,9 +83,13 @@ class Detector3D(nn.Module):
                 return self.detect(self.encode(batched_inputs))
         frames = self.encode(batched_inputs)
         instances = [x["instances"] for x in batched_inputs]  # stay on the host, which asks much of them
-        outputs = self.decoder(frames, *self.training_boxes(frames, instances))
-        losses = self.criterion(self.decoder.box_head, outputs, frames, instances)
+        losses = self.losses(frames, instances)
         return losses if self.plane_head is None else losses | self.plane_head.losses([frames])
+
+    def losses(self, frames: EncodedImages, instances: list[Instances]) -> dict[str, Tensor]:
+        """Losses by name of encoded images and their labels, which are on the host."""
+        outputs = self.decoder(frames, *self.training_boxes(frames, instances))
+        return self.criterion(self.decoder.box_head, outputs, frames, instances)
 
     def training_boxes(self, frames: EncodedImages, instances: list[Instances]) -> tuple[Tensor, ...]:
         """The arguments of the decoder in training: boxes, objects, and time where it wants one."""

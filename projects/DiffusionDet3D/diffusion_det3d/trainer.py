@@ -22,7 +22,7 @@ class Detection3DTrainer(BaseTrainer):
 
     model_class = Detector3D
     test_kinds = ("kitti", "rope3d")
-    train_kinds = (*test_kinds, "mono3drefer", "monomulti3d")
+    train_kinds = (*test_kinds, "mono3drefer", "monomulti3d", "coco", "lvis", "omni3d", "odvg")
 
     def prepare_data(self) -> None:
         """Build the evaluators, so that what they cannot work with shows before training starts."""
