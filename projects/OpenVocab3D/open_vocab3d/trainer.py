@@ -24,6 +24,7 @@ class OpenVocabTrainer(BaseTrainer):
 
     model_class = OpenVocabDet3D
     test_kinds = ("kitti", "rope3d", "mono3drefer", "monomulti3d")
+    train_kinds = (*test_kinds, "coco", "lvis", "omni3d", "odvg")
 
     def prepare_data(self) -> None:
         """Build the evaluators, so that what they cannot work with shows before training starts."""
