@@ -181,7 +181,8 @@ class PromptEncoder(nn.Module):
         if new:
             with torch.no_grad():
                 table = self._encode(new)
-            shifts = table.shifts.new_tensor([self.shifts.get(t, self.default_shift) for t in new])
+            own = torch.tensor([float(self.shifts.get(t, self.default_shift)) for t in new])
+            (shifts,) = transfer([own], table.shifts.device)
             table = table._replace(shifts=shifts)
             self._kept |= {text: table.rows(slice(i, i + 1)) for i, text in enumerate(new)}
         return PromptTable.cat([self.defined.get(t) or self._kept[t] for t in texts])

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 from open_vocab_toys import toy_model, toy_record
+from pretend_device import listed, needs_transformers_5
 
 from d2ext.modeling.box3d.word_sizes import REFERENCE, WordSizedHead
 from d2ext.modeling.detection.exemplars import add_exemplars
 from d2ext.modeling.detection.matching import focal_cost
 from d2ext.modeling.detection.prompt_criterion import PromptCriterion, whole_truth
 from d2ext.modeling.detection.prompts import Prompts, PromptTable
+from tests.modeling.test_waiting import waits_of_inference, waits_of_training
 
 WORDS = ["car", "red car", "bus", "long vehicle with many windows"]
 
@@ -204,6 +206,20 @@ def test_an_untrained_fusion_changes_no_map():
     fused.load_state_dict(plain.state_dict(), strict=False)
     a, b = (answers(m.eval(), WORDS) for m in (plain, fused))
     assert all(np.allclose(a[p], b[p], atol=1e-5) for p in WORDS)
+
+
+@needs_transformers_5
+def test_a_training_step_waits_once_for_the_matching():
+    waits = waits_of_training(
+        toy_model(), [toy_record(i, WORDS[: 2 + i], n) for i, n in enumerate((3, 0, 2))]
+    )
+    assert len(waits) == 1 and "matching.py" in waits[0], listed(waits)
+
+
+@needs_transformers_5
+def test_inference_waits_once_whatever_is_asked():
+    waits = waits_of_inference(toy_model(), [toy_record(i, WORDS[: 1 + i]) for i in range(3)])
+    assert len(waits) == 1, listed(waits)
 
 
 def test_no_prompts_are_refused(model):
