@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from object_files import coco, omni3d, write_json
 
 import d2ext_cli
 from d2ext.data import conversion
 from d2ext.data.formats import load_kitti, load_odvg
 from d2ext.engine import one_line_errors
 from d2ext.structures.vocabulary import Vocabulary
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
-from object_files import coco, omni3d, write_json  # noqa: E402
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts/convert.py"
 
