@@ -30,7 +30,7 @@ from .formats import (
 from .formats.mono3drefer import INSTANCE_SPLIT_FILE, JSON_FILE, split_file
 from .formats.mvtec_ad import CATEGORIES as MVTEC_AD_CATEGORIES
 from .skipping import skip_broken
-from .synthesis import check_complete
+from .synthesis import check_complete, command
 
 Loader = Callable[..., list[dict[str, Any]]]
 
@@ -61,10 +61,11 @@ _SPLITS = {
     "synthroad/mono3drefer": ("train", "val", "test"),
     "synthroad/monomulti3d": ("train", "val", "test"),
     "synthroad/rope3d": ("train", "val", "test"),
+    "synthroad_video/trajectories": ("train", "test"),
     "synthtraffic/trajectories": ("train", "val", "test"),
     "synthtraffic/mvtec_ad/arterial": ("train", "val", "test"),
 }
-_GENERATORS = ("synthroad", "synthtraffic")
+_GENERATORS = ("synthroad", "synthroad_video", "synthtraffic")
 
 
 def register_dataset(
@@ -127,9 +128,9 @@ def register_dataset(
 def _load(name: str, kind: str, root: Path, split: str, vocabulary: Vocabulary) -> list[dict[str, Any]]:
     if not root.is_dir():
         hint = "set DETECTRON2_DATASETS to the folder that holds the datasets"
-        for generator in _GENERATORS:
-            if name.startswith(f"{generator}_"):
-                hint += f", or make it: python -m d2ext.data.{generator} --root DIR --seed 0"
+        generator = max((g for g in _GENERATORS if name.startswith(f"{g}_")), key=len, default="")
+        if generator:
+            hint += f", or make it: {command(generator)} --root DIR --seed 0"
         raise FileNotFoundError(f"dataset {name!r}: no folder {root.absolute()}; {hint}")
     check_complete(root, _GENERATORS)
     options = {} if kind in _ANOMALY_KINDS else {"vocabulary": vocabulary}
