@@ -11,8 +11,8 @@ import d2ext
 
 PACKAGE = Path(d2ext.__file__).resolve().parent
 ORDER = (
-    "", "structures", "layers", "modeling", "data", "evaluation", "visualization", "engine", "gallery",
-    "predictor",
+    "", "structures", "tracking", "layers", "modeling", "data", "evaluation", "visualization", "engine",
+    "gallery", "predictor",
 )  # fmt: skip
 MODELING = ("losses", "backbone", "text", "box3d", "detection", "grounding", "anomaly", "meta_arch", "fold")
 #: Puts the collection together.

@@ -20,6 +20,7 @@ from d2ext.structures.vocabulary import ROAD, Vocabulary
 from .formats import (
     load_dair_v2x_i,
     load_kitti,
+    load_kitti_tracking,
     load_mono3drefer,
     load_monomulti3d,
     load_mvtec_ad,
@@ -39,15 +40,16 @@ _LOADERS: dict[str, Loader] = {
     "monomulti3d": load_monomulti3d,
     "rope3d": load_rope3d,
     "kitti": load_kitti,
+    "kitti_tracking": load_kitti_tracking,
     "dair_v2x_i": load_dair_v2x_i,
     "trajectories": load_trajectories,
     "mvtec_ad": load_mvtec_ad,
     "visa": load_visa,
 }
 #: Evaluator of the kinds that have none of their own name.
-_EVALUATORS = {"dair_v2x_i": "rope3d", "visa": "mvtec_ad"}
+_EVALUATORS = {"dair_v2x_i": "rope3d", "kitti_tracking": "kitti", "visa": "mvtec_ad"}
 #: Kinds whose boxes stand on the camera's x-z plane, whatever the ground.
-_LEVEL_KINDS = ("mono3drefer", "kitti")
+_LEVEL_KINDS = ("mono3drefer", "kitti", "kitti_tracking")
 _ANOMALY_KINDS = ("trajectories", "mvtec_ad", "visa")
 #: Splits by folder below the root. In the names a generator's folder is a prefix: synthroad_rope3d_train.
 _SPLITS = {
@@ -55,6 +57,7 @@ _SPLITS = {
     "monomulti3d": ("train", "test"),
     "rope3d": ("train", "val"),
     "kitti": ("train", "val"),
+    "kitti_tracking": ("train", "val", "test"),
     "dair_v2x_i": ("train", "val"),
     "trajectories": ("train", "val", "test"),
     **{f"mvtec_ad/{category}": ("train", "test") for category in MVTEC_AD_CATEGORIES},
@@ -81,9 +84,9 @@ def register_dataset(
 
     Args:
         name: name in ``DatasetCatalog``.
-        loader: layout on disk: "mono3drefer", "monomulti3d", "rope3d", "kitti", "dair_v2x_i",
-            "trajectories", "mvtec_ad" or "visa"; or a function without arguments that gives dataset dicts as
-            :mod:`d2ext.data` describes them.
+        loader: layout on disk: "mono3drefer", "monomulti3d", "rope3d", "kitti", "kitti_tracking",
+            "dair_v2x_i", "trajectories", "mvtec_ad" or "visa"; or a function without arguments that gives
+            dataset dicts as :mod:`d2ext.data` describes them.
         root: of a layout, the dataset's folder; it need not exist before the dataset is used.
         split: of a layout, the split to load.
         classes: what its labels call objects, and what models that are trained on it tell apart. Sizes that

@@ -2,20 +2,30 @@
 
 from .dair_v2x_i import load_dair_v2x_i
 from .kitti_object import load_kitti
+from .kitti_tracking import load_kitti_tracking, read_kitti_tracks, write_kitti_tracks
 from .mono3drefer import load_mono3drefer
 from .monomulti3d import load_monomulti3d
 from .mvtec_ad import load_mvtec_ad
 from .rope3d import load_rope3d
+from .track_labels import TrackLabels
 from .trajectories import load_trajectories
+from .tumtraf import read_tumtraf
+from .v2x_seq import read_v2x_seq
 from .visa import load_visa
 
 __all__ = [
+    "TrackLabels",
     "load_dair_v2x_i",
     "load_kitti",
+    "load_kitti_tracking",
     "load_mono3drefer",
     "load_monomulti3d",
     "load_mvtec_ad",
     "load_rope3d",
     "load_trajectories",
     "load_visa",
+    "read_kitti_tracks",
+    "read_tumtraf",
+    "read_v2x_seq",
+    "write_kitti_tracks",
 ]
