@@ -64,11 +64,14 @@ _SPLITS = {
     "synthroad/mono3drefer": ("train", "val", "test"),
     "synthroad/monomulti3d": ("train", "val", "test"),
     "synthroad/rope3d": ("train", "val", "test"),
+    "synthroad_video/kitti_tracking": ("train",),
     "synthroad_video/trajectories": ("train", "test"),
     "synthtraffic/trajectories": ("train", "val", "test"),
     "synthtraffic/mvtec_ad/arterial": ("train", "val", "test"),
 }
 _GENERATORS = ("synthroad", "synthroad_video", "synthtraffic")
+#: What is different in a layout that a generator writes: its boxes stand on the road.
+_GENERATED: dict[str, dict[str, Any]] = {"kitti_tracking": {"evaluator_type": "rope3d", "level_boxes": False}}
 
 
 def register_dataset(
@@ -168,10 +171,12 @@ def register_all(root: str | Path) -> None:
         own.setdefault(folder, (next(part for part in folder.split("/") if part in _LOADERS), splits))
     for folder, (kind, splits) in own.items():
         generator, _, rest = folder.partition("/")
-        dataset = f"{generator}_{rest}" if generator in generated else folder
+        dataset, different = folder, {}
+        if generator in generated:
+            dataset, different = f"{generator}_{rest}", _GENERATED.get(rest, {})
         for split in splits:
             if f"{dataset}_{split}" not in DatasetCatalog:
-                register_dataset(f"{dataset}_{split}", kind, root / folder, split)
+                register_dataset(f"{dataset}_{split}", kind, root / folder, split, **different)
 
 
 register_all(Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser())

@@ -100,7 +100,7 @@ def run_jobs(
 
 
 def _run_jobs(
-    make: Callable[[Job], Result], jobs: Sequence[Job], workers: int, chunk: int
+    make: Callable[[Job], Result], jobs: Sequence[Job], workers: int, chunk: int = 4
 ) -> Iterator[Result]:
     if workers == 1:
         yield from map(make, jobs)
