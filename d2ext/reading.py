@@ -58,18 +58,18 @@ def open_file(path: StrPath, kind: str = "file") -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def read_bytes(path: StrPath, kind: str = "file") -> bytes:
-    """The content of a file of at most ``MAX_BYTES``.
+def read_bytes(path: StrPath, kind: str = "file", limit: int = MAX_BYTES) -> bytes:
+    """The content of a file of at most ``limit`` bytes.
 
     Raises:
         FileNotFoundError, ValueError: as :func:`open_file`; the file is larger, or the disk fails.
     """
     with open_file(path, kind) as file:
         size = os.fstat(file.fileno()).st_size
-        if size > MAX_BYTES:
-            raise ValueError(f"{_shown(path)}: expected at most {MAX_BYTES} bytes, got {size}")
+        if size > limit:
+            raise ValueError(f"{_shown(path)}: expected at most {limit} bytes, got {size}")
         try:
-            return file.read(MAX_BYTES)
+            return file.read(limit)
         except OSError as error:
             raise ValueError(f"{_shown(path)}: cannot be read ({error.strerror})") from error
 
@@ -95,17 +95,21 @@ def decode(data: bytes, where: str) -> str:
         raise ValueError(f"{where}: expected UTF-8 text, got bytes that are not (at {error.start})") from None
 
 
-def read_json(path: StrPath) -> Any:
-    """The content of a JSON file.
+def read_json(path: StrPath, limit: int = MAX_BYTES, non_finite: bool = False) -> Any:
+    """The content of a JSON file of at most ``limit`` bytes.
 
     Raises:
-        FileNotFoundError, ValueError: as :func:`read_text` and :func:`parse_json`.
+        FileNotFoundError, ValueError: as :func:`read_bytes` and :func:`parse_json`.
     """
-    return parse_json(read_bytes(path), _shown(path))
+    return parse_json(read_bytes(path, limit=limit), _shown(path), non_finite)
 
 
-def parse_json(data: bytes, where: str) -> Any:
+def parse_json(data: bytes, where: str, non_finite: bool = False) -> Any:
     """The content of JSON in UTF-8.
+
+    Args:
+        non_finite: let NaN and Infinity pass, for a reader that checks every number it uses and can say of
+            which record it is.
 
     Raises:
         ValueError: not JSON (names line and column), NaN, Infinity or 1e400, a whole number of more than 18
@@ -118,7 +122,7 @@ def parse_json(data: bytes, where: str) -> Any:
             text,
             parse_float=parse_float,
             parse_int=_parse_int,
-            parse_constant=_no_constant,
+            parse_constant=float if non_finite else _no_constant,
             object_pairs_hook=_object,
         )
     except json.JSONDecodeError as error:

@@ -17,9 +17,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from d2ext_cli.backdrop import add_backdrop, check_backdrop
+from d2ext_cli.generators import synthroad_parser, synthtraffic_parser
+from d2ext_cli.parser import CommandParser
 from d2ext_cli.types import (
     existing_file,
     existing_folder,
@@ -29,12 +30,13 @@ from d2ext_cli.types import (
     output_file,
     output_folder,
 )
-from d2ext_cli.video import add_video, check_video
 
 __all__ = [
     "CommandParser",
     "LAYOUTS",
     "MODULES",
+    "OBJECT_LAYOUTS",
+    "WRITTEN_LAYOUTS",
     "add_config_file",
     "add_options",
     "add_runtime",
@@ -56,45 +58,11 @@ __all__ = [
     "training_parser",
 ]
 
-LONGEST = 280  # characters of an error
-Check = Callable[[argparse.Namespace], None]
-
-
-class CommandParser(argparse.ArgumentParser):
-    """A parser whose help shows the description as it is written, and whose errors are one line.
-
-    Args:
-        description: text of the help, such as the docstring of the command.
-        settings: of :class:`argparse.ArgumentParser`.
-    """
-
-    def __init__(self, description: str | None = None, **settings: Any) -> None:
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(description=description, **settings)
-        self._checks: list[Check] = []
-
-    def add_check(self, check: Check) -> None:
-        """Call ``check(args)`` with parsed arguments; a ValueError that it raises is an argument error."""
-        self._checks.append(check)
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse has it, with the checks; ``parse_args`` and subcommands come through here."""
-        parsed, rest = super().parse_known_args(args, namespace)
-        try:
-            for check in () if rest else self._checks:  # what is left over is the error to report
-                check(parsed)
-        except ValueError as e:
-            self.error(str(e))
-        return parsed, rest
-
-    def error(self, message: str) -> NoReturn:
-        """End with status 2 and one line."""
-        line = " ".join(message.split())
-        self.exit(2, f"error: {line[:LONGEST]}{'...' * (len(line) > LONGEST)}\n")
-
-
 #: Of recordings, as in d2ext.data.trajectories.COLUMN_MAPS.
 LAYOUTS = ("plain", "highd", "ind", "ngsim", "citysim", "pneuma", "sumo", "dair_v2x_seq", "kitti_tracking")
+#: Of datasets of objects that are written and read, and read, as in d2ext.data.conversion.
+WRITTEN_LAYOUTS = ("coco", "lvis", "omni3d", "odvg", "kitti", "rope3d", "dair_v2x_i")
+OBJECT_LAYOUTS = (*WRITTEN_LAYOUTS, "mono3drefer", "monomulti3d")
 
 
 def config_file(text: str) -> str:
@@ -216,69 +184,6 @@ def run_training(parser: CommandParser, main: Callable[[argparse.Namespace], Any
 
 
 # `python -m MODULE` imports the packages above a module before the module itself, and those are heavy.
-
-
-def synthroad_parser() -> CommandParser:
-    """Arguments of ``python -m d2ext.data.synthroad``."""
-    parser = _generator_parser("synthroad", "Render the SynthRoad dataset.", "dataset", root=False)
-    parser.add_argument(
-        "--sheet", type=output_file, help="image to write in place of a dataset: a page of pictures"
-    )
-    parser.add_argument("--train", type=integer(0), default=1000, help="images per layout (default 1000)")
-    parser.add_argument("--val", type=integer(0), default=100, help="images per layout (default 100)")
-    parser.add_argument("--test", type=integer(0), default=200, help="images per layout (default 200)")
-    parser.add_argument(
-        "--language", choices=("both", "en", "zh"), default="en", help="of the sentences; both: by turns"
-    )
-    parser.add_argument(
-        "--cameras",
-        default="kitti,rope3d",
-        help="families by name, comma-separated, or all (for training); default kitti,rope3d; an unknown "
-        "name is answered with the list",
-    )
-    add_backdrop(parser)
-    add_video(parser)
-    parser.add_check(_writes_one_thing)
-    parser.add_check(check_backdrop)
-    parser.add_check(check_video)
-    return parser
-
-
-def synthtraffic_parser() -> CommandParser:
-    """Arguments of ``python -m d2ext.data.synthtraffic``."""
-    parser = _generator_parser("synthtraffic", "Simulate the SynthTraffic benchmark.", "benchmark")
-    parser.add_argument("--train", type=integer(0), default=1000, help="normal recordings (default 1000)")
-    parser.add_argument("--val", type=integer(0), default=60, help="normal recordings (default 60)")
-    parser.add_argument(
-        "--test", type=integer(0), default=216, help="recordings, every second normal (default 216)"
-    )
-    return parser
-
-
-def _generator_parser(name: str, description: str, what: str, root: bool = True) -> CommandParser:
-    parser = CommandParser(description, prog=f"python -m d2ext.data.{name}")
-    parser.add_argument(
-        "--root",
-        required=root,
-        type=output_folder,
-        help=f"folder to write; empty, new, or the same {what} unfinished",
-    )
-    parser.add_argument("--seed", type=integer(0), required=True)
-    parser.add_argument("--workers", type=integer(1), default=1, help="processes (default 1)")
-    parser.add_check(_has_something_to_make)
-    return parser
-
-
-def _writes_one_thing(args: argparse.Namespace) -> None:
-    if (args.root is None) is (args.sheet is None):
-        raise ValueError("expected one of --root, a folder for a dataset, and --sheet, an image")
-
-
-def _has_something_to_make(args: argparse.Namespace) -> None:
-    if not args.train + args.val + args.test:
-        raise ValueError("--train, --val and --test are all 0: nothing to make")
-
-
 MODULES: dict[str, Callable[[], CommandParser]] = {
     "d2ext.data.synthroad": synthroad_parser,
     "d2ext.data.synthtraffic": synthtraffic_parser,

@@ -1,13 +1,23 @@
 #!/usr/bin/env python3
-"""Turn recordings of a published format into recordings that TrajAD reads as they are.
+"""Turn recordings and datasets of a published format into others.
 
     .venv/bin/python scripts/convert.py 01_tracks.csv --layout highd --output datasets/trajectories/train
     .venv/bin/python scripts/convert.py fcd.xml --layout sumo --output datasets/trajectories/test
     .venv/bin/python scripts/convert.py own/*.csv --output out --opts TIME_UNIT 0.001 BACKWARD_LANES "['2']"
+    .venv/bin/python scripts/convert.py datasets/rope3d --layout rope3d --to omni3d --output rope3d_train.json
+    .venv/bin/python scripts/convert.py own.json --layout coco --images pictures --to odvg --output own.jsonl
 
-Each gives FOLDER/NAME.csv with track_id, time (s), lane, position (m) and speed (m/s). Formats with x and y
-need the centre lines of the lanes, --road. --opts takes the keys of INPUT.RECORDING, explained in
-d2ext/data/config.py. With D2EXT_SKIP_BROKEN=1 in the environment broken recordings are left out and counted.
+Recordings become FOLDER/NAME.csv with track_id, time (s), lane, position (m) and speed (m/s), as TrajAD reads
+them. Formats with x and y need the centre lines of the lanes, --road. --opts takes the keys of
+INPUT.RECORDING, explained in d2ext/data/config.py.
+
+Datasets of objects are converted with --to: from and to coco, lvis, omni3d, odvg (files, which name images
+from the folder --images), kitti, rope3d, dair_v2x_i (folders, of which one --split is read or written, with
+copies of the images or, with --link, links), and from mono3drefer and monomulti3d. A line says what the other
+format has no place for. odvg has its class names in a label map beside it, which is written, and read if
+--label-map names it.
+
+With D2EXT_SKIP_BROKEN=1 in the environment what is broken is left out and counted.
 """
 
 from __future__ import annotations
@@ -17,23 +27,84 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
-from d2ext_cli import LAYOUTS, CommandParser, add_options, existing_file, output_folder, run_command
+from d2ext_cli import (
+    LAYOUTS,
+    OBJECT_LAYOUTS,
+    WRITTEN_LAYOUTS,
+    CommandParser,
+    add_options,
+    existing_file,
+    existing_folder,
+    run_command,
+)
 
 
 def build_parser() -> CommandParser:
     parser = CommandParser(__doc__)
-    parser.add_argument("input", nargs="+", type=Path, help="recordings, or folders of them")
-    parser.add_argument("--output", required=True, type=output_folder, help="folder to write into")
-    parser.add_argument("--layout", choices=LAYOUTS, default="plain", help="format of the recordings")
+    parser.add_argument("input", nargs="+", type=Path, help="recordings, or folders of them; or a dataset")
+    parser.add_argument("--output", required=True, type=Path, help="folder, or of a dataset's file this file")
+    layouts = (*LAYOUTS, *OBJECT_LAYOUTS)
+    parser.add_argument("--layout", choices=layouts, default="plain", help="format of the input")
     parser.add_argument(
         "--road", type=existing_file, help="road.json, SUMO net (.net.xml) or OpenDRIVE (.xodr)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    objects = parser.add_argument_group("datasets of objects")
+    objects.add_argument("--to", choices=WRITTEN_LAYOUTS, help="format to write")
+    objects.add_argument(
+        "--images", type=existing_folder, help="folder that a file names images from (default: its own)"
+    )
+    objects.add_argument("--split", default="train", help="split of a folder (default: train)")
+    objects.add_argument("--label-map", type=existing_file, help="class names of odvg's labels")
+    objects.add_argument("--link", action="store_true", help="links to the images in the place of copies")
     add_options(parser)
+    parser.add_check(check_arguments)
     return parser
 
 
+def check_arguments(args: argparse.Namespace) -> None:
+    """Raises ValueError: arguments that do not go together."""
+    if args.layout in LAYOUTS:
+        if args.to or args.images or args.label_map or args.link:
+            raise ValueError(
+                f"--to, --images, --label-map, --link: not of recordings (--layout {args.layout})"
+            )
+        for part in (args.output, *args.output.parents):
+            if part.exists() and not part.is_dir():
+                raise ValueError(f"--output: {part} is a file, expected a folder to write into")
+    elif args.to is None:
+        raise ValueError(f"--to: expected one of {', '.join(WRITTEN_LAYOUTS)} with --layout {args.layout}")
+    elif len(args.input) > 1 or args.road or args.opts:
+        raise ValueError("with --to: expected one dataset, and neither --road nor --opts")
+
+
 def main(args: argparse.Namespace) -> None:
+    if args.layout in LAYOUTS:
+        convert_recordings(args)
+    else:
+        convert_objects(args)
+
+
+def convert_objects(args: argparse.Namespace) -> None:
+    import d2ext  # noqa: F401  (silences import-time warnings)
+    from d2ext.data.conversion import lost, read_objects, write_objects
+    from d2ext.data.skipping import skip_broken
+
+    (source,) = args.input
+    written = args.output
+    there = any(written.iterdir()) if written.is_dir() else written.exists()
+    if there and (not args.overwrite or written.samefile(source)):
+        raise ValueError(f"{written}: is there already (--overwrite replaces it, but never its input)")
+    records, vocabulary = read_objects(
+        args.layout, source, args.images, args.split, skip_broken(), args.label_map
+    )
+    write_objects(args.to, written, records, vocabulary, args.images, args.split, args.link)
+    objects = sum(len(record["annotations"]) for record in records)
+    print(f"{written}: {len(records)} images, {objects} objects of {len(vocabulary)} classes")
+    print(lost(records, args.to))
+
+
+def convert_recordings(args: argparse.Namespace) -> None:
     from detectron2.config import get_cfg
 
     import d2ext  # noqa: F401  (silences import-time warnings)

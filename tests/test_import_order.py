@@ -14,7 +14,10 @@ ORDER = (
     "", "structures", "tracking", "layers", "modeling", "data", "evaluation", "visualization", "engine",
     "gallery", "predictor",
 )  # fmt: skip
-MODELING = ("losses", "backbone", "text", "box3d", "detection", "grounding", "anomaly", "meta_arch", "fold")
+MODELING = (
+    "losses", "backbone", "text", "box3d", "detection", "grounding", "anomaly", "generation", "meta_arch",
+    "fold",
+)  # fmt: skip
 #: Puts the collection together.
 ROOT = "__init__"
 

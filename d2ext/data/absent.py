@@ -114,6 +114,11 @@ def absent_sentence(present: Collection[str] | None, rng: np.random.Generator, c
     return _frame(_pick(rng, _CHINESE_THINGS if chinese else _THINGS), rng, chinese)
 
 
+def absent_thing(rng: np.random.Generator) -> str:
+    """A name of something that is on no road of these datasets."""
+    return _pick(rng, _THINGS)
+
+
 def missing_classes(present: Collection[str]) -> list[str]:
     """The classes of the road that are not in a picture, nor any that may be taken for them."""
     taken = {name for family in FAMILIES if not family.isdisjoint(present) for name in family} | {*present}

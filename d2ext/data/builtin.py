@@ -30,6 +30,7 @@ from .formats import (
 )
 from .formats.mono3drefer import INSTANCE_SPLIT_FILE, JSON_FILE, split_file
 from .formats.mvtec_ad import CATEGORIES as MVTEC_AD_CATEGORIES
+from .looks import LOOKS_FILE, add_looks
 from .skipping import skip_broken
 from .synthesis import check_complete, command
 
@@ -70,6 +71,8 @@ _SPLITS = {
     "synthtraffic/mvtec_ad/arterial": ("train", "val", "test"),
 }
 _GENERATORS = ("synthroad", "synthroad_video", "synthtraffic")
+#: Files that mark folders of more datasets, with the generator whose layouts those have.
+_MARKERS = {**{name: name for name in _GENERATORS}, "scenes": "synthroad"}
 #: What is different in a layout that a generator writes: its boxes stand on the road.
 _GENERATED: dict[str, dict[str, Any]] = {"kitti_tracking": {"evaluator_type": "rope3d", "level_boxes": False}}
 
@@ -143,17 +146,18 @@ def _load(name: str, kind: str, root: Path, split: str, vocabulary: Vocabulary) 
     collecting = gc.isenabled()
     gc.disable()  # loading makes millions of objects and no garbage: collecting in between doubles its time
     try:
-        return _LOADERS[kind](root, split, skip_broken=skip_broken(), **options)
+        records = _LOADERS[kind](root, split, skip_broken=skip_broken(), **options)
+        return add_looks(records, root / LOOKS_FILE)
     finally:
         if collecting:
             gc.enable()
 
 
 def register_all(root: str | Path) -> None:
-    """Register every built-in name under a dataset root; those of more folders that a generator has written
-    (``yard/rope3d`` is ``yard_rope3d_train``); and categories for anomaly detection: every other folder of
-    ``mvtec_ad``, those of ``visa`` as it is released, and in whatever folder those with ``train/good``
-    (``mvtec_loco/juice_bottle``). Names that are taken already are left alone."""
+    """Register every built-in name under a dataset root; those of more folders that a generator has written,
+    or that scenes were drawn into (``yard/rope3d`` is ``yard_rope3d_train``); and categories for anomaly
+    detection: every other folder of ``mvtec_ad``, those of ``visa`` as it is released, and in whatever folder
+    those with ``train/good`` (``mvtec_loco/juice_bottle``). Names that are taken already are left alone."""
     root = Path(root)
     own: dict[str, tuple[str, tuple[str, ...]]] = {}
     for path in root.glob("visa/*/Data"):
@@ -161,7 +165,9 @@ def register_all(root: str | Path) -> None:
     for path in [*root.glob("mvtec_ad/*/train"), *(good.parent for good in root.glob("*/*/train/good"))]:
         validation = ("val",) if (path.parent / "validation").is_dir() else ()
         own[path.parent.relative_to(root).as_posix()] = ("mvtec_ad", ("train", *validation, "test"))
-    written = {g: [g, *(p.parent.name for p in root.glob(f"*/{g}.json"))] for g in _GENERATORS}
+    written = {generator: [generator] for generator in _GENERATORS}
+    for marker, generator in _MARKERS.items():
+        written[generator] += [path.parent.name for path in sorted(root.glob(f"*/{marker}.json"))]
     generated = {name for names in written.values() for name in names}
     every = dict(_SPLITS)
     for folder, splits in _SPLITS.items():

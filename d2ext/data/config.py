@@ -31,6 +31,15 @@ def add_image_config(cfg: CN) -> None:
     cfg.DATALOADER.DATASET_WEIGHTS = ()
 
 
+def add_box_plane_config(cfg: CN) -> None:
+    """Add the key of images that are of no dataset."""
+    # What boxes stand on in an image that is of no dataset and whose ground is given: "level": the camera's
+    # x-z plane, as KITTI's; "ground": the ground; "auto": level if they are in all of DATASETS.TEST (of
+    # DATASETS.TRAIN where that is empty) that are registered, else the ground. Those of datasets stand as
+    # their labels do.
+    cfg.INPUT.BOX_PLANE = "auto"
+
+
 def add_detection_data_config(cfg: CN) -> None:
     """Add the keys of images with objects, those of :func:`add_image_config` among them."""
     add_image_config(cfg)
@@ -49,11 +58,7 @@ def add_detection_data_config(cfg: CN) -> None:
     cfg.INPUT.CROP_SHIFT = 0.0
     # An object is dropped when less than this fraction of its 2D box is left after cropping.
     cfg.INPUT.MIN_VISIBLE = 0.3
-    # What boxes stand on in an image that is of no dataset and whose ground is given: "level": the camera's
-    # x-z plane, as KITTI's; "ground": the ground; "auto": level if they are in all of DATASETS.TEST (of
-    # DATASETS.TRAIN where that is empty) that are registered, else the ground. Those of datasets stand as
-    # their labels do.
-    cfg.INPUT.BOX_PLANE = "auto"
+    add_box_plane_config(cfg)
     # Ground plane a b c d (unit normal that points up, height of the camera in metres) of images whose boxes
     # are level and whose ground is not known: of datasets such as KITTI and Mono3DRefer without planes/, and
     # in prediction where BOX_PLANE comes to "level". KITTI's cameras look straight ahead, 1.65 m above the

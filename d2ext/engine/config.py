@@ -172,7 +172,16 @@ WEIGHTS_KEYS = (
     "MODEL.TIMM.WEIGHTS",
     "MODEL.EFFICIENT_AD.TEACHER",
     "MODEL.TEXT.NAME",
+    "MODEL.CAPTION.NAME",
+    "MODEL.FEATURES.WEIGHTS",
+    "MODEL.SCENE.AUTOENCODER_WEIGHTS",
+    "INPUT.CAPTIONS.SCORES",
+    "TEST.SCENES.DETECTOR_CONFIG",
+    "TEST.SCENES.DETECTOR_WEIGHTS",
 )
+
+#: Those of folders, whose names have no digest.
+ENCODER_KEYS = ("MODEL.TEXT.NAME", "MODEL.CAPTION.NAME")
 
 
 def check_engine_config(cfg: CfgNode) -> None:
@@ -278,7 +287,7 @@ def _typed(cfg: CfgNode, options: Sequence[str]) -> list[str]:
 
 def _find_weights(cfg: CfgNode, key: str) -> None:
     node, last = _holder(cfg, key)
-    if key != "MODEL.TEXT.NAME" and str(node.get(last)).startswith(PREFIX):
+    if key not in ENCODER_KEYS and str(node.get(last)).startswith(PREFIX):
         with suppress(FileNotFoundError):  # who reads them says so: a checkpoint may hold all that is needed
             node[last] = resolve(node[last])
         return

@@ -43,15 +43,22 @@ def check_datasets(cfg: CfgNode, key: str, kinds: Sequence[str]) -> None:
         ValueError: one that is not.
     """
     for name in cfg.DATASETS[key]:
-        if name not in DatasetCatalog:
-            near = difflib.get_close_matches(name, DatasetCatalog.list(), 1)
-            hint = f", did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"DATASETS.{key}: {name[:80]!r} is not registered{hint}")
-        kind = MetadataCatalog.get(name).get("evaluator_type")
-        if kinds and kind is not None and kind not in kinds:
-            raise ValueError(
-                f"DATASETS.{key}: {name!r} is of the kind {kind}, expected one of {', '.join(kinds)}"
-            )
+        check_dataset(name, f"DATASETS.{key}", kinds)
+
+
+def check_dataset(name: str, where: str, kinds: Sequence[str] = ()) -> None:
+    """The same for one dataset; ``where`` it was named goes into the message.
+
+    Raises:
+        ValueError: it is not registered, or of another kind.
+    """
+    if name not in DatasetCatalog:
+        near = difflib.get_close_matches(name, DatasetCatalog.list(), 1)
+        hint = f", did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{where}: {name[:80]!r} is not registered{hint}")
+    kind = MetadataCatalog.get(name).get("evaluator_type")
+    if kinds and kind is not None and kind not in kinds:
+        raise ValueError(f"{where}: {name!r} is of the kind {kind}, expected one of {', '.join(kinds)}")
 
 
 def check_run(cfg: CfgNode, trainer_class: Any, evaluate: bool) -> CfgNode:

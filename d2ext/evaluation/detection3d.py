@@ -162,7 +162,7 @@ class Detection3DEvaluator(Evaluator3D):
     def _objects(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> tuple[ObjectTable, ObjectTable]:
         """Labels, with regions, and predictions; both with the classes of the protocol."""
         kinds = [*self._metadata.thing_classes, REGION]
-        truth = [[*record["annotations"], *_regions(record, len(kinds) - 1)] for record in records]
+        truth = [[*record["annotations"], *region_rows(record, len(kinds) - 1)] for record in records]
         found = self._found(records, rows)
         tables = [
             ObjectTable.from_rows(images, kinds).renamed(self._protocol.classes) for images in (truth, found)
@@ -267,7 +267,7 @@ def _rows(
                 yield f"{kind} {metric}@{overlap:g}", comparison, kind, overlap
 
 
-def _regions(record: Mapping[str, Any], category: int) -> list[dict[str, Any]]:
+def region_rows(record: Mapping[str, Any], category: int) -> list[dict[str, Any]]:
     """Rows of the regions of a record in which objects are not labelled."""
     empty = {"location": [0.0] * 3, "dimensions": [0.0] * 3, "yaw": 0.0, "alpha": 0.0}
     return [{"bbox": box, "category_id": category, **empty} for box in record.get("ignored_boxes", ())]

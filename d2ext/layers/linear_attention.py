@@ -4,8 +4,10 @@ With the feature map phi(x) = elu(x) + 1 > 0 in place of the softmax, the output
 
     o_i = sum_j w_ij (phi(q_i) . phi(k_j)) v_j / sum_j w_ij (phi(q_i) . phi(k_j))
 
-summed as phi(Q) (phi(K)^T V), O(N d^2), and not as a matrix of N x N weights. w_ij is 1, or 0 for j > i in
-the causal form, or the product of the gates between the two tokens.
+summed as phi(Q) (phi(K)^T V), O(N d^2), and not as a matrix of N x N weights. Any other feature map that is
+not negative can stand in its place, such as the ReLU of Xie et al., "SANA: Efficient High-Resolution Image
+Synthesis with Linear Diffusion Transformers", ICLR 2025. w_ij is 1, or 0 for j > i in the causal form, or
+the product of the gates between the two tokens.
 
 Sources: Katharopoulos et al., "Transformers are RNNs: Fast Autoregressive Transformers with Linear
 Attention", ICML 2020. Gates: Yang et al., "Gated Linear Attention Transformers with Hardware-Efficient
@@ -13,6 +15,8 @@ Training", ICML 2024, here one gate a head and token, so the sum is a :func:`d2e
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -23,8 +27,18 @@ from d2ext.layers.ssd import compute_dtype, decay_scan
 CHUNK_SIZE = 64  # tokens; changes cost, not the result
 
 
+def feature_map(x: Tensor) -> Tensor:
+    """elu(x) + 1, which is exp(x) below 0: written so, small values keep their digits."""
+    return torch.where(x > 0, x + 1, x.clamp_max(0).exp())
+
+
 def linear_attention(
-    query: Tensor, key: Tensor, value: Tensor, log_gate: Tensor | None = None, causal: bool = False
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    log_gate: Tensor | None = None,
+    causal: bool = False,
+    features: Callable[[Tensor], Tensor] = feature_map,
 ) -> Tensor:
     """Linear attention over sequences laid out as for ``torch.nn.functional.scaled_dot_product_attention``.
 
@@ -38,6 +52,7 @@ def linear_attention(
             multiplied by the gates of the tokens in (min(i, j), max(i, j)]: all that stand between them, with
             the later one of the two.
         causal: token i sees the tokens j <= i only.
+        features: the feature map, not negative. A query without any feature attends to nothing, and gets 0.
 
     Returns:
         (batch, heads, N, e), of the value's dtype.
@@ -48,7 +63,7 @@ def linear_attention(
     _check_shapes(query, key, value, log_gate)
     dtype = compute_dtype(value)
     with torch.autocast(value.device.type, enabled=False):
-        query, key = feature_map(query.to(dtype)), feature_map(key.to(dtype))
+        query, key = features(query.to(dtype)), features(key.to(dtype))
         # With a column of ones beside the values, one sum gives the numerator and the denominator.
         weighted = F.pad(value.to(dtype), (0, 1), value=1.0)
         if log_gate is not None:
@@ -57,14 +72,9 @@ def linear_attention(
             sums = _scan(query, key, weighted, query.new_zeros(query.shape[:-1]))
         else:
             sums = query @ (key.transpose(-1, -2) @ weighted)
-        # The feature map underflows to 0 for tokens far below 0: they attend to nothing.
+        # Features can be 0, as elu(x) + 1 is by underflow far below 0: such tokens attend to nothing.
         out = sums[..., :-1] / sums[..., -1:].clamp_min(torch.finfo(dtype).tiny)
     return out.to(value.dtype)
-
-
-def feature_map(x: Tensor) -> Tensor:
-    """elu(x) + 1, which is exp(x) below 0: written so, small values keep their digits."""
-    return torch.where(x > 0, x + 1, x.clamp_max(0).exp())
 
 
 def _gated_sum(query: Tensor, key: Tensor, value: Tensor, log_gate: Tensor, causal: bool) -> Tensor:

@@ -59,10 +59,13 @@ class Vocabulary:
 
     @classmethod
     def of_metadata(cls, metadata: Any) -> Vocabulary | None:
-        """The classes of a dataset, from Detectron2's metadata: ``vocabulary``, else ``thing_classes``; None
-        where it has none."""
+        """The classes of a dataset, from Detectron2's metadata: ``vocabulary``, else ``thing_classes``, else
+        what ``read_vocabulary``, called without arguments, finds in the dataset's own file; None where it has
+        none of them."""
         found = metadata.get("vocabulary")
         names: Sequence[str] = metadata.get("thing_classes", ())
+        if found is None and not names and metadata.get("read_vocabulary") is not None:
+            found = metadata.get("read_vocabulary")()
         return found if found is not None or not names else cls.of_names(names)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -13,7 +13,7 @@ from torch import Tensor
 from d2ext.structures import Boxes3D, Camera
 
 from .bev import BACKGROUND, TEXT
-from .canvas import PALETTE, WHITE, color_of, draw_text, mix
+from .canvas import PALETTE, WHITE, Color, color_of, draw_text, mix
 from .draw3d import draw_boxes3d
 from .grounding import beside_bev, draw_grounding, fit_picture
 
@@ -28,6 +28,7 @@ def draw_detections(
     camera: Camera,
     class_names: Sequence[str],
     ground_plane: Any = None,
+    class_colors: Mapping[int, Color] | None = None,
 ) -> np.ndarray:
     """Draw objects on the image and from above, a colour for each class that is there.
 
@@ -37,6 +38,7 @@ def draw_detections(
         camera: camera of ``image``.
         class_names: by class.
         ground_plane: (4,) ground plane of a tilted camera, or None.
+        class_colors: BGR of those classes that have a colour of their own.
 
     Returns:
         uint8 BGR: the picture, below it the classes with their objects, on the right the view from above.
@@ -44,7 +46,9 @@ def draw_detections(
     kinds = sorted(set(found.pred_classes.tolist()))
     names = [class_names[k].replace("_", " ") for k in kinds]
     parts = [found[found.pred_classes == k] for k in kinds]
-    return draw_grounding(image, names, parts, camera, ground_plane)
+    own = class_colors or {}
+    colors = [own.get(kind, color_of(place)) for place, kind in enumerate(kinds)] if own else None
+    return draw_grounding(image, names, parts, camera, ground_plane, colors=colors)
 
 
 def draw_frame(
@@ -53,19 +57,21 @@ def draw_frame(
     camera: Camera,
     class_names: Sequence[str],
     ground_plane: Any = None,
+    class_colors: Mapping[int, Color] | None = None,
 ) -> np.ndarray:
     """The same for a frame of a video: its size depends on the image's only, the colours on the classes only,
     whose names are at the boxes.
 
     Args:
-        image, found, camera, class_names, ground_plane: as in :func:`draw_detections`.
+        image, found, camera, class_names, ground_plane, class_colors: as in :func:`draw_detections`.
 
     Returns:
         uint8 BGR: the picture, on the right the view from above.
     """
     picture, camera = fit_picture(image, camera)
     kinds = found.pred_classes.tolist()
-    colors = [color_of(kind) for kind in kinds]
+    own = class_colors or {}
+    colors = [own.get(kind, color_of(kind)) for kind in kinds]
     names = [class_names[kind].replace("_", " ") for kind in kinds]
     picture = draw_boxes3d(picture, found.pred_boxes3d, camera, names, colors)
     return beside_bev(picture, camera, found.pred_boxes3d, names, colors, ground_plane)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Trains diffusion, Sparse R-CNN and DETR on SynthRoad, equally long, and prints what each reaches.
+"""Trains diffusion, Sparse R-CNN, DETR and DETR as published on SynthRoad, equally long, and prints what each
+reaches.
 
     .venv/bin/python projects/DiffusionDet3D/compare.py --iterations 2000
 
@@ -20,7 +21,12 @@ from d2ext_cli import CommandParser, check_options, integer, output_folder, run_
 
 ROOT = Path(__file__).resolve().parents[2]
 TEST = "synthroad_rope3d_test"
-MODELS = {"diffusion": "diffusion", "sparse_rcnn": "Sparse R-CNN", "detr": "DETR"}
+MODELS = {
+    "diffusion": "diffusion",
+    "sparse_rcnn": "Sparse R-CNN",
+    "detr": "DETR",
+    "detr_published": "DETR as published",
+}
 STEPS = (1, 2, 4, 8)
 BOXES = (25, 50, 100, 300)
 BOXES_TRAINED = 50  # as in the configs
@@ -63,8 +69,8 @@ def tables(output: Path, seeds: range, box_steps: int) -> str:
             by_steps[f"diffusion, {steps} step{'s' * (steps > 1)}"] = folders
         if steps == box_steps:
             by_boxes[str(boxes)] = folders
-    for model in ("sparse_rcnn", "detr"):
-        by_steps[MODELS[model]] = [output / model / str(seed) for seed in seeds]
+    for model, title in list(MODELS.items())[1:]:
+        by_steps[title] = [output / model / str(seed) for seed in seeds]
     columns = [Column(*column) for column in COLUMNS]
     title = f"boxes, diffusion with {box_steps} step{'s' * (box_steps > 1)}"
     return markdown_table("method", by_steps, columns) + "\n\n" + markdown_table(title, by_boxes, columns)

@@ -171,8 +171,9 @@ def test_half_precision_that_the_device_lacks(key):
 
 def test_widths_of_what_is_not_built_do_not_count():
     """DETR3D has heads of its own, and U2ENet none of the two-stage model's."""
-    path = ROOT / "configs/DiffusionDet3D/detr_tiny_synthroad.yaml"
-    load_config(add_diffusion_det3d_config, str(path), ["MODEL.DETECTION3D.ATTENTION_HEADS", "7"])
+    for name in ("detr", "detr_published"):
+        path = ROOT / f"configs/DiffusionDet3D/{name}_tiny_synthroad.yaml"
+        load_config(add_diffusion_det3d_config, str(path), ["MODEL.DETECTION3D.ATTENTION_HEADS", "7"])
     path = ROOT / "configs/U2ENet/u2enet_tiny_synthroad.yaml"
     load_config(add_u2enet_config, str(path), ["MODEL.TWO_STAGE.NUM_HEADS", "7"])
 

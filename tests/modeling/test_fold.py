@@ -61,7 +61,7 @@ def test_boxes_of_the_folded_model_are_the_same(toy_model, toy_records, compiled
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["DiffusionDet3D", "SparseRCNN3D", "DETR3D"])
+@pytest.mark.parametrize("name", ["DiffusionDet3D", "SparseRCNN3D", "DETR3D", "DETR3D+"])
 def test_compiled_parts_of_a_detector_answer_the_same(name, toy_records):
     model = small_model(name).eval()
     before = model(toy_records)

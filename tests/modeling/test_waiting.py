@@ -16,7 +16,7 @@ from tests.modeling.detection.test_detection3d import small_config
 
 PLANE = [0.0, -0.98, -0.199, 6.5]
 GROUNDERS = ("U2ENet", "TwoStageGrounder")
-DETECTORS = ("DiffusionDet3D", "SparseRCNN3D", "DETR3D")
+DETECTORS = ("DiffusionDet3D", "SparseRCNN3D", "DETR3D", "DETR3D+")
 
 
 def anomaly_config() -> CfgNode:
@@ -110,13 +110,18 @@ def test_a_frozen_text_encoder_does_not_wait_for_new_sentences(build):
 
 
 @pytest.mark.parametrize(
-    ("name", "matcher"),
-    [("DiffusionDet3D", "dynamic_k"), ("SparseRCNN3D", "hungarian"), ("DETR3D", "dynamic_k")],
+    ("name", "matcher", "count"),
+    [
+        ("DiffusionDet3D", "dynamic_k", 1),
+        ("SparseRCNN3D", "hungarian", 1),
+        ("DETR3D", "dynamic_k", 1),
+        ("DETR3D+", "hungarian", 2),  # of cells, and of what the decoder makes of them
+    ],
 )
-def test_a_training_step_of_a_detector_waits_once_for_the_matching(build, batch, name, matcher):
+def test_a_training_step_of_a_detector_waits_once_for_each_matching(build, batch, name, matcher, count):
     options = ("MODEL.DETECTION3D.MATCHER", matcher, "MODEL.PLANE_HEAD.ENABLED", name == "DETR3D")
     waits = waits_of_training(build(name, *options), batch(3))
-    assert len(waits) == 1 and "matching.py" in waits[0], listed(waits)
+    assert len(waits) == count and all("matching.py" in w for w in waits), listed(waits)
 
 
 @pytest.mark.parametrize("branch", ["softmax", "gated_linear"])

@@ -25,7 +25,12 @@ from d2ext.projects.diffusion_det3d import (
     add_diffusion_det3d_config,
 )
 
-MODELS = {"DiffusionDet3D": "diffusion", "SparseRCNN3D": "sparse_rcnn", "DETR3D": "detr"}
+MODELS = {
+    "DiffusionDet3D": "diffusion",
+    "SparseRCNN3D": "sparse_rcnn",
+    "DETR3D": "detr_published",
+    "DETR3D+": "detr",
+}
 TOY = {
     "MODEL": {
         "DEVICE": "cpu",
@@ -253,7 +258,10 @@ def test_two_processes_train_and_evaluate_to_the_same_table_as_one(few_scenes, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["diffusion_r50_rope3d", "sparse_rcnn_r50_rope3d", "detr_r50_rope3d"])
+@pytest.mark.parametrize(
+    "name",
+    ["diffusion_r50_rope3d", "sparse_rcnn_r50_rope3d", "detr_r50_rope3d"] + ["detr_published_r50_rope3d"],
+)
 def test_full_size_model_trains_and_evaluates_on_the_real_frame(shared_dir, tmp_path, name):
     small = ["SOLVER.MAX_ITER", 1, "SOLVER.IMS_PER_BATCH", 1, "DATALOADER.NUM_WORKERS", 0]
     random = ["MODEL.RESNETS.WEIGHTS", "", "OUTPUT_DIR", tmp_path]

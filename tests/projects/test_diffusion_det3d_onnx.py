@@ -204,7 +204,7 @@ def test_a_damaged_folder_is_one_clear_line(diffusion, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["DiffusionDet3D", "SparseRCNN3D", "DETR3D"])
+@pytest.mark.parametrize("name", ["DiffusionDet3D", "SparseRCNN3D", "DETR3D", "DETR3D+"])
 def test_every_detector_can_be_exported(name, tmp_path):
     pair = toy(tmp_path, name, *STEPS, "MODEL.DIFFUSION.SAMPLER", "dpm_solver++")
     for size in SIZES:
@@ -221,7 +221,7 @@ def test_every_detector_can_be_exported(name, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["DiffusionDet3D", "DETR3D"])
+@pytest.mark.parametrize("name", ["DiffusionDet3D", "DETR3D", "DETR3D+"])
 def test_the_plane_that_the_picture_shows_is_the_graphs_too(name, tmp_path):
     pair = toy(tmp_path, name, "MODEL.PLANE_HEAD.ENABLED", True, "INPUT.BOX_PLANE", "ground")
     for size in SIZES:
@@ -249,7 +249,7 @@ def test_the_shipped_model_answers_the_same(tmp_path, shared_dir):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["diffusion_r50_rope3d", "detr_r50_rope3d"])
+@pytest.mark.parametrize("name", ["diffusion_r50_rope3d", "detr_r50_rope3d", "detr_published_r50_rope3d"])
 def test_full_size_images_and_backbones(name, tmp_path):
     """The decoder's layers are alike: one of each is exported. DETR's images are not padded."""
     options = ["MODEL.RESNETS.WEIGHTS", "", "MODEL.DETECTION3D.SCORE_THRESHOLD", 0.0]

@@ -114,7 +114,9 @@ def test_weights_that_cannot_be_had_or_do_not_fit_are_one_line(trained, tmp_path
         assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("name", "levels"), [("diffusion", 4), ("sparse_rcnn", 4), ("detr", 2)])
+@pytest.mark.parametrize(
+    ("name", "levels"), [("diffusion", 4), ("sparse_rcnn", 4), ("detr", 4), ("detr_published", 2)]
+)
 def test_tiny_models_start_from_the_shipped_u2enet(name, levels, monkeypatch):
     monkeypatch.chdir(ROOT)
     cfg = load_config(add_diffusion_det3d_config, f"configs/DiffusionDet3D/{name}_tiny_synthroad.yaml", [])

@@ -175,6 +175,7 @@ def parse_label(fields: Sequence[str], where: str, vocabulary: Vocabulary = ROAD
         "bbox": box,
         "bbox_mode": BoxMode.XYXY_ABS,
         "category_id": category,
+        "name": vocabulary.names[category],
         "truncated": numbers[0],
         "occluded": int(numbers[1]),
         "alpha": numbers[2],

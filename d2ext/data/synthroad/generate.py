@@ -136,8 +136,11 @@ def generate(
         records[job.layout][job.split].append(record)
     if MONO in records:
         writer.write_mono_index(base, records[MONO])
+        writer.write_looks(base / MONO, records[MONO])
     if MULTI in records:
         writer.write_rope_index(base, records[MULTI])
+        for layout in (MULTI, "rope3d"):
+            writer.write_looks(base / layout, records[MULTI])
     write_settings(base, _SETTINGS_FILE, asdict(settings), complete=True)
     return True
 

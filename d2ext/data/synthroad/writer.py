@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from d2ext.data.looks import LOOKS_FILE
 from d2ext.data.synthroad import predicates as P
 from d2ext.data.synthroad.geometry import View
 from d2ext.data.synthroad.labels import Label
@@ -223,6 +224,20 @@ def _subsets(label: Label, counts: Counter) -> list[str]:
     else:
         names.append("Hard")
     return names
+
+
+def write_looks(folder: Path, records: dict[str, list[FrameRecord]]) -> None:
+    """looks.jsonl, what the layouts have no place for: colour and shape of the object of every label row,
+    which its 2D box names."""
+    lines = []
+    for split in SPLITS:
+        for record in records[split]:
+            objects = [
+                {"bbox": [float(x) for x in row[4:8]], "color": label.color, "shape": label.shape}
+                for label, row in zip(record.labels, record.rows, strict=True)
+            ]
+            lines.append(json.dumps({"image": record.stem, "objects": objects}) + "\n")
+    (folder / LOOKS_FILE).write_text("".join(lines), encoding="utf-8")
 
 
 def write_rope_index(root: Path, records: dict[str, list[FrameRecord]]) -> None:

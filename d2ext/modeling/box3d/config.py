@@ -50,16 +50,19 @@ def box_head_keys(section: str) -> dict[str, Expected]:
     }
 
 
-def build_box_head(cfg: CfgNode, node: CfgNode, in_dim: int, class_bias: float = 0.0) -> Box3DHead:
+def build_box_head(
+    cfg: CfgNode, node: CfgNode, in_dim: int, class_bias: float = 0.0, hidden_dim: int | None = None
+) -> Box3DHead:
     """The box head that the keys of a section describe, for the classes of the model.
 
     Args:
         node: section with the keys of :func:`add_box_head_config`.
         in_dim: features per object.
         class_bias: class logits start from here.
+        hidden_dim: in the place of HEAD_DIM.
     """
-    sizes = size_priors(vocabulary_of(cfg))
-    return Box3DHead(in_dim, node.HEAD_DIM, sizes, node.ANGLE_BINS, node.DEPTH_ESTIMATES, class_bias)
+    sizes, width = size_priors(vocabulary_of(cfg)), hidden_dim or node.HEAD_DIM
+    return Box3DHead(in_dim, width, sizes, node.ANGLE_BINS, node.DEPTH_ESTIMATES, class_bias)
 
 
 declare(

@@ -9,7 +9,7 @@ turns them into probabilities and adds the loss of the class.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +49,8 @@ class Box3DHead(nn.Module):
     """
 
     mean_sizes: Tensor
+    #: Width of what a subclass predicts beside the parts of every head.
+    more_parts: Mapping[str, int] = {}
 
     def __init__(
         self,
@@ -79,6 +81,7 @@ class Box3DHead(nn.Module):
             "log_pixel_height": 1,
             "log_told_depth": 1,
             "depth_log_scales": 4,
+            **self.more_parts,
         }
         self.mlp = nn.Sequential(
             nn.Linear(in_dim, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, hidden_dim), nn.GELU()
@@ -125,6 +128,12 @@ class Box3DHead(nn.Module):
         """Raw predictions and the probabilities (N, num_classes) of each class -> boxes in the pixels of
         ``views`` and metres of the camera frame."""
         class_scores, classes = probabilities.max(1)
+        return self.decode_as(raw, views, classes, class_scores)
+
+    def decode_as(
+        self, raw: dict[str, Tensor], views: ObjectViews, classes: Tensor, class_scores: Tensor
+    ) -> ObjectBoxes:
+        """The same for boxes of given classes (N,), with the scores (N,) of these."""
         hwl = self._sizes(raw, classes)
         box2d = self.box2d(raw, views)
         log_depth, log_scale = fuse_log_depths(*self._log_depths(raw, views, box2d, hwl))
@@ -197,19 +206,20 @@ class Box3DHead(nn.Module):
         base = F.smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.1).sum(1)
         center = center + torch.where(visible, base, 0.0)
 
-        log_size = (targets.hwl.clamp(min=1e-2) / self._prior(targets.classes)).log()
-        size = (raw["size"] - log_size).abs().mean(1)
-
         bins, residual = encode_angle(targets.alpha, self.num_bins)
         picked = raw["angle_residual"].gather(1, bins[:, None])[:, 0]
         angle = F.cross_entropy(raw["angle_bin"], bins, reduction="none") + (picked - residual).abs()
         return {
             "loss_box": (box * weight).sum(),
             "loss_center": (center * w3d).sum(),
-            "loss_size": (size * w3d).sum(),
+            "loss_size": (self._size_loss(raw, targets) * w3d).sum(),
             "loss_angle": (angle * w3d).sum(),
             "loss_depth": (self._depth_loss(raw, views, predicted, targets) * w3d).sum(),
         }
+
+    def _size_loss(self, raw: dict[str, Tensor], targets: ObjectTargets) -> Tensor:
+        log_size = (targets.hwl.clamp(min=1e-2) / self._prior(targets.classes)).log()
+        return (raw["size"] - log_size).abs().mean(1)
 
     def _depth_loss(
         self, raw: dict[str, Tensor], views: ObjectViews, box2d: Tensor, targets: ObjectTargets

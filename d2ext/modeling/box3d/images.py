@@ -32,6 +32,8 @@ class EncodedImages:
         records: the mapper dicts.
         given: (B,) bool, whether the plane was given, or read from the picture; None: all were.
         tilt: (B, 3), what the picture shows of the plane (:class:`~d2ext.modeling.box3d.plane.PlaneHead`).
+        prompts: what is asked of each image, where classes are words
+            (:class:`~d2ext.modeling.detection.prompts.Prompts`).
     """
 
     features: Any
@@ -41,6 +43,7 @@ class EncodedImages:
     records: list[dict]
     given: Tensor | None = None
     tilt: Tensor | None = None
+    prompts: Any = None
 
     def image(self, i: int) -> EncodedImages:
         """The i-th image alone, as a batch of one."""

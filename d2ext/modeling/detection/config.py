@@ -20,6 +20,8 @@ from d2ext.modeling.box3d.config import add_box_head_config, add_classes_config,
 from d2ext.modeling.box3d.plane import add_plane_config
 from d2ext.modeling.detection.diffusion import SAMPLER_REGISTRY, SCHEDULES
 from d2ext.modeling.detection.matching import MATCHER_REGISTRY
+from d2ext.modeling.detection.memory import ATTENTION_REGISTRY
+from d2ext.modeling.detection.selection import QUERY_REGISTRY
 
 
 def add_detection3d_config(cfg: CfgNode) -> None:
@@ -40,7 +42,7 @@ def add_detection3d_config(cfg: CfgNode) -> None:
 def _add_shared(cfg: CfgNode) -> None:
     c = cfg.MODEL.DETECTION3D = CfgNode()
     # Maps of the backbone that boxes are read from, fine to coarse, each twice as coarse as the one before.
-    # DETR3D reads MODEL.DETR.IN_FEATURE instead.
+    # DETR3D with dense attention reads MODEL.DETR.IN_FEATURE instead.
     c.IN_FEATURES = ["p2", "p3", "p4", "p5"]
     # Boxes an image: learned ones, or in DiffusionDet3D those of training (any number may be tested).
     c.NUM_BOXES = 50
@@ -101,8 +103,14 @@ declare(
         "MODEL.DIFFUSION.NMS_THRESHOLD": number(0, 1),
         **{
             f"MODEL.DETR.{name}": whole(1)
-            for name in ("ENCODER_LAYERS", "DECODER_LAYERS", "ATTENTION_HEADS", "FFN_DIM")
+            for name in ("DECODER_LAYERS", "ATTENTION_HEADS", "FFN_DIM", "POINTS", "CELL_DIM")
         },
+        "MODEL.DETR.ATTENTION": registered(ATTENTION_REGISTRY),
+        "MODEL.DETR.QUERIES": registered(QUERY_REGISTRY),
+        "MODEL.DETR.ENCODER_LAYERS": whole(0),
+        "MODEL.DETR.DENOISING": whole(0),
+        "MODEL.DETR.BOX_NOISE": number(above=0),
+        "MODEL.DETR.LABEL_NOISE": number(0, 1),
     }
 )
 
@@ -134,15 +142,33 @@ def _add_diffusion(cfg: CfgNode) -> None:
 
 def _add_detr(cfg: CfgNode) -> None:
     c = cfg.MODEL.DETR = CfgNode()
-    # Map whose cells attend to each other; memory and time are quadratic in their number. The last map of a
-    # backbone without aggregation (res5 of Detectron2's ResNets, p5 of build_timm_backbone) leaves none of
-    # its parameters without a gradient.
+    # How cells and boxes attend: "dense", to all cells of one map, as published, or "deformable", to a few
+    # points of each of MODEL.DETECTION3D.IN_FEATURES.
+    c.ATTENTION = "dense"
+    # Dense: map whose cells attend to each other; memory and time are quadratic in their number. The last
+    # map of a backbone without aggregation (res5 of Detectron2's ResNets, p5 of build_timm_backbone) leaves
+    # none of its parameters without a gradient.
     c.IN_FEATURE = "p5"
+    # Deformable: points of each map that a head of the attention reads.
+    c.POINTS = 4
+    # Layers. Deformable attention may do without an encoder: its maps come from an aggregating backbone.
     c.ENCODER_LAYERS = 6
     c.DECODER_LAYERS = 6
     # Heads of every attention and width of the feed-forward layers.
     c.ATTENTION_HEADS = 8
     c.FFN_DIM = 2048
+    # What the queries begin as. "learned": boxes and features of the model, as published. "encoder": boxes
+    # and features of the cells that look most like objects; "mixed": their boxes and learned features.
+    # Both want deformable attention.
+    c.QUERIES = "learned"
+    # Hidden width of the cells' box head; there are many cells.
+    c.CELL_DIM = 64
+    # Queries an image, about, that are labelled boxes with noise; 0: none, as published.
+    c.DENOISING = 0
+    # How far their corners move, in half widths and heights (those that are to be no object up to twice as
+    # far), and the share that begins as another class.
+    c.BOX_NOISE = 1.0
+    c.LABEL_NOISE = 0.25
 
 
 def _check_together(cfg: CfgNode) -> None:
@@ -157,12 +183,24 @@ def _check_together(cfg: CfgNode) -> None:
     if cfg.MODEL.DIFFUSION.STEPS > cfg.MODEL.DIFFUSION.TIMESTEPS:
         steps = f"at most MODEL.DIFFUSION.TIMESTEPS {cfg.MODEL.DIFFUSION.TIMESTEPS}"
         refuse("MODEL.DIFFUSION.STEPS", steps, cfg.MODEL.DIFFUSION.STEPS)
+    if of_detr:
+        _check_detr(cfg)
     if maps is None:
         return
-    if of_detr and cfg.MODEL.DETR.IN_FEATURE not in maps:
-        refuse("MODEL.DETR.IN_FEATURE", f"one of {', '.join(maps)}", cfg.MODEL.DETR.IN_FEATURE)
-    if not of_detr and not some_of(*maps).holds(c.IN_FEATURES):
-        refuse("MODEL.DETECTION3D.IN_FEATURES", some_of(*maps).text, c.IN_FEATURES)
+    key, names = "MODEL.DETECTION3D.IN_FEATURES", c.IN_FEATURES
+    if of_detr:
+        names, key = ATTENTION_REGISTRY.get(cfg.MODEL.DETR.ATTENTION).maps(cfg)
+    if not some_of(*maps).holds(names):
+        one = key == "MODEL.DETR.IN_FEATURE"
+        refuse(key, (one_of if one else some_of)(*maps).text, names[0] if one else names)
+
+
+def _check_detr(cfg: CfgNode) -> None:
+    t = cfg.MODEL.DETR
+    if t.ATTENTION == "dense" and t.ENCODER_LAYERS < 1:
+        refuse("MODEL.DETR.ENCODER_LAYERS", "at least 1 with MODEL.DETR.ATTENTION dense", t.ENCODER_LAYERS)
+    if t.ATTENTION == "dense" and t.QUERIES != "learned":
+        refuse("MODEL.DETR.QUERIES", "learned with MODEL.DETR.ATTENTION dense", t.QUERIES)
 
 
 declare_together({"MODEL.DETECTION3D": _check_together})

@@ -18,6 +18,10 @@ from torch import Tensor, nn
 from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages, view_features
 from d2ext.modeling.box3d.objects import ObjectBoxes, ObjectViews
+from d2ext.registry import VariantRegistry
+
+#: Class logit of a box that cannot hold an object.
+NEVER = -1e4
 
 
 def sine_embedding(values: Tensor, dim: int, shortest: float, longest: float) -> Tensor:
@@ -32,6 +36,16 @@ class HeadOutput(NamedTuple):
 
     raw: dict[str, Tensor]
     views: ObjectViews
+
+    def rows(self, index: Tensor) -> HeadOutput:
+        """Of some boxes only."""
+        return HeadOutput({name: value[index] for name, value in self.raw.items()}, self.views[index])
+
+    def without(self, nothing: Tensor) -> HeadOutput:
+        """The same, but that the boxes of ``nothing`` (B * N,) are sure to hold no object: they are matched
+        last and learn nothing."""
+        classes = self.raw["classes"].masked_fill(nothing[:, None], NEVER)
+        return HeadOutput(self.raw | {"classes": classes}, self.views)
 
 
 class DynamicInteraction(nn.Module):
@@ -61,6 +75,12 @@ class DynamicInteraction(nn.Module):
         return self.out(cells.flatten(1)).view_as(objects)
 
 
+#: Class logits of prompts: (width of objects, width of prompts, bias) -> a :class:`PromptClassifier`, or a
+#: module with its methods.
+PROMPT_CLASSIFIER_REGISTRY = VariantRegistry("MODEL.OPEN_VOCAB.CLASSIFIER")
+
+
+@PROMPT_CLASSIFIER_REGISTRY.named("cosine")
 class PromptClassifier(nn.Module):
     """Class logits by words: how alike an object and the embedding of a prompt are (GLIP, Li et al., CVPR
     2022, Eq. 3, with the scaled cosine of CLIP, Radford et al., ICML 2021).
@@ -79,10 +99,18 @@ class PromptClassifier(nn.Module):
 
     def forward(self, objects: Tensor, prompts: Tensor) -> Tensor:
         """objects (B, N, dim), prompts (B, K, prompt_dim) -> (B, N, K), float32."""
+        return self.compare(self.embed(objects), prompts)
+
+    def embed(self, objects: Tensor) -> Tensor:
+        """objects (..., dim) -> their embeddings (..., prompt_dim), of length 1, float32."""
         with torch.autocast(objects.device.type, enabled=False):
-            a = F.normalize(self.project(objects.float()), dim=-1)
-            b = F.normalize(prompts.float(), dim=-1)
-            return torch.bmm(a, b.transpose(1, 2)) * self.log_scale.exp() + self.bias
+            return F.normalize(self.project(objects.float()), dim=-1)
+
+    def compare(self, embeddings: Tensor, prompts: Tensor) -> Tensor:
+        """embeddings (B, N, prompt_dim), prompts (B, K, prompt_dim) -> (B, N, K), float32."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            prompts = F.normalize(prompts.float(), dim=-1)
+            return torch.bmm(embeddings, prompts.transpose(1, 2)) * self.log_scale.exp() + self.bias
 
 
 class DecoderHead(nn.Module):
@@ -96,8 +124,8 @@ class DecoderHead(nn.Module):
         num_heads: of the attention among boxes.
         ffn_dim: width of the feed-forward layer.
         time_dim: width of the time embedding that scales and shifts the objects; 0 for none.
-        classifier: gives the class logits in the place of the box head's, one for each prompt; None: the
-            classes are the box head's.
+        classifier: gives the class logits in the place of the box head's, one for each prompt, and the
+            objects' ``embedding``; None: the classes are the box head's.
     """
 
     def __init__(
@@ -127,23 +155,32 @@ class DecoderHead(nn.Module):
         objects: Tensor,
         time: Tensor | None = None,
         prompts: Tensor | None = None,
+        groups: Tensor | None = None,
     ) -> tuple[Tensor, HeadOutput]:
         """boxes (B, N, 4) inside their images, objects (B, N, dim), time (B, time_dim), prompts
-        (B, K, prompt_dim) -> the objects for the next head and the predictions."""
+        (B, K, prompt_dim), groups (B, N) outside of which no object looks -> the objects for the next head
+        and the predictions."""
         views = frames.views(boxes)
         geometry = view_features(views).unflatten(0, boxes.shape[:2])
         place = sine_embedding(frames.to_relative(boxes), objects.shape[-1] // 2, 0.02, 4.0).flatten(2)
         position = self.position(torch.cat([place, geometry], -1))
         query = objects + position
-        x = self.norm1(objects + self.attention(query, query, objects, need_weights=False)[0])
+        apart = None
+        if groups is not None:
+            apart = groups[:, :, None] != groups[:, None]
+            apart = apart.repeat_interleave(self.attention.num_heads, 0)
+        seen = self.attention(query, query, objects, need_weights=False, attn_mask=apart)[0]
+        x = self.norm1(objects + seen)
         x = self.norm2(x + self.interaction(frames, boxes, x, position))
         objects = x = self.norm3(x + self.ffn(x))
         if self.modulation is not None:
             scale, shift = self.modulation(time)[:, None].chunk(2, -1)
             x = x * (1 + scale) + shift
         raw = self.box_head(torch.cat([x, geometry], -1).flatten(0, 1))
-        if self.classifier is not None:
-            raw["classes"] = self.classifier(x, prompts).flatten(0, 1)
+        if self.classifier is not None and prompts is not None:
+            embedding = self.classifier.embed(x)
+            raw["embedding"] = embedding.flatten(0, 1)
+            raw["classes"] = self.classifier.compare(embedding, prompts).flatten(0, 1)
         return objects, HeadOutput(raw, views)
 
 
@@ -166,12 +203,13 @@ class BoxDecoder(nn.Module):
         objects: Tensor,
         time: Tensor | None = None,
         prompts: Tensor | None = None,
+        groups: Tensor | None = None,
     ) -> list[HeadOutput]:
         """boxes (B, N, 4), objects (B, N, dim), and where heads want them time (B, time_dim) and prompts
-        (B, K, prompt_dim) -> an output a head."""
+        (B, K, prompt_dim), and groups (B, N) of objects that do not see each other -> an output a head."""
         outputs = []
         for head in self.heads:
-            objects, output = head(frames, frames.clip(boxes), objects, time, prompts)
+            objects, output = head(frames, frames.clip(boxes), objects, time, prompts, groups)
             outputs.append(output)
             boxes = self.box_head.box2d(*output).detach().view_as(boxes)
         return outputs

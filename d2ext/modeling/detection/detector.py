@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from d2ext.layers import RegionMaps
 from d2ext.modeling.box3d.config import build_box_head
+from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages
-from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.plane import PlaneHead, build_plane_head, fill_planes, standing_records
 from d2ext.modeling.box3d.records import size_groups, stack_images
 from d2ext.modeling.detection.criterion import SetCriterion
-from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, DynamicInteraction
-from d2ext.modeling.detection.inference import Detection, DiffusionDetection, LearnedDetection
+from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, DynamicInteraction, PromptClassifier
+from d2ext.modeling.detection.inference import Detection, DiffusionDetection, Found, LearnedDetection
 from d2ext.modeling.detection.matching import SetMatcher
 from d2ext.structures import transfer
 
@@ -83,9 +83,13 @@ class Detector3D(nn.Module):
                 return self.detect(self.encode(batched_inputs))
         frames = self.encode(batched_inputs)
         instances = [x["instances"] for x in batched_inputs]  # stay on the host, which asks much of them
-        outputs = self.decoder(frames, *self.training_boxes(frames, instances))
-        losses = self.criterion(self.decoder.box_head, outputs, frames, instances)
+        losses = self.losses(frames, instances)
         return losses if self.plane_head is None else losses | self.plane_head.losses([frames])
+
+    def losses(self, frames: EncodedImages, instances: list[Instances]) -> dict[str, Tensor]:
+        """Losses by name of encoded images and their labels, which are on the host."""
+        outputs = self.decoder(frames, *self.training_boxes(frames, instances))
+        return self.criterion(self.decoder.box_head, outputs, frames, instances)
 
     def training_boxes(self, frames: EncodedImages, instances: list[Instances]) -> tuple[Tensor, ...]:
         """The arguments of the decoder in training: boxes, objects, and time where it wants one."""
@@ -96,10 +100,11 @@ class Detector3D(nn.Module):
         them."""
         raise NotImplementedError
 
-    def step(self, encoded: EncodedImages, *given: Tensor) -> tuple[Tensor, ObjectBoxes]:
+    def step(self, encoded: EncodedImages, *given: Tensor) -> Found:
         """A step of :mod:`d2ext.modeling.detection.inference`."""
         start = self.start(encoded, *given)
-        return start[0], self.decoder.decode(self.decoder(encoded, *start)[-1])
+        objects = self.decoder.decode(self.decoder(encoded, *start)[-1])
+        return Found(start[0], objects, objects)
 
     def detect(self, encoded: EncodedImages, *args: Any, **options: Any) -> list[dict]:
         """Objects in images of :meth:`encode`; arguments and answer are those of
@@ -119,8 +124,18 @@ class Detector3D(nn.Module):
         plane, given = fill_planes(plane, tilt)
         if tilt is not None and not self.training:
             batched_inputs = standing_records(batched_inputs, plane)
-        features = self.encoder(maps, sizes)
-        return EncodedImages(features, P, plane, sizes, batched_inputs, None if tilt is None else given, tilt)
+        prompts = self.ask(batched_inputs)
+        features = self.encoder(self.fuse(maps, prompts), sizes)
+        known = None if tilt is None else given
+        return EncodedImages(features, P, plane, sizes, batched_inputs, known, tilt, prompts)
+
+    def ask(self, batched_inputs: list[dict]) -> Any:
+        """What is asked of each image, for ``EncodedImages.prompts``; None of a model whose classes are
+        fixed."""
+
+    def fuse(self, maps: list[Tensor], prompts: Any) -> list[Tensor]:
+        """The maps, fine to coarse, with what a method adds to them of the prompts."""
+        return maps
 
     def _tilt(self, maps: Sequence[Tensor], P: Tensor, sizes: Tensor) -> Tensor | None:
         """What the pictures show of their planes (B, 3); None where that is not asked."""
@@ -186,6 +201,13 @@ def shared_parts(cfg: CfgNode) -> dict:
     }
 
 
+class HeadParts(NamedTuple):
+    """What a :class:`DecoderHead` says: boxes and, where these have no class logits, what gives them."""
+
+    box_head: Box3DHead
+    classifier: PromptClassifier | None
+
+
 class MapProjection(nn.Module):
     """Maps of different widths, fine to coarse, to one width, laid out for boxes to be read from them."""
 
@@ -205,8 +227,19 @@ class MapProjection(nn.Module):
         return RegionMaps.of(maps, self.strides)
 
 
-def region_parts(cfg: CfgNode, time_dim: int = 0) -> dict:
-    """The arguments of a :class:`Detector3D` whose boxes read the regions that they hold."""
+def class_head(cfg: CfgNode) -> HeadParts:
+    """A head that tells the classes of the config apart."""
+    c = cfg.MODEL.DETECTION3D
+    return HeadParts(build_box_head(cfg, c, c.HIDDEN_DIM + VIEW_DIM, CLASS_BIAS), None)
+
+
+def region_parts(cfg: CfgNode, time_dim: int = 0, head: Callable[[CfgNode], HeadParts] = class_head) -> dict:
+    """The arguments of a :class:`Detector3D` whose boxes read the regions that they hold.
+
+    Args:
+        time_dim: of :class:`DecoderHead`.
+        head: makes what is of its own in each head: what says the class, the box and its size.
+    """
     c = cfg.MODEL.DETECTION3D
     parts = shared_parts(cfg)
     names = list(c.IN_FEATURES)
@@ -215,13 +248,14 @@ def region_parts(cfg: CfgNode, time_dim: int = 0) -> dict:
     heads = [
         DecoderHead(
             DynamicInteraction(c.HIDDEN_DIM, c.DYNAMIC_DIM, c.POOL_SIZE),
-            build_box_head(cfg, c, c.HIDDEN_DIM + VIEW_DIM, CLASS_BIAS),
+            own.box_head,
             c.HIDDEN_DIM,
             c.ATTENTION_HEADS,
             c.FFN_DIM,
             time_dim,
+            own.classifier,
         )
-        for _ in range(c.NUM_HEADS)
+        for own in (head(cfg) for _ in range(c.NUM_HEADS))
     ]
     return parts | {
         "encoder": MapProjection(channels, strides, c.HIDDEN_DIM),

@@ -1,14 +1,14 @@
 """From encoded images to detections: what a 3D detector does around its step, whatever runs that.
 
 A step is a function of the encoded images, and of noisy boxes and their time where boxes are denoised; it
-gives the 2D boxes (B, N, 4) that it started from, in pixels, and the B * N objects that it found.
+gives :class:`Found`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from detectron2.config import CfgNode
@@ -23,7 +23,18 @@ from d2ext.modeling.detection.diffusion import BoxDiffusion
 from d2ext.structures import transfer
 
 HOST = torch.device("cpu")
-Step = Callable[..., tuple[Tensor, ObjectBoxes]]
+
+
+class Found(NamedTuple):
+    """What a step gives: the 2D boxes (B, N, 4) that it started from, in pixels, the B * N objects that these
+    became, and the answers, as many in each image: the same, or what they are to each of several prompts."""
+
+    boxes: Tensor
+    objects: ObjectBoxes
+    answers: ObjectBoxes
+
+
+Step = Callable[..., Found]
 
 
 class Detection(ABC):
@@ -52,7 +63,7 @@ class Detection(ABC):
         num_boxes: int | None,
         steps: int | None,
         noise: Tensor | None,
-    ) -> list[tuple[Tensor, ObjectBoxes]]:
+    ) -> list[Found]:
         """What each step gives."""
 
     def detect(
@@ -83,13 +94,13 @@ class Detection(ABC):
         """
         with torch.no_grad():
             done = self.run(step, encoded, num_boxes, steps, noise)
-        kept = [objects for _, objects in (done if self.ensemble or return_steps else done[-1:])]
+        kept = [x.answers for x in (done if self.ensemble or return_steps else done[-1:])]
         found = ObjectBoxes.move(kept, HOST)
         answers = self.select(found if self.ensemble else found[-1:], encoded)
         outputs: list[dict] = [{"instances": x} for x in answers]
         if return_steps:
             each = [self.select([f], encoded) for f in found]
-            before = transfer([boxes for boxes, _ in done], HOST)
+            before = transfer([x.boxes for x in done], HOST)
             for i, (output, record) in enumerate(zip(outputs, encoded.records, strict=True)):
                 sizes = record["camera"].image_size, (record["height"], record["width"])
                 output["boxes"] = [original_boxes(b[i], *sizes).tensor for b in before]
@@ -97,7 +108,7 @@ class Detection(ABC):
         return outputs
 
     def select(self, found: Sequence[ObjectBoxes], frames: EncodedImages) -> list[Instances]:
-        """The B * N boxes of one step or several, on the host -> the detections in each image, best first."""
+        """The answers of one step or several, on the host -> the detections in each image, best first."""
         count = len(found[0].classes) // len(frames.records)
         out = []
         for i, record in enumerate(frames.records):
@@ -126,7 +137,7 @@ class LearnedDetection(Detection):
         num_boxes: int | None,
         steps: int | None,
         noise: Tensor | None,
-    ) -> list[tuple[Tensor, ObjectBoxes]]:
+    ) -> list[Found]:
         """The one step.
 
         Raises:
@@ -187,7 +198,7 @@ class DiffusionDetection(Detection):
         num_boxes: int | None,
         steps: int | None,
         noise: Tensor | None,
-    ) -> list[tuple[Tensor, ObjectBoxes]]:
+    ) -> list[Found]:
         """From ``noise`` (B, N, 4), by default the seed's, the same for every image.
 
         Raises:
@@ -204,11 +215,11 @@ class DiffusionDetection(Detection):
         (drawn,) = transfer([drawn], device)
         if noise is None:
             noise = drawn[0].expand(images, -1, -1)
-        done: list[tuple[Tensor, ObjectBoxes]] = []
+        done: list[Found] = []
 
         def predict(signal: Tensor, time: int) -> tuple[Tensor, Tensor]:
             done.append(step(encoded, signal, torch.full((images,), time, device=device)))
-            objects = done[-1][1]
+            objects = done[-1].objects
             boxes = encoded.to_relative(encoded.clip(objects.box2d.view_as(signal)))
             least = -1.0 if self.renewal_threshold is None else self.renewal_threshold
             return self.diffusion.to_signal(boxes), (objects.class_scores >= least).view(images, -1)

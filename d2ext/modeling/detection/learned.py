@@ -10,6 +10,7 @@ from detectron2.structures import Instances
 from torch import Tensor, nn
 
 from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.detection.decoder import HeadOutput
 from d2ext.modeling.detection.detector import Detector3D
 from d2ext.modeling.detection.inference import LearnedDetection
 
@@ -28,7 +29,11 @@ class LearnedBoxes(nn.Module):
         self.logits = nn.Parameter(torch.logit(torch.cat([middle, torch.full((count, 2), 0.15)], 1)))
         self.features = nn.Parameter(torch.randn(count, dim))
 
-    def forward(self, frames: EncodedImages) -> tuple[Tensor, Tensor]:
+    def propose(self, frames: EncodedImages) -> HeadOutput | None:
+        """What the images propose: nothing."""
+        return None
+
+    def forward(self, frames: EncodedImages, proposed: HeadOutput | None = None) -> tuple[Tensor, Tensor]:
         """boxes (B, N, 4) and objects (B, N, dim) for B images."""
         count = frames.sizes.shape[0]  # len() would be fixed in a traced graph
         boxes = frames.to_pixels(self.logits.sigmoid().expand(count, -1, -1))

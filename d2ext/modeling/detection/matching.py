@@ -23,10 +23,14 @@ OUTSIDE = 100.0
 
 def focal_cost(logits: Tensor, classes: Tensor, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
     """What the focal loss of logits (..., R, C) changes by if they are to be of classes (..., G): (..., R,
-    G)."""
+    G). Objects of several classes have truths (..., G, C) in their place: 1, 0, or NaN in doubt; what counts
+    is then the mean over the classes that hold."""
     p = logits.sigmoid()
     positive = alpha * (1 - p) ** gamma * -F.logsigmoid(logits)
     negative = (1 - alpha) * p**gamma * -F.logsigmoid(-logits)
+    if classes.is_floating_point():
+        truth = classes.nan_to_num(0.0)
+        return (positive - negative) @ (truth / truth.sum(-1, keepdim=True).clamp(min=1)).transpose(-2, -1)
     index = classes[..., None, :].expand(*logits.shape[:-1], -1)
     return (positive - negative).gather(-1, index)
 
@@ -143,8 +147,9 @@ class SetMatcher:
         Args:
             predicted: class logits (H, B, N, C), boxes (H, B, N, 4) and projected 3D centres (H, B, N, 2) in
                 pixels, of each head and image.
-            labelled: classes (B, G), boxes (B, G, 4) and projected 3D centres (B, G, 2), NaN where there is
-                none; anything of the kind where an image has less than G objects.
+            labelled: classes (B, G) or their truths (B, G, C), boxes (B, G, 4) and
+                projected 3D centres (B, G, 2), NaN where there is none; anything of the kind where an image
+                has less than G objects.
             counts: objects of each image.
             extent: (B, 4) width, height, width, height of the images.
 
@@ -152,7 +157,7 @@ class SetMatcher:
             of each pair the row among the H * B * N boxes and that among the objects, image after image; on
             the host.
         """
-        images, most = labelled[0].shape
+        images, most = labelled[0].shape[:2]
         if not most:
             return torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long)
         # Where training has diverged the loss must say so, not the assignment.

@@ -6,6 +6,7 @@ from detectron2.config import CfgNode
 
 from d2ext.data.config import add_detection_data_config
 from d2ext.engine import add_engine_config
+from d2ext.engine.resnets import add_resnet_config
 from d2ext.modeling.detection.config import add_detection3d_config
 
 
@@ -15,10 +16,7 @@ def add_diffusion_det3d_config(cfg: CfgNode) -> None:
     add_engine_config(cfg)
     add_detection3d_config(cfg)
 
-    # ImageNet weights from which Detectron2's ResNet starts where MODEL.WEIGHTS is empty: torchvision's .pth
-    # or Detectron2's copy of it, detectron2://ImageNetPretrained/torchvision/R-50.pkl. Empty: random. They
-    # want RGB images, torchvision's MODEL.PIXEL_MEAN and PIXEL_STD, and no MODEL.RESNETS.STRIDE_IN_1X1.
-    cfg.MODEL.RESNETS.WEIGHTS = ""
+    add_resnet_config(cfg)
     # Folder with NAME.png for every test image, of its size: objects whose 2D box has its bottom centre on a
     # black pixel count neither as found nor as missed. Empty evaluates whole images.
     cfg.TEST.REGION_MASKS = ""

@@ -11,9 +11,9 @@ from torch import nn
 import d2ext.gallery.detection  # noqa: F401  (draws what this trainer's evaluations leave)
 from d2ext.data import build_detection_test_loader, build_detection_train_loader
 from d2ext.engine import BaseTrainer
+from d2ext.engine.resnets import start_from_imagenet
 from d2ext.modeling.detection.detector import Detector3D
 from d2ext.projects.diffusion_det3d.evaluator import DiffusionDet3DEvaluator
-from d2ext.projects.diffusion_det3d.pretrained import load_imagenet
 
 
 class Detection3DTrainer(BaseTrainer):
@@ -22,7 +22,7 @@ class Detection3DTrainer(BaseTrainer):
 
     model_class = Detector3D
     test_kinds = ("kitti", "rope3d")
-    train_kinds = (*test_kinds, "mono3drefer", "monomulti3d")
+    train_kinds = (*test_kinds, "mono3drefer", "monomulti3d", "coco", "lvis", "omni3d", "odvg")
 
     def prepare_data(self) -> None:
         """Build the evaluators, so that what they cannot work with shows before training starts."""
@@ -33,8 +33,7 @@ class Detection3DTrainer(BaseTrainer):
     def build_model(cls, cfg: CfgNode) -> nn.Module:
         """With MODEL.RESNETS.WEIGHTS in its backbone where it starts from nothing else."""
         model = super().build_model(cfg)
-        if cfg.MODEL.RESNETS.WEIGHTS and not cfg.MODEL.WEIGHTS:
-            load_imagenet(model.get_submodule("backbone"), cfg.MODEL.RESNETS.WEIGHTS)
+        start_from_imagenet(cfg, model)
         return model
 
     @classmethod

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from detectron2.config import CfgNode
 from detectron2.utils.file_io import PathManager
 from torch import Tensor, nn
 
-from d2ext.engine import load_weights, read_checkpoint
+from d2ext.engine.state_dicts import load_weights, read_checkpoint
 from d2ext.reading import one_line, open_file
 
 #: What torchvision calls parts of a ResNet and what Detectron2 calls them, to be replaced in turn.
@@ -26,6 +27,24 @@ NAMES = (
 )
 #: Parameters of the classifier and counters that Detectron2's ResNets do without.
 UNUSED = re.compile(r"^(stem\.)?fc\.|num_batches_tracked$")
+
+
+def add_resnet_config(cfg: CfgNode) -> None:
+    """Add the key of :func:`start_from_imagenet`."""
+    # ImageNet weights from which Detectron2's ResNet starts where MODEL.WEIGHTS is empty: torchvision's .pth
+    # or Detectron2's copy of it, detectron2://ImageNetPretrained/torchvision/R-50.pkl. Empty: random. They
+    # want RGB images, torchvision's MODEL.PIXEL_MEAN and PIXEL_STD, and no MODEL.RESNETS.STRIDE_IN_1X1.
+    cfg.MODEL.RESNETS.WEIGHTS = ""
+
+
+def start_from_imagenet(cfg: CfgNode, model: nn.Module) -> None:
+    """Load MODEL.RESNETS.WEIGHTS into the ``backbone`` of a model that starts from nothing else.
+
+    Raises:
+        FileNotFoundError, ValueError: as :func:`load_imagenet`.
+    """
+    if cfg.MODEL.RESNETS.WEIGHTS and not cfg.MODEL.WEIGHTS:
+        load_imagenet(model.get_submodule("backbone"), cfg.MODEL.RESNETS.WEIGHTS)
 
 
 def load_imagenet(backbone: nn.Module, path: str) -> None:

@@ -1,0 +1,18 @@
+"""Writers of the formats of objects, from dataset dicts (see ``d2ext.data``): the inverse of the loaders, as
+far as a format holds what a dict does."""
+
+from .coco import write_coco, write_lvis
+from .dair_v2x_i import write_dair_v2x_i
+from .folders import write_kitti_folder, write_rope3d_folder
+from .odvg import write_odvg
+from .omni3d import write_omni3d
+
+__all__ = [
+    "write_coco",
+    "write_dair_v2x_i",
+    "write_kitti_folder",
+    "write_lvis",
+    "write_odvg",
+    "write_omni3d",
+    "write_rope3d_folder",
+]

@@ -1,0 +1,50 @@
+"""Training with exemplars: every image is asked for what is like an object of another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from d2ext.modeling.detection.prompts import Prompts, PromptTable
+from d2ext.structures import transfer
+
+#: In the place of a box where an image has no exemplar; whatever is read there counts nowhere.
+NOWHERE = (-0.5, -0.5, 15.5, 15.5)
+
+
+def exemplar_boxes(records: Sequence[dict]) -> Tensor:
+    """(B, 1, 4) box of the exemplar of each record, in pixels of the network's input, on the host."""
+    boxes = []
+    for x in records:
+        there = x["instances"].gt_boxes.tensor
+        boxes.append(there[x["exemplar"]] if x["exemplar"] >= 0 else there.new_tensor(NOWHERE))
+    return torch.stack(boxes)[:, None]
+
+
+def add_exemplars(
+    prompts: Prompts, alike: PromptTable, records: Sequence[dict]
+) -> tuple[Prompts, list[dict]]:
+    """Ask every image, as a last prompt, for what is like the exemplar of the image before it (of itself,
+    where it is alone). An object answers to it if it is of the same class.
+
+    Args:
+        prompts: of B images.
+        alike: B prompts, for what is like the exemplar of each.
+        records: with ``truth`` (G, C) for ``prompts``.
+    """
+    before = [len(records) - 1, *range(len(records) - 1)]
+    rolled = alike.map(lambda t: t.roll(1, 0)[:, None])
+    pairs = zip(prompts.table[:4], rolled[:4], strict=True)
+    table = PromptTable(*(torch.cat(pair, 1) for pair in pairs), prompts.table.states)
+    (exists,) = transfer(
+        [torch.tensor([[records[i]["exemplar"] >= 0] for i in before])], alike.vectors.device
+    )
+    asked = []
+    for record, i in zip(records, before, strict=True):
+        other, chosen = records[i]["instances"].gt_classes, records[i]["exemplar"]
+        own = record["instances"].gt_classes
+        same = own == other[chosen] if chosen >= 0 else torch.zeros_like(own, dtype=torch.bool)
+        asked.append(record | {"truth": torch.cat([record["truth"], same[:, None].float()], 1)})
+    return Prompts(table, torch.cat([prompts.exists, exists], 1)), asked

@@ -1,0 +1,1 @@
+"""Pictures from layouts and sentences: autoencoders, denoising processes and networks, samplers."""
