@@ -32,7 +32,7 @@ from .formats.mono3drefer import INSTANCE_SPLIT_FILE, JSON_FILE, split_file
 from .formats.mvtec_ad import CATEGORIES as MVTEC_AD_CATEGORIES
 from .looks import LOOKS_FILE, add_looks
 from .skipping import skip_broken
-from .synthesis import check_complete
+from .synthesis import check_complete, command
 
 Loader = Callable[..., list[dict[str, Any]]]
 
@@ -65,12 +65,16 @@ _SPLITS = {
     "synthroad/mono3drefer": ("train", "val", "test"),
     "synthroad/monomulti3d": ("train", "val", "test"),
     "synthroad/rope3d": ("train", "val", "test"),
+    "synthroad_video/kitti_tracking": ("train",),
+    "synthroad_video/trajectories": ("train", "test"),
     "synthtraffic/trajectories": ("train", "val", "test"),
     "synthtraffic/mvtec_ad/arterial": ("train", "val", "test"),
 }
-_GENERATORS = ("synthroad", "synthtraffic")
+_GENERATORS = ("synthroad", "synthroad_video", "synthtraffic")
 #: Files that mark folders of more datasets, with the generator whose layouts those have.
-_MARKERS = {"synthroad": "synthroad", "synthtraffic": "synthtraffic", "scenes": "synthroad"}
+_MARKERS = {**{name: name for name in _GENERATORS}, "scenes": "synthroad"}
+#: What is different in a layout that a generator writes: its boxes stand on the road.
+_GENERATED: dict[str, dict[str, Any]] = {"kitti_tracking": {"evaluator_type": "rope3d", "level_boxes": False}}
 
 
 def register_dataset(
@@ -133,9 +137,9 @@ def register_dataset(
 def _load(name: str, kind: str, root: Path, split: str, vocabulary: Vocabulary) -> list[dict[str, Any]]:
     if not root.is_dir():
         hint = "set DETECTRON2_DATASETS to the folder that holds the datasets"
-        for generator in _GENERATORS:
-            if name.startswith(f"{generator}_"):
-                hint += f", or make it: python -m d2ext.data.{generator} --root DIR --seed 0"
+        generator = max((g for g in _GENERATORS if name.startswith(f"{g}_")), key=len, default="")
+        if generator:
+            hint += f", or make it: {command(generator)} --root DIR --seed 0"
         raise FileNotFoundError(f"dataset {name!r}: no folder {root.absolute()}; {hint}")
     check_complete(root, _GENERATORS)
     options = {} if kind in _ANOMALY_KINDS else {"vocabulary": vocabulary}
@@ -173,10 +177,12 @@ def register_all(root: str | Path) -> None:
         own.setdefault(folder, (next(part for part in folder.split("/") if part in _LOADERS), splits))
     for folder, (kind, splits) in own.items():
         generator, _, rest = folder.partition("/")
-        dataset = f"{generator}_{rest}" if generator in generated else folder
+        dataset, different = folder, {}
+        if generator in generated:
+            dataset, different = f"{generator}_{rest}", _GENERATED.get(rest, {})
         for split in splits:
             if f"{dataset}_{split}" not in DatasetCatalog:
-                register_dataset(f"{dataset}_{split}", kind, root / folder, split)
+                register_dataset(f"{dataset}_{split}", kind, root / folder, split, **different)
 
 
 register_all(Path(os.environ.get("DETECTRON2_DATASETS", "datasets")).expanduser())
