@@ -42,7 +42,7 @@ fi
 say "cutting crops of 128x256" # minutes
 # shellcheck disable=SC2086  (names are words)
 "$PYTHON" projects/SceneSana/make_crops.py --root "$DIR/datasets/scenes" --train $SOURCES --test ${TESTS:-} \
-    --crops "$CROPS" --zoom 1 2.5 --seed 1 2>>"$DIR/render.log"
+    --crops "$CROPS" --zoom 1 2.5 --ascii --seed 1 2>>"$DIR/render.log"
 export DETECTRON2_DATASETS="$DIR/datasets"
 
 say "autoencoder: $AE_ITER iterations" # AE_HOURS

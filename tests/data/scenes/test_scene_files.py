@@ -96,7 +96,7 @@ def test_new_layouts_are_like_the_dataset_and_new():
     statistics, rng = LayoutStatistics(source), np.random.default_rng(0)
     drawn = [statistics.draw(rng) for _ in range(30)]
     counts = [len(r["annotations"]) for r in drawn]
-    assert 0.8 < np.mean(counts) / np.mean(statistics.counts) < 1.1
+    assert 0.75 < np.mean(counts) / np.mean(statistics.counts) < 1.25
     share = [Counter(a["category_id"] for r in part for a in r["annotations"]) for part in (source, drawn)]
     for kind, count in share[0].items():
         assert share[1][kind] / sum(share[1].values()) == pytest.approx(
