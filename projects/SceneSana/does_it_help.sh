@@ -27,10 +27,10 @@ draw() { # COMMAND NAME ARGUMENTS...: a dataset drawn from the labelled frames
         --opts MODEL.WEIGHTS "$DIR/scene/model_final.pth" MODEL.CAPTION.NAME "$DIR/captions" >>"$DIR/help/draw.log" 2>&1
 }
 
-# The frames that count as labelled, and as many more; the generator itself has seen all of the crops' pictures.
-for part in few:3 more:4; do
-    "$PYTHON" projects/SceneSana/make_crops.py --root "$DIR/datasets/${part%:*}" --train scenes_monomulti3d_train \
-        --crops 1 --zoom 1 1 --limit "$FRAMES" --seed "${part#*:}" >>"$DIR/help/draw.log" 2>&1
+# The frames that count as labelled, and twice as many; the generator itself was trained on all of the crops.
+for part in "few $FRAMES" "twice $((2 * FRAMES))"; do
+    "$PYTHON" projects/SceneSana/make_crops.py --root "$DIR/datasets/${part% *}" --train scenes_monomulti3d_train \
+        --crops 1 --zoom 1 1 --limit "${part#* }" >>"$DIR/help/draw.log" 2>&1
 done
 draw augment drawn_augment --strength "$STRENGTH" --count 1
 draw generate drawn_generate --images "$FRAMES"
@@ -51,7 +51,7 @@ for seed in $SEEDS; do
         case $way in
         nothing) sets="'few_rope3d_train'," ;;
         augment | generate) sets="'few_rope3d_train','drawn_${way}_rope3d_train'" ;;
-        twice) sets="'few_rope3d_train','more_rope3d_train'" ;;
+        twice) sets="'twice_rope3d_train'," ;;
         paste) sets="'few_rope3d_train','${BACKGROUNDS}_rope3d_train'" ;;
         esac
         detector "$way" "$seed" "$sets"
