@@ -65,8 +65,13 @@ _SPLITS = {
     "synthtraffic/mvtec_ad/arterial": ("train", "val", "test"),
 }
 _GENERATORS = ("synthroad", "synthtraffic")
-#: Files that mark folders of more datasets, with the generator whose layouts those have.
+#: Files, NAME.json, that mark folders of datasets, with the generator whose layouts those have.
 _MARKERS = {"synthroad": "synthroad", "synthtraffic": "synthtraffic", "scenes": "synthroad"}
+#: How a folder of one of these names is made.
+_MAKERS = {
+    **{name: f"python -m d2ext.data.{name} --root DIR --seed 0" for name in _GENERATORS},
+    "scenes": "projects/SceneSana/make_crops.py --root DIR",
+}
 
 
 def register_dataset(
@@ -129,9 +134,9 @@ def register_dataset(
 def _load(name: str, kind: str, root: Path, split: str, vocabulary: Vocabulary) -> list[dict[str, Any]]:
     if not root.is_dir():
         hint = "set DETECTRON2_DATASETS to the folder that holds the datasets"
-        for generator in _GENERATORS:
-            if name.startswith(f"{generator}_"):
-                hint += f", or make it: python -m d2ext.data.{generator} --root DIR --seed 0"
+        for folder, command in _MAKERS.items():
+            if name.startswith(f"{folder}_"):
+                hint += f", or make it: {command}"
         raise FileNotFoundError(f"dataset {name!r}: no folder {root.absolute()}; {hint}")
     check_complete(root, _GENERATORS)
     options = {} if kind in _ANOMALY_KINDS else {"vocabulary": vocabulary}
@@ -156,9 +161,10 @@ def register_all(root: str | Path) -> None:
     for path in [*root.glob("mvtec_ad/*/train"), *(good.parent for good in root.glob("*/*/train/good"))]:
         validation = ("val",) if (path.parent / "validation").is_dir() else ()
         own[path.parent.relative_to(root).as_posix()] = ("mvtec_ad", ("train", *validation, "test"))
-    written = {generator: [generator] for generator in _GENERATORS}
+    written: dict[str, list[str]] = {generator: [] for generator in _GENERATORS}
     for marker, generator in _MARKERS.items():
-        written[generator] += [path.parent.name for path in sorted(root.glob(f"*/{marker}.json"))]
+        found = sorted(path.parent.name for path in root.glob(f"*/{marker}.json"))
+        written[generator] += [marker, *found]
     generated = {name for names in written.values() for name in names}
     every = dict(_SPLITS)
     for folder, splits in _SPLITS.items():

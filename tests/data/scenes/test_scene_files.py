@@ -27,7 +27,10 @@ def toy(tmp_path):
 
 
 def write(root, level=False):
-    files, picture = SceneFiles(root, {"seed": 1}, ROAD.names), np.full((*SIZE, 3), 99, np.uint8)
+    files, picture = (
+        SceneFiles(root, {"seed": 1, "size": (2, 3)}, ROAD.names),
+        np.full((*SIZE, 3), 99, np.uint8),
+    )
     for number in range(2):
         r = record(number)
         camera = Camera(torch.tensor(r["camera"]), SIZE)
@@ -69,7 +72,7 @@ def test_level_boxes_are_written_as_mono3drefer(tmp_path, toy):
 
 def test_a_folder_is_written_once_and_others_are_left_alone(tmp_path, toy):
     assert not write(tmp_path / "a").done
-    assert SceneFiles(tmp_path / "a", {"seed": 1}, ROAD.names).done
+    assert SceneFiles(tmp_path / "a", {"seed": 1, "size": (2, 3)}, ROAD.names).done
     with pytest.raises(FileExistsError, match="not empty, and no dataset of the same settings"):
         SceneFiles(tmp_path / "a", {"seed": 2}, ROAD.names)
 
