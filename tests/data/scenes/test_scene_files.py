@@ -27,10 +27,8 @@ def toy(tmp_path):
 
 
 def write(root, level=False):
-    files, picture = (
-        SceneFiles(root, {"seed": 1, "size": (2, 3)}, ROAD.names),
-        np.full((*SIZE, 3), 99, np.uint8),
-    )
+    files = SceneFiles(root, {"seed": 1, "size": (2, 3)}, ROAD.names)
+    picture = np.full((*SIZE, 3), 99, np.uint8)
     for number in range(2):
         r = record(number)
         camera = Camera(torch.tensor(r["camera"]), SIZE)

@@ -90,6 +90,16 @@ def test_shuffled_layouts_are_those_of_other_pictures(toy_scenes, tmp_path):
     assert not any(torch.equal(a["layout"], b["layout"]) for a, b in zip(plain, mixed, strict=True))
 
 
+def test_single_objects_are_told_in_colours_by_turns(toy_scenes, tmp_path):
+    path = str(toy_config(tmp_path / "toy.yaml"))
+    cfg = load_config(add_scene_sana_config, path, ["TEST.SCENES.SINGLE_OBJECTS", "True"])
+    found = [x for batch in SceneSanaTrainer.build_test_loader(cfg, "toy_scenes_test") for x in batch]
+    assert [len(x["objects"]) for x in found] == [1, 1, 1]
+    colors = [x["objects"][0]["color"] for x in found]
+    assert colors == ["white", "black", "gray"]
+    assert all(color in x["caption"] for color, x in zip(colors, found, strict=True))
+
+
 @pytest.mark.parametrize(
     "key, value, message",
     [
