@@ -19,6 +19,7 @@ from d2ext.reading import one_line, whole_text
 from d2ext.structures import transfer
 
 EPSILON = 1e-6
+KEY = "MODEL.CAPTION.NAME"
 
 
 class CaptionFeatures(NamedTuple):
@@ -54,8 +55,8 @@ class CaptionEncoder(nn.Module):
         cache_size: int = 20000,
     ) -> None:
         super().__init__()
-        self.tokenizer, config = load_tokenizer(name)
-        self.model: Any = load_encoder(name, config, pretrained)
+        self.tokenizer, config = load_tokenizer(name, KEY)
+        self.model: Any = load_encoder(name, config, pretrained, KEY)
         self.model.float().requires_grad_(False).eval()  # weights may be stored in half precision
         self.dim: int = self.model.config.hidden_size
         self.max_tokens, self.scale = max_tokens, scale
