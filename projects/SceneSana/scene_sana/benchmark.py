@@ -19,7 +19,7 @@ from d2ext.modeling.generation.denoisers import (
 from d2ext.projects.scene_sana.config import add_scene_sana_config
 
 TEXT, TEXT_DIM = 32, 128  # tokens of a caption, width of a feature
-CODERS = {8: [16, 32, 64, 96], 16: [16, 32, 64, 64, 128], 32: [16, 32, 64, 64, 128, 128]}
+CODERS = {8: [16, 32, 64, 64], 16: [16, 32, 64, 64, 128], 32: [16, 32, 64, 64, 128, 128]}
 CHANNELS = {8: 4, 16: 16, 32: 32}
 
 

@@ -104,6 +104,9 @@ def test_single_objects_are_told_in_colours_by_turns(toy_scenes, tmp_path):
     "key, value, message",
     [
         ("MODEL.AUTOENCODER.WIDTHS", "[8, 9]", "MODEL.AUTOENCODER.WIDTHS: expected 2 to 7 multiples of 8"),
+        ("MODEL.AUTOENCODER.WIDTHS", "[8, 24, 40, 40]", "each a divisor of four times the one before"),
+        ("MODEL.AUTOENCODER.LATENT_CHANNELS", "5", "LATENT_CHANNELS: expected a divisor of 32, got 5"),
+        ("MODEL.AUTOENCODER.ATTENTION_HEAD_DIM", "9", "ATTENTION_HEAD_DIM: expected a divisor of 32"),
         ("MODEL.AUTOENCODER.LAYERS", "[1]", "MODEL.AUTOENCODER.LAYERS: expected 4 numbers"),
         ("INPUT.SIZE", "(60, 64)", "INPUT.SIZE: expected multiples of the autoencoder's factor, 8"),
         ("MODEL.SCENE.SAMPLER", "DDIMScheduler", "MODEL.SCENE.SAMPLER: expected of the process flow one of"),
