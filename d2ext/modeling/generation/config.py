@@ -32,8 +32,8 @@ def _add_autoencoder(cfg: CfgNode) -> None:
     # AutoencoderDC or AutoencoderKL (variational), as diffusers calls them.
     c.NAME = "AutoencoderDC"
     c.LATENT_CHANNELS = 16
-    # Widths from fine to coarse, multiples of 8; each after the first halves the sides: 4 are f8, 5 f16, 6 f32.
-    # Of AutoencoderDC each divides four times the one before, and LATENT_CHANNELS the last.
+    # Widths from fine to coarse, multiples of 8; each after the first halves the sides: 4 are f8, 5 f16, 6
+    # f32. Of AutoencoderDC each divides four times the one before, and LATENT_CHANNELS the last.
     c.WIDTHS = [16, 32, 64, 64, 128]
     # Blocks of each stage, in encoder and decoder. 0 first: the first convolution halves the sides itself.
     c.LAYERS = [0, 1, 1, 1, 2]
