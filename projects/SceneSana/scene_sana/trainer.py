@@ -120,7 +120,8 @@ def spread(records: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
 def single_objects(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each record that has a whole object with a colour, with its largest one only, in colours by turns, and
     without sentences."""
-    found, colors = [], list(PAINT)
+    colors = list(PAINT)
+    found: list[dict[str, Any]] = []
     for record in records:
         whole = [a for a in record["annotations"] if a["has_3d"] and a.get("color") and a["occluded"] == 0]
         if whole:

@@ -12,6 +12,12 @@ from transformers import Gemma2Config, Gemma2Model
 from d2ext.projects.scene_sana import language_model as lm
 from d2ext.projects.scene_sana.pretrained import PretrainedSana
 
+NETWORK = {
+    "in_channels": 4, "out_channels": 4, "num_attention_heads": 2, "attention_head_dim": 4, "num_layers": 2,
+    "num_cross_attention_heads": 2, "cross_attention_head_dim": 4, "cross_attention_dim": 8,
+    "caption_channels": 16, "sample_size": 32, "patch_size": 1,
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -33,11 +39,7 @@ def folder(tmp_path_factory):
         latent_channels=4, attention_head_dim=4, downsample_block_type="Conv",
         upsample_block_type="interpolate", scaling_factor=0.4, **both,
     )  # fmt: skip
-    transformer = SanaTransformer2DModel(
-        in_channels=4, out_channels=4, num_attention_heads=2, attention_head_dim=4, num_layers=1,
-        num_cross_attention_heads=2, cross_attention_head_dim=4, cross_attention_dim=8, caption_channels=16,
-        sample_size=32, patch_size=1,
-    )  # fmt: skip
+    transformer = SanaTransformer2DModel(**NETWORK)
     scheduler = DPMSolverMultistepScheduler(
         prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
     )
@@ -52,6 +54,24 @@ def test_a_pipeline_folder_draws_and_follows_its_seed(folder):
     assert np.array_equal(a, b) and not np.array_equal(a, c) and not sana.takes_layout
     with pytest.raises(ValueError, match="size: expected multiples of 32, got 40x64"):
         sana("a red car", (64, 40))
+
+
+def test_a_controlnet_folder_follows_the_drawn_layout(folder, tmp_path):
+    """Where the installed diffusers has it."""
+    diffusers = pytest.importorskip("diffusers")
+    if not hasattr(diffusers, "SanaControlNetPipeline"):
+        pytest.skip("diffusers without SanaControlNetPipeline")
+    torch.manual_seed(1)
+    controlnet = diffusers.SanaControlNetModel(**NETWORK)
+    torch.nn.init.normal_(controlnet.controlnet_blocks[0].weight)
+    parts = SanaPipeline.from_pretrained(folder).components
+    diffusers.SanaControlNetPipeline(**parts, controlnet=controlnet).save_pretrained(tmp_path / "control")
+    sana = PretrainedSana(tmp_path / "control")
+    layouts = np.zeros((64, 64, 3), np.uint8), np.full((64, 64, 3), 255, np.uint8)
+    a, b = (sana("a red car", (64, 64), 1, steps=1, layout=layout) for layout in layouts)
+    assert sana.takes_layout and a.shape == (64, 64, 3) and not np.array_equal(a, b)
+    with pytest.raises(ValueError, match="SanaControlNetPipeline: expected a layout"):
+        sana("a red car", (64, 64))
 
 
 def test_the_demo_takes_the_folder(folder, tmp_path, capsys):
