@@ -50,11 +50,11 @@ def _inputs(tokens: int, channels: int) -> tuple[torch.Tensor, ...]:
 
 def _attention(args: argparse.Namespace, clock: Clock) -> None:
     """A step of Sana with linear attention, diffusers' and ours, and with softmax, by tokens."""
-    from diffusers.models.transformers.sana_transformer import SanaAttnProcessor2_0
+    from diffusers.models.attention_processor import AttnProcessor2_0
 
     cfg = default_config()
     channels = cfg.MODEL.AUTOENCODER.LATENT_CHANNELS
-    kinds = {"linear": None, "linear, d2ext": LinearAttentionProcessor(), "softmax": SanaAttnProcessor2_0()}
+    kinds = {"linear": None, "linear, d2ext": LinearAttentionProcessor(), "softmax": AttnProcessor2_0()}
     networks: dict[str, Denoiser] = {}
     for name, processor in kinds.items():
         networks[name] = build_denoiser(cfg, channels, channels, TEXT_DIM).eval()
