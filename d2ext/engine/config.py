@@ -172,6 +172,8 @@ WEIGHTS_KEYS = (
     "MODEL.TIMM.WEIGHTS",
     "MODEL.EFFICIENT_AD.TEACHER",
     "MODEL.TEXT.NAME",
+    "MODEL.JANUS.NAME",
+    "MODEL.JANUS.TOKENIZER",
 )
 
 
@@ -278,7 +280,7 @@ def _typed(cfg: CfgNode, options: Sequence[str]) -> list[str]:
 
 def _find_weights(cfg: CfgNode, key: str) -> None:
     node, last = _holder(cfg, key)
-    if key != "MODEL.TEXT.NAME" and str(node.get(last)).startswith(PREFIX):
+    if key not in ("MODEL.TEXT.NAME", "MODEL.JANUS.TOKENIZER") and str(node.get(last)).startswith(PREFIX):
         with suppress(FileNotFoundError):  # who reads them says so: a checkpoint may hold all that is needed
             node[last] = resolve(node[last])
         return

@@ -9,6 +9,7 @@ from d2ext.modeling.grounding.fusion import HierarchicalFusion, SemanticFilter
 from d2ext.modeling.meta_arch.detr3d import DETR3D
 from d2ext.modeling.meta_arch.diffusion_det3d import DiffusionDet3D
 from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
+from d2ext.modeling.meta_arch.janus import Janus
 from d2ext.modeling.meta_arch.sparse_rcnn3d import SparseRCNN3D
 from d2ext.modeling.meta_arch.two_stage import TwoStageGrounder
 from d2ext.modeling.meta_arch.u2enet import U2ENet
@@ -20,6 +21,7 @@ __all__ = [
     "DiffusionDet3D",
     "EfficientAD",
     "HierarchicalFusion",
+    "Janus",
     "SemanticFilter",
     "SparseRCNN3D",
     "TextEncoder",
