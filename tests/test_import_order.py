@@ -14,7 +14,18 @@ ORDER = (
     "", "structures", "layers", "modeling", "data", "evaluation", "visualization", "engine", "gallery",
     "predictor",
 )  # fmt: skip
-MODELING = ("losses", "backbone", "text", "box3d", "detection", "grounding", "anomaly", "describe", "meta_arch", "fold")
+MODELING = (
+    "losses",
+    "backbone",
+    "text",
+    "box3d",
+    "detection",
+    "grounding",
+    "anomaly",
+    "describe",
+    "meta_arch",
+    "fold",
+)
 #: Puts the collection together.
 ROOT = "__init__"
 
