@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the small tokenizer of models that write: every byte has a token, so it loses nothing, in any language.
+"""Make the small tokenizer of models that write: every byte has a token, so it loses nothing of any language.
 
     .venv/bin/python scripts/build_tiny_tokenizer.py --output d2ext/resources/text/speech
 

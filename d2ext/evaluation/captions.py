@@ -55,7 +55,7 @@ def cider(written: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     Args:
         written, references: as in :func:`bleu`.
 
-    Source: Vedantam et al., "CIDEr: Consensus-based Image Description Evaluation", CVPR 2015, equations 1 to 4.
+    Source: Vedantam et al., "CIDEr: Consensus-based Image Description Evaluation", CVPR 2015, eq. 1 to 4.
     """
     if not written:
         return 0.0

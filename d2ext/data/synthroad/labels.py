@@ -88,7 +88,7 @@ def make_frame(
             scene.objects[:] = kept
             rendering = draw(scene, rng)
         if low <= len(scene.objects) <= high:
-            return Frame(scene, rendering, label_ofs(scene, rendering))
+            return Frame(scene, rendering, _make_labels(scene, rendering))
     raise RuntimeError(f"no {kind.name} scene with {low} to {high} visible objects in {_SCENE_TRIES} tries")
 
 
@@ -97,7 +97,7 @@ def _visible(rendering: Rendering) -> np.ndarray:
     return enough & (rendering.visible_area >= MIN_VISIBLE_FRACTION * rendering.whole_area)
 
 
-def label_ofs(scene: Scene, rendering: Rendering) -> list[Label]:
+def _make_labels(scene: Scene, rendering: Rendering) -> list[Label]:
     hidden = 1.0 - rendering.visible_area / rendering.whole_area
     return [label_of(item, scene.view, float(h)) for item, h in zip(scene.objects, hidden, strict=True)]
 

@@ -24,9 +24,9 @@ _SAME_BOX = 0.5
 class JanusEvaluator(TableEvaluator):
     """``JanusEvaluator(cfg, dataset_name)`` writes into the run's folder.
 
-    Tables: ``describe`` (share of sentences in which no fact is false, in which none is even doubtful, that no
-    other labelled object fits, all three; BLEU-4, CIDEr; different sentences among all), ``ask`` (share of
-    right answers, and of those whose boxes agree, by kind), ``pictures`` (PSNR in dB), as far as there are such.
+    Tables, as far as there are such: ``describe`` (share of sentences in which no fact is false, in which
+    none is even doubtful, that no other labelled object fits; BLEU-4, CIDEr; different ones among all),
+    ``ask`` (share of right answers, and of those whose boxes agree, by kind), ``pictures`` (PSNR in dB).
     """
 
     @configurable
