@@ -114,7 +114,10 @@ class DescribeMapper:
         kept = {key: dataset_dict[key] for key in ("file_name", "image_id", "height", "width")}
         if not self.is_train:
             rng = np.random.default_rng(zlib.crc32(str(dataset_dict["image_id"]).encode()))
-            tasks = [*self._descriptions(dataset_dict, image, labels), *self._questions(image, labels, rng)]
+            tasks = [
+                *self._descriptions(dataset_dict, image, labels),
+                *self._questions(dataset_dict, image, labels, rng),
+            ]
             return kept | {"tasks": tasks, "target": self._tensor(square(image, self.size))}
         rng = own_generator() if rng is None else rng
         image = color_jitter(image, self.input.COLOR_JITTER, rng)
@@ -125,7 +128,8 @@ class DescribeMapper:
         sample = {"kind": kind, "images": [], "prompt": "", "answer": "", "drop_prompt": False}
         if kind == "draw":
             return kept | sample | self._drawing(image, list(labels.values()), rng)
-        if kind == "ask" and (asked := ask(list(labels.values()), rng, 1)):
+        speeds = known_speeds(dataset_dict)
+        if kind == "ask" and (asked := ask(list(labels.values()), rng, 1, speeds=speeds)):
             answer = asked[0].answer(list(labels.values()), image.shape[:2])
             return kept | sample | {"images": self.whole(image), "prompt": asked[0].text, "answer": answer}
         if not sentences:
@@ -190,11 +194,21 @@ class DescribeMapper:
         return tasks
 
     def _questions(
-        self, image: np.ndarray, labels: Mapping[int, Label], rng: np.random.Generator
+        self,
+        record: Mapping[str, Any],
+        image: np.ndarray,
+        labels: Mapping[int, Label],
+        rng: np.random.Generator,
     ) -> list[dict[str, Any]]:
-        images = self.whole(image)
-        asked = ask(list(labels.values()), rng, self.test.QUESTIONS) if self.test.QUESTIONS else []
+        images, speeds = self.whole(image), known_speeds(record)
+        asked = ask(list(labels.values()), rng, self.test.QUESTIONS, speeds=speeds)
         return [{"kind": "ask", "images": images, "prompt": q.text, "question": q} for q in asked]
+
+
+def known_speeds(record: Mapping[str, Any]) -> dict[int, float]:
+    """m/s by the place of an annotation, of those whose ``speed`` a track tells."""
+    speeds = ((i, annotation.get("speed")) for i, annotation in enumerate(record["annotations"]))
+    return {i: speed for i, speed in speeds if speed is not None}
 
 
 def record_labels(record: Mapping[str, Any], names: Sequence[str]) -> dict[int, Label]:

@@ -10,7 +10,7 @@ import numpy as np
 from detectron2.data import DatasetCatalog
 from tqdm import tqdm
 
-from d2ext.data.describe.mapper import record_labels
+from d2ext.data.describe.mapper import known_speeds, record_labels
 from d2ext.data.describe.questions import ask, read_places, read_short
 from d2ext.data.image_io import read_image
 from d2ext.evaluation import Table
@@ -38,7 +38,7 @@ def compare(
     for record in tqdm(records[: limit or len(records)], unit="image", desc="ask"):
         labels = list(record_labels(record, class_names(dataset)).values())
         rng = np.random.default_rng(zlib.crc32(str(record["image_id"]).encode()))
-        questions = ask(labels, rng, _QUESTIONS)
+        questions = ask(labels, rng, _QUESTIONS, speeds=known_speeds(record))
         image, size = read_image(record["file_name"]), (record["height"], record["width"])
         answered: dict[str, list[tuple[str, list[list[float]]]]] = {}
         for name, predictor in predictors.items():

@@ -291,3 +291,21 @@ def test_wrong_arguments_are_answered_before_any_work(script, arguments, tmp_pat
     config.write_text("")
     assert call_script(load_script(script, "Janus"), "--config-file", config, *arguments) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_named_colours_are_measured_from_the_pixels():
+    from d2ext.data.synthroad.palette import COLORS, PAINT
+    from d2ext.projects.janus.drawn import draw_colors
+
+    def draw(text: str, seed: int) -> np.ndarray:
+        picture = np.full((64, 64, 3), 128, np.uint8)
+        color = text.split()[1] if seed else "blue"  # the first of each colour is blue
+        picture[20:44, 10:54] = PAINT[color]
+        return picture
+
+    sheet, table = draw_colors(draw, 2, 1.5)
+    assert sheet.shape == (64 * len(COLORS), 128, 3)
+    assert {color: table[color]["right"] for color in COLORS} == {
+        c: 100 if c == "blue" else 50 for c in COLORS
+    }
+    assert table["Overall"]["pictures"] == 2 * len(COLORS)
