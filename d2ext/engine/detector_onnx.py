@@ -9,9 +9,9 @@ step.onnx   all but the pixels, P, plane (the ground), and of DiffusionDet3D sig
 A detector of prompts also takes vectors, log_sizes, size_log_scales, shifts and exists (B, K + 1, ...),
 unless its prompts are baked in, and gives what it made of each box for each prompt (answer_...).
 
-Names and shapes are the fields of RegionMaps, Memory, MapCells, EncodedImages, PromptTable and ObjectBoxes. The
-number of images and their size are free, and the number of boxes that are denoised and of prompts; what is done with
-the steps is :mod:`d2ext.modeling.detection.inference`, with the exported model as with torch's.
+Names and shapes are the fields of RegionMaps, Memory, MapCells, EncodedImages, PromptTable and ObjectBoxes.
+The number of images and their size are free, and the number of boxes that are denoised and of prompts; what
+is done with the steps is :mod:`d2ext.modeling.detection.inference`, with the exported model as with torch's.
 """
 
 from __future__ import annotations

@@ -29,13 +29,14 @@ def records():
             cars = Detections(
                 np.ones(2), np.zeros(2, int), places, np.full(2, np.pi / 2), np.tile([1.5, 1.8, 4.2], (2, 1))
             )
+            boxes = zip(*GroundFrame(GROUND).to_kitti(cars), strict=True)
             annotations = [
                 {
                     "id": i, "track_id": str(i), "bbox": [0.0, 0.0, 9.0, 9.0], "category_id": 0,
                     "truncated": 0.0, "occluded": 0, "has_3d": True, "location": location.tolist(),
                     "dimensions": size.tolist(), "yaw": float(yaw),
                 }
-                for i, (location, size, yaw) in enumerate(zip(*GroundFrame(GROUND).to_kitti(cars), strict=True))
+                for i, (location, size, yaw) in enumerate(boxes)
             ]  # fmt: skip
             found.append(
                 {
