@@ -75,6 +75,7 @@ class LearnedAlarms:
         self._predictor = predictor
         self._stream: StreamingPredictor | None = None
         self._waiting: list[Tracks] = []
+        self._first = 0  # column with which the stream begins
         self._now = -np.inf  # s, of the last look
         self._seen = -np.inf  # of the last moment
         self._signals: list[Signal] = []
@@ -109,6 +110,7 @@ class LearnedAlarms:
         return self._signals
 
     def _begin(self, first_column: int) -> None:
+        self._first = first_column
         self._stream = StreamingPredictor(self._predictor, self._settings.STEP, first_column)
 
     def _look(self, time: float) -> None:
@@ -145,7 +147,7 @@ class LearnedAlarms:
         following = None if self._stream is None else self._stream.next_column
         now, seen = (at if np.isfinite(at) else None for at in (self._now, self._seen))
         signals = [asdict(signal) for signal in self._signals]
-        return {"next": following, "now": now, "seen": seen, "signals": signals}
+        return {"first": self._first, "next": following, "now": now, "seen": seen, "signals": signals}
 
     def restore(self, state: Mapping[str, Any], rows: Tracks) -> None:
         """Go on from :meth:`state`, with the rows of the last :attr:`memory` seconds."""
@@ -153,7 +155,7 @@ class LearnedAlarms:
         self._seen = -np.inf if state["seen"] is None else state["seen"]
         rows = rows.select(in_lanes(rows.lane, self._spec.lanes))
         if state["next"] is not None:
-            self._begin(state["next"] - self._width)
+            self._begin(max(state["first"], state["next"] - self._width))
             if state["now"] is not None:
                 assert self._stream is not None
                 self._now = state["now"]

@@ -30,7 +30,7 @@ def predictor(recording) -> ImagePredictor:
     cfg = get_cfg()
     add_graph_model_config(cfg)
     cfg.MODEL.META_ARCHITECTURE = "EfficientAD"
-    cfg.MODEL.DEVICE, cfg.TEST.DTYPE, cfg.TEST.THRESHOLD = "cpu", "float32", 0.02
+    cfg.MODEL.DEVICE, cfg.TEST.DTYPE, cfg.TEST.THRESHOLD = "cpu", "float32", 0.004
     cfg.INPUT.GRAPH.WIDTH = WIDTH
     c = cfg.MODEL.EFFICIENT_AD
     c.WIDTH, c.PADDING, c.BRANCH.DIM, c.BRANCH.DEPTH, c.BRANCH.ATTENTION_HEADS = 1 / 24, True, 8, 1, 2
@@ -51,12 +51,14 @@ def moments(recording):
 
 
 def test_it_goes_on_from_its_state(settings, recording, predictor):
-    anomaly = settings().ROAD_WATCH.ANOMALY
+    anomaly = settings("ROAD_WATCH.ANOMALY.NEW_SECONDS", 30.0).ROAD_WATCH.ANOMALY
     whole, parts, looks = LearnedAlarms(anomaly, predictor), LearnedAlarms(anomaly, predictor), 0
     for i, (t, rows) in enumerate(moments(recording)):
         expected, found = whole.update(t, rows), parts.update(t, rows)
         assert [s.key for s in found] == [s.key for s in expected]
-        assert [s.score for s in found] == pytest.approx([s.score for s in expected], abs=1e-4)
+        assert [s.score for s in found] == pytest.approx(
+            [s.score for s in expected], abs=3e-3
+        )  # 1e-5 of a map, by the threshold
         looks += len(expected) > 0
         if i in (0, 7, 40, 41, 97):
             again = LearnedAlarms(anomaly, predictor)
@@ -69,16 +71,19 @@ def test_it_goes_on_from_its_state(settings, recording, predictor):
 
 
 def test_regions_are_new_and_name_their_vehicles(settings, recording, predictor):
-    anomaly = settings().ROAD_WATCH.ANOMALY
+    anomaly = settings("ROAD_WATCH.ANOMALY.NEW_SECONDS", 30.0).ROAD_WATCH.ANOMALY
     learned, ids = LearnedAlarms(anomaly, predictor), {int(i) for i in recording.ids}
+    found = 0
     for t, rows in moments(recording):
         for signal in learned.update(t, rows):
             assert set(signal.vehicles) <= ids and signal.kind == "abnormal"
             assert signal.since >= t - anomaly.NEW_SECONDS - 2 * 2 - 1.5 and signal.since <= t
+            found += len(signal.vehicles)
+    assert found > 10
 
 
 def test_after_a_long_gap_it_begins_anew(settings, recording, predictor):
-    learned = LearnedAlarms(settings().ROAD_WATCH.ANOMALY, predictor)
+    learned = LearnedAlarms(settings("ROAD_WATCH.ANOMALY.NEW_SECONDS", 30.0).ROAD_WATCH.ANOMALY, predictor)
     for t, rows in list(moments(recording))[:20]:
         learned.update(t, rows)
     assert learned.state()["next"] is not None
