@@ -55,10 +55,10 @@ def test_it_goes_on_from_its_state(settings, recording, predictor):
     whole, parts, looks = LearnedAlarms(anomaly, predictor), LearnedAlarms(anomaly, predictor), 0
     for i, (t, rows) in enumerate(moments(recording)):
         expected, found = whole.update(t, rows), parts.update(t, rows)
-        assert [s.key for s in found] == [s.key for s in expected]
+        assert [s.key for s in found] == [s.key for s in expected], i
         assert [s.score for s in found] == pytest.approx(
-            [s.score for s in expected], abs=3e-3
-        )  # 1e-5 of a map, by the threshold
+            [s.score for s in expected], abs=0.012
+        )  # 5e-5 of a map over the threshold
         looks += len(expected) > 0
         if i in (0, 7, 40, 41, 97):
             again = LearnedAlarms(anomaly, predictor)
