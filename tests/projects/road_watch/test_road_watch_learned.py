@@ -46,8 +46,8 @@ def predictor(recording) -> ImagePredictor:
 
 def moments(recording):
     """The rows of each half second, up to a minute."""
-    for t in np.arange(0.5, 60.0, 0.5):
-        yield t, recording.select((recording.time > t - 0.5) & (recording.time <= t))
+    for t in np.arange(0.0, 60.0, 0.5):
+        yield t + 0.499, recording.select((recording.time >= t) & (recording.time < t + 0.5))
 
 
 def test_it_goes_on_from_its_state(settings, recording, predictor):
@@ -57,8 +57,8 @@ def test_it_goes_on_from_its_state(settings, recording, predictor):
         expected, found = whole.update(t, rows), parts.update(t, rows)
         assert [s.key for s in found] == [s.key for s in expected], i
         assert [s.score for s in found] == pytest.approx(
-            [s.score for s in expected], abs=0.012
-        )  # 5e-5 of a map over the threshold
+            [s.score for s in expected], abs=3e-3
+        )  # 1e-5 of a map over the threshold
         looks += len(expected) > 0
         if i in (0, 7, 40, 41, 97):
             again = LearnedAlarms(anomaly, predictor)
