@@ -66,7 +66,7 @@ def main(args: argparse.Namespace) -> None:
         for clip in clips:
             folder = args.output / way / clip.name
             took = run_clip(cfg, clip, way, folder, args.device)
-            measured.pictures += took["pictures"]
+            measured.pictures += int(took["pictures"])
             measured.seconds += took["seconds"]
             measured.add(clip, folder, cfg.ROAD_WATCH.COUNT_LINE, args.farthest)
             print(f"{way} {clip.name}: done")
