@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from d2ext.data.image_io import read_image
 from d2ext.data.synthroad.geometry import View
 from d2ext.data.synthroad.labels import MIN_VISIBLE_FRACTION, OCCLUSION_STEPS
 from d2ext.data.synthroad.objects import truncated_fraction
@@ -49,6 +50,24 @@ def write_picture(root: Path, name: str, frame: int, image: np.ndarray) -> None:
     path = root / KITTI / "image_02" / name / f"{frame:06d}.jpg"
     data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     write_bytes(path, data.tobytes())
+
+
+def write_video(root: Path, name: str, frames: int) -> None:
+    """A clip's pictures as ``video/NNNN.mp4``, with the same bytes for the same pictures."""
+    folder, path = root / KITTI / "image_02" / name, root / KITTI / "video" / f"{name}.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}")
+    first = read_image(folder / f"{0:06d}.jpg")
+    # The codec takes even sizes only.
+    size = first.shape[1] // 2 * 2, first.shape[0] // 2 * 2
+    codec = cv2.VideoWriter.fourcc(*"mp4v")
+    writer = cv2.VideoWriter(str(unfinished), cv2.CAP_FFMPEG, codec, RATE, size)
+    if not writer.isOpened():
+        raise OSError(f"{path}: this OpenCV cannot write it")
+    for frame in range(frames):
+        writer.write(read_image(folder / f"{frame:06d}.jpg")[: size[1], : size[0]])
+    writer.release()
+    unfinished.replace(path)
 
 
 def label_rows(shot: Shot, frame: int, view: View) -> str:
