@@ -124,10 +124,12 @@ class PromptEncoder(nn.Module):
     """Prompts to a :class:`PromptTable`.
 
     Each prompt is encoded without regard to the others. In evaluation every text is encoded once and kept
-    until the weights change.
+    until the weights change. State dicts are without what the text encoder was loaded with and does not
+    train: half of a small detector would be vectors of words that come with the encoder.
 
     Args:
         text_encoder: of any kind.
+        loaded: its weights are those that its name stands for.
         dim: width of the words, a multiple of 4.
         prompt_dim: width of the embeddings.
         generic: the prompt that every object answers to.
@@ -138,6 +140,7 @@ class PromptEncoder(nn.Module):
     def __init__(
         self,
         text_encoder: TextEncoder,
+        loaded: bool,
         dim: int,
         prompt_dim: int,
         generic: str,
@@ -146,6 +149,9 @@ class PromptEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.text_encoder = text_encoder
+        fixed = (name for name, p in text_encoder.named_parameters() if loaded and not p.requires_grad)
+        self.fixed = [f"text_encoder.{name}" for name in fixed]
+        self.register_state_dict_post_hook(_leave_out_fixed)
         self.words = nn.Sequential(nn.Linear(text_encoder.dim, dim), nn.LayerNorm(dim))
         self.pooling = SentencePooling(dim, number_heads=1)
         self.vector = nn.Sequential(
@@ -243,6 +249,17 @@ class PromptEncoder(nn.Module):
         self.forget()
         return super()._apply(fn, recurse)
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
         self.forget()
-        super()._load_from_state_dict(*args, **kwargs)
+        for name in self.fixed:
+            state_dict.setdefault(prefix + name, self.get_parameter(name).detach())
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def _leave_out_fixed(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
+    """Of a :class:`PromptEncoder`."""
+    assert isinstance(module, PromptEncoder)
+    for name in module.fixed:
+        del state[prefix + name]
