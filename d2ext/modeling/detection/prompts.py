@@ -39,12 +39,12 @@ class PromptTable(NamedTuple):
 
     def rows(self, index: Any) -> PromptTable:
         """Some of the prompts."""
-        states = tuple(state[index] for state in self.states)
-        return PromptTable(*(t[index] for t in self[:4]), states)
+        return self.map(lambda t: t[index])
 
     def map(self, function: Callable[[Tensor], Tensor]) -> PromptTable:
         """The same with a function applied to every tensor."""
-        return PromptTable(*(function(t) for t in self[:4]), tuple(function(s) for s in self.states))
+        *fields, states = self
+        return PromptTable._make([*map(function, fields), tuple(map(function, states))])
 
     def mean(self) -> PromptTable:
         """One prompt that is between all of these: their mean direction, size and state, the widest scale."""
@@ -61,10 +61,16 @@ class PromptTable(NamedTuple):
         )
 
     @staticmethod
+    def join(tables: Sequence[PromptTable], function: Callable[[Any], Tensor]) -> PromptTable:
+        """What a function makes of each tensor of several tables."""
+        fields = zip(*(t[:4] for t in tables), strict=True)
+        states = zip(*(t.states for t in tables), strict=True)
+        return PromptTable._make([*map(function, fields), tuple(map(function, states))])
+
+    @staticmethod
     def cat(tables: Sequence[PromptTable]) -> PromptTable:
         """The prompts of several, one after the other."""
-        states = tuple(torch.cat(s) for s in zip(*(t.states for t in tables), strict=True))
-        return PromptTable(*(torch.cat(t) for t in zip(*(t[:4] for t in tables), strict=True)), states)
+        return PromptTable.join(tables, torch.cat)
 
 
 class Prompts(NamedTuple):
@@ -89,10 +95,7 @@ class Prompts(NamedTuple):
         filled = [
             PromptTable.cat([t, *[generic] * (count + 1 - len(t.vectors))]) for t in tables
         ]  # what fills up is never looked at; the last is asked
-        stacked = PromptTable(
-            *(torch.stack(t) for t in zip(*(t[:4] for t in filled), strict=True)),
-            tuple(torch.stack(s) for s in zip(*(t.states for t in filled), strict=True)),
-        )
+        stacked = PromptTable.join(filled, torch.stack)
         device = generic.vectors.device
         whole = labelled or [True] * len(tables)
         rows = [
