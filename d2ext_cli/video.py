@@ -15,6 +15,11 @@ _DEFAULTS = {
     "width": 0,
     "tracks_only": False,
 }
+#: Arguments of pictures, and what they are where they are not given.
+_OTHERS = {
+    "train": 1000, "val": 100, "test": 200, "language": "en", "cameras": "kitti,rope3d", "sheet": None,
+    "background": None,
+}  # fmt: skip
 
 
 def add_video(parser: argparse.ArgumentParser) -> None:
@@ -56,8 +61,9 @@ def check_video(args: argparse.Namespace) -> None:
     given = [name for name in _DEFAULTS if getattr(args, name) is not None]
     if given and not args.video:
         raise ValueError(f"--{given[0].replace('_', '-')} is for --video")
-    if args.video and (args.sheet or args.background):
-        raise ValueError("--video goes with neither --sheet nor --background")
+    for name in _OTHERS if args.video else ():
+        if getattr(args, name) != _OTHERS[name]:
+            raise ValueError(f"--{name} does not go with --video")
     for name, value in _DEFAULTS.items():
         if getattr(args, name) is None:
             setattr(args, name, value)

@@ -69,8 +69,13 @@ def check_complete(root: Path, generators: Sequence[str]) -> None:
                 ]
                 raise ValueError(
                     f"{base}: not complete, its generation was interrupted; finish it with "
-                    f"python -m d2ext.data.{name.replace('_', ' --')} --root {base} {' '.join(given)}"
+                    f"{command(name)} --root {base} {' '.join(given)}"
                 )
+
+
+def command(generator: str) -> str:
+    """What runs a generator, by its name as in :func:`check_complete`."""
+    return f"python -m d2ext.data.{generator.replace('_', ' --')}"
 
 
 def _read_settings(path: Path) -> dict[str, Any]:
@@ -95,7 +100,7 @@ def run_jobs(
 
 
 def _run_jobs(
-    make: Callable[[Job], Result], jobs: Sequence[Job], workers: int, chunk: int
+    make: Callable[[Job], Result], jobs: Sequence[Job], workers: int, chunk: int = 4
 ) -> Iterator[Result]:
     if workers == 1:
         yield from map(make, jobs)

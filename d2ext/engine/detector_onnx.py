@@ -1,6 +1,7 @@
 """The 3D detectors as two ONNX graphs: an image is encoded once, any number of steps reads it.
 
-image.onnx  pixels, sizes -> table, levels, or of DETR3D tokens, position, padding     (B images)
+image.onnx  pixels, sizes -> table, levels, or of DETR3D tokens, position, padding,    (B images)
+            or tokens, levels
             where pictures show their plane also P, plane -> ground, given
 step.onnx   all but the pixels, P, plane (the ground), and of DiffusionDet3D signal (B, N, 4), time (B,)
             -> boxes (B, N, 4) that the step started from, and what it made of them (B * N of each)
@@ -8,9 +9,9 @@ step.onnx   all but the pixels, P, plane (the ground), and of DiffusionDet3D sig
 A detector of prompts also takes vectors, log_sizes, size_log_scales, shifts and exists (B, K + 1, ...),
 unless its prompts are baked in, and gives what it made of each box for each prompt (answer_...).
 
-Names and shapes are the fields of RegionMaps, Memory, EncodedImages, PromptTable and ObjectBoxes. The number
-of images and their size are free, and the number of boxes that are denoised and of prompts; what is done with
-the steps is :mod:`d2ext.modeling.detection.inference`, with the exported model as with torch's.
+Names and shapes are the fields of RegionMaps, Memory, MapCells, EncodedImages, PromptTable and ObjectBoxes.
+The number of images and their size are free, and the number of boxes that are denoised and of prompts; what
+is done with the steps is :mod:`d2ext.modeling.detection.inference`, with the exported model as with torch's.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class TrackerConfig:
     elevation_walk: float = 0.1
     turn_decay: float = 2.0
     first_speed: float = 12.0
-    mahalanobis: float = 4.0
+    mahalanobis: float = 3.5
     overlap_weight: float = 1.0
     class_cost: float = 0.5
     least_overlap: float = 0.2

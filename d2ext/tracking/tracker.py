@@ -87,8 +87,9 @@ class Tracker:
         alone = np.ones(len(found), bool)
         alone[matched] = False
         started = self._births(found, alone, matched)
-        self._table = join(self._table, self._begin(found.select(started), self._time))
-        current = np.concatenate([current, started])
+        if len(started):
+            self._table = join(self._table, self._begin(found.select(started), self._time))
+            current = np.concatenate([current, started])
         self._number()
         self._remember()
         return self._report(current)
@@ -109,7 +110,7 @@ class Tracker:
         free, chosen = np.ones(len(self), bool), []
         state = table["state"]
         for tracks, detections in ((state != ENDED, high), (state == LIVE, low), (state == ENDED, high)):
-            stage = pairs.of(tracks & free, detections)
+            stage = pairs.of(tracks & free, detections) if len(pairs.track) else pairs
             if not len(stage.track):
                 continue
             pair = assign(stage, len(self), len(found))

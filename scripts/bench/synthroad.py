@@ -6,7 +6,7 @@ import argparse
 import importlib
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import Path
@@ -22,7 +22,7 @@ from d2ext.engine.benchmark import Clock, machine, write_table
 # Pictures in one run, and per layout before the first.
 _COUNT, _WARM = 6, 60
 # The stages of a picture, as the modules that call them name them.
-_STAGES = {
+_STAGES: Mapping[str, Sequence[tuple[str, str]]] = {
     "ground, sky": [("render", "draw_background")],
     "shadows": [("render", "draw_shadows")],
     "surroundings": [("render", "draw_scenery")],
@@ -52,7 +52,7 @@ def _family(name: str, clock: Clock) -> list[str]:
     seconds: list[float] = []
     spent: list[dict[str, float]] = []
     for seed in range(-clock.warmup, clock.repeats):
-        with tempfile.TemporaryDirectory() as folder, _stopwatch(clock) as times:
+        with tempfile.TemporaryDirectory() as folder, stopwatch(clock, _STAGES) as times:
             start = clock.now()
             generate(Path(folder) / "data", abs(seed), _COUNT, 0, 0, progress=False, cameras=name)
             if seed >= 0:
@@ -65,8 +65,8 @@ def _family(name: str, clock: Clock) -> list[str]:
 
 
 @contextmanager
-def _stopwatch(clock: Clock) -> Iterator[dict[str, float]]:
-    """Seconds by stage while it is open."""
+def stopwatch(clock: Clock, stages: Mapping[str, Sequence[tuple[str, str]]]) -> Iterator[dict[str, float]]:
+    """Seconds by stage while it is open; a stage is functions, by module of SynthRoad and name there."""
     times: dict[str, float] = defaultdict(float)
 
     def timed(function: Callable[..., Any], stage: str) -> Callable[..., Any]:
@@ -81,7 +81,7 @@ def _stopwatch(clock: Clock) -> Iterator[dict[str, float]]:
         return call
 
     with ExitStack() as stack:
-        for stage, functions in _STAGES.items():
+        for stage, functions in stages.items():
             for module_name, name in functions:
                 module = importlib.import_module(f"d2ext.data.synthroad.{module_name}")
                 stack.enter_context(patch.object(module, name, timed(getattr(module, name), stage)))

@@ -26,6 +26,7 @@ NAMES = [
 ANOMALY_NAMES = [
     *(f"trajectories_{s}" for s in ("train", "val", "test")),
     *(f"mvtec_ad/{category}_{s}" for category in ("bottle", "zipper") for s in ("train", "test")),
+    *(f"synthroad_video_trajectories_{s}" for s in ("train", "test")),
     *(f"synthtraffic_trajectories_{s}" for s in ("train", "val", "test")),
     *(f"synthtraffic_mvtec_ad/arterial_{s}" for s in ("train", "val", "test")),
 ]
@@ -68,7 +69,7 @@ def test_registered_names_of_anomaly_datasets(name):
     assert name in DatasetCatalog and name.endswith(f"_{metadata.split}")
     assert metadata.evaluator_type == ("mvtec_ad" if "mvtec_ad" in name else "trajectories")
     assert metadata.dataset_root.endswith(
-        name.removesuffix(f"_{metadata.split}").replace("synthtraffic_", "")
+        name.removesuffix(f"_{metadata.split}").replace("synthtraffic_", "").replace("synthroad_video_", "")
     )
     assert ("synthtraffic" in metadata.dataset_root) == name.startswith("synthtraffic")
 

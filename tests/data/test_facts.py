@@ -13,7 +13,8 @@ from d2ext.data.formats.mono3drefer import load_mono3drefer
 from d2ext.data.synthroad import predicates as P
 from d2ext.data.synthroad import refer, sentences_en, sentences_zh
 from d2ext.data.synthroad.cameras import find_cameras
-from d2ext.data.synthroad.labels import Label, _make_label
+from d2ext.data.synthroad.labels import Label
+from d2ext.data.synthroad.labels import label_of as scene_label
 from d2ext.data.synthroad.layout import sample_scene
 from d2ext.structures.vocabulary import ROAD
 
@@ -96,7 +97,7 @@ def written() -> list:
     found = []
     for kind in 10 * find_cameras("kitti,rope3d"):
         scene = sample_scene(kind, rng)
-        labels = [_make_label(o, scene.view, float(rng.choice([0.0, 0.3, 0.7]))) for o in scene.objects]
+        labels = [scene_label(o, scene.view, float(rng.choice([0.0, 0.3, 0.7]))) for o in scene.objects]
         size = (scene.view.height, scene.view.width)
         if len(labels) < 2:
             continue

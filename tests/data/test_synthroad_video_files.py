@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from detectron2.data import MetadataCatalog
 
-from d2ext.data.formats import load_trajectories
+from d2ext.data.formats import load_kitti_tracking, load_trajectories
 from d2ext.data.formats.kitti import read_calib, read_ground
 from d2ext.data.synthesis import check_complete
 from d2ext.data.synthroad.__main__ import main
@@ -138,6 +139,17 @@ def test_recordings_are_a_dataset(root):
     ]
 
 
+def test_pictures_are_a_dataset(root):
+    """Registered as a generator's: its boxes stand on the road, unlike KITTI's."""
+    records = load_kitti_tracking(root / "kitti_tracking", "train")
+    assert [record["image_id"] for record in records][::15] == ["0000/000000", "0001/000000"]
+    rows = [row for name in ("0000", "0001") for row in rows_of(root, name) if row[2] != "DontCare"]
+    assert sum(len(record["annotations"]) for record in records) == len(rows)
+    assert all("level_boxes" not in record and record["ground_plane"] for record in records)
+    metadata = MetadataCatalog.get("synthroad_video_kitti_tracking_train")
+    assert metadata.evaluator_type == "rope3d" and not metadata.level_boxes
+
+
 def test_normal_traffic_is_for_training():
     assert Settings(0, 3, anomalies="none").split == Settings(0, 3, anomalies="0").split == "train"
     assert Settings(0, 4, anomalies="0.5").kinds == ["good", "stopped", "good", "reversing"]
@@ -154,7 +166,8 @@ def test_normal_traffic_is_for_training():
         (["--anomalies", "1.5"], "share from 0 to 1"),
         (["--anomalies", "stopped,flying"], "got 'flying'"),
         (["--width", "9"], "width must be from 64"),
-        (["--background", "x.png", "--calib", "a", "--ground", "b"], "--video goes with neither"),
+        (["--background", "x", "--calib", "a", "--ground", "b"], "--background does not go with --video"),
+        (["--cameras", "wide"], "--cameras does not go with --video"),
     ],
 )
 def test_wrong_options_are_one_line(options, message, tmp_path, capsys):

@@ -59,7 +59,10 @@ def test_a_road_file(tmp_path):
     path.write_text(json.dumps({"lanes": {"-2": [[0, 0], [5, 5]]}, "half_width": 3, "backward_lanes": [1]}))
     road = read_road(path)
     assert road.lanes["-2"].tolist() == [[0, 0], [5, 5]]
-    assert road.half_width == 3 and road.backward_lanes == ("1",)
+    assert road.half_width == 3 and road.backward_lanes == ("1",) and road.camera_to_road is None
+    rows = [[1, 0, 0, 2], [0, 0, 1, 3], [0, -1, 0, 7]]
+    path.write_text(json.dumps({"camera_to_road": rows}))
+    assert read_road(path).camera_to_road.tolist() == rows
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,9 @@ def test_a_road_file(tmp_path):
         ('{"lanes": {"1": [[0, 0], [1, true]]}}', "lane 1: expected a list of points"),
         ('{"lanes": {"1": 3}}', "lane 1: expected a list of points"),
         ('{"origin": [91, 0]}', "origin: expected latitude and longitude in degrees"),
+        ('{"camera_to_road": 3}', "field 'camera_to_road': expected three rows of four numbers"),
+        ('{"camera_to_road": [[1, 0], [0, 1]]}', "camera_to_road: expected three rows of four"),
+        ('{"camera_to_road": [[2, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]}', "expected a rotation"),
         ('{"origin": 3}', "field 'origin': expected [latitude, longitude]"),
     ],
 )

@@ -14,6 +14,7 @@ from d2ext.structures.vocabulary import ROAD
 from d2ext.tracking import Detections, GroundFrame, Tracked, Tracker, TrackerConfig, overlap_3d
 from d2ext.tracking.association import Pairs, assign
 from d2ext.tracking.baselines import AB3DMOT, NearestTracker
+from d2ext.tracking.imperfect import Faults, imperfect
 
 CAR, PERSON = ROAD.names.index("car"), ROAD.names.index("pedestrian")
 SIZE = (1.5, 1.8, 4.3)
@@ -299,3 +300,17 @@ def test_ab3dmot_shows_after_three_and_drops_after_two():
         frames[i] = (times[i], cars([[0.0, 20.0]]))
     shown = [len(r) for r in run(tracker, frames)]
     assert shown == [0] * 8 + [1] * 4 + [1] + [0] * 7
+
+
+def test_imperfect_detections_are_as_told_and_the_same_for_a_seed():
+    truth = cars(np.stack([np.zeros(60), np.arange(60) * 6.0 + 10], 1))
+    frames = [(i / 10, np.arange(60).astype(str), truth) for i in range(100)]
+    faults = Faults(along=0.3, along_share=0, invented=0, missed=0.2, hidden=0.25, flipped=0.1, other_class=0)
+    found, again = (imperfect(frames, faults, 5, 14) for _ in range(2))
+    assert all(np.array_equal(a.position, b.position) for a, b in zip(found, again, strict=True))
+    share = sum(map(len, found[50:])) / 3000
+    assert share == pytest.approx(0.8 * 0.75, abs=0.05)  # neither missed nor hidden
+    y = np.concatenate([f.position[:, 1] for f in found])
+    assert np.std(y - np.round((y - 10) / 6) * 6) == pytest.approx(0.3, rel=0.05)
+    backwards = np.concatenate([np.cos(f.heading - np.pi / 2) < 0 for f in found]).mean()
+    assert backwards == pytest.approx(0.1, abs=0.02)

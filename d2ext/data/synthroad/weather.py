@@ -38,7 +38,7 @@ def apply_weather(
     if light.haze > 0:
         image = veil(image, transmission(near, light), light.haze_color)
     if light.rain > 0:
-        image = rain(image, light, rng, drops or rng)
+        image = rain(image, light, rng, drops)
     if light.shadow > 0.02 and light.lamps < 0.5 and rng.random() < 0.6:
         image = glare(image, inverse_depth, view, light, rng)
     return image
@@ -103,8 +103,11 @@ def headlights(image: np.ndarray, near: np.ndarray, view: View, strength: float)
     return cv2.multiply(image, cv2.merge([table] * 3), scale=1 / 48)
 
 
-def rain(image: np.ndarray, light: Light, rng: np.random.Generator, drops: np.random.Generator) -> np.ndarray:
-    """Streaks, most of them faint, all along one direction; ``drops`` places each."""
+def rain(
+    image: np.ndarray, light: Light, rng: np.random.Generator, drops: np.random.Generator | None = None
+) -> np.ndarray:
+    """Streaks, most of them faint, all along one direction; ``drops`` places each, or ``rng`` does."""
+    drops = drops or rng
     height, width = image.shape[:2]
     count = int(light.rain * rng.uniform(0.3, 1.0) * height * width / 600)
     slant = rng.normal(0, 0.12)

@@ -63,12 +63,14 @@ class PretrainedSana:
             (H, W, 3) uint8 BGR.
 
         Raises:
-            ValueError: a size that is no multiple of 32.
+            ValueError: a size that is no multiple of 32; no layout for a pipeline that follows one.
         """
         if any(side % 32 or side < 32 for side in size):
             raise ValueError(f"size: expected multiples of 32, got {size[1]}x{size[0]}")
         options: dict[str, Any] = {}
-        if self.takes_layout and layout is not None:
+        if self.takes_layout:
+            if layout is None:
+                raise ValueError("SanaControlNetPipeline: expected a layout to follow (--layout)")
             from PIL import Image
 
             options["control_image"] = Image.fromarray(np.ascontiguousarray(layout[..., ::-1]))

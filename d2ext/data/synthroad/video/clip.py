@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -24,6 +24,7 @@ LONGEST = int(DURATION) - 8
 _MIX = {"car": 0.72, "van": 0.12, "truck": 0.07, "bus": 0.04, "motorcyclist": 0.05}
 _HEAVY = ("truck", "bus")
 # Anomalies that need an agile driver.
+_MOMENTS = 50  # tries to find one with traffic
 _AGILE = ("speeding", "weaving", "cut_in")
 # Metres between two bodies on the road at least: ahead and beside.
 _APART = np.array([0.0, 0.05])
@@ -115,8 +116,10 @@ def _simulated(kind: str, site: Site, way: int, seed: list[int], other: Recordin
     """A recording in which no two bodies touch; ``other``: of the other direction, with the same signal."""
     section = WATCHED if other is None else OPPOSITE
 
+    def length_of(number: int) -> float:
+        return float(_model(tuple(seed), number).size[2])
+
     def make_world(rng: np.random.Generator, hour: float) -> World:
-        length_of = lambda number: float(_model(tuple(seed), number).size[2])  # noqa: E731
         if other is None:
             return World(rng, hour, section, length_of)
         world = World(rng, other.hour, section, length_of, other.signal.offset)
@@ -154,28 +157,31 @@ def _touching(paths: Sequence[Path], seed: list[int]) -> bool:
     return False
 
 
-_made: dict[tuple[int, ...], Model] = {}
-
-
+@lru_cache(maxsize=4096)
 def _model(seed: tuple[int, ...], number: int) -> Model:
     """What a vehicle of a simulation is."""
-    key = (*seed, number)
-    if key not in _made:
-        if len(_made) > 5000:
-            _made.clear()
-        rng = np.random.default_rng([*key, 9])
-        _made[key] = sample_model(draw(_MIX, rng), models.SHAPES, rng)
-    return _made[key]
+    rng = np.random.default_rng([*seed, number, 9])
+    return sample_model(draw(_MIX, rng), models.SHAPES, rng)
 
 
 def _first_tick(recording: Recording, frames: int, rng: np.random.Generator) -> int:
     """The tenth of a second at which the clip begins: the anomaly begins in its first half, if it can."""
     latest = round(DURATION * RATE) - 4 - frames
     if not recording.intervals:
-        return int(rng.integers(latest // 2 + 1)) * 2
+        return _busy_tick(recording, frames, latest, rng)
     begin = min(interval.start for interval in recording.intervals) * RATE
     first = begin - rng.uniform(0.2, 0.6) * frames
     return int(np.clip(first, 0, latest)) // 2 * 2
+
+
+def _busy_tick(recording: Recording, frames: int, latest: int, rng: np.random.Generator) -> int:
+    """One from which on somebody passes the section, if such a one is found."""
+    time = recording.tracks.time * RATE
+    for _ in range(_MOMENTS):
+        first = int(rng.integers(latest // 2 + 1)) * 2
+        if ((time >= first + 2) & (time < first + frames - 4)).any():
+            break
+    return first
 
 
 def _cut(intervals: Sequence[Interval], first: int, frames: int) -> list[Interval]:

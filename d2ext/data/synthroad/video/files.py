@@ -140,7 +140,9 @@ def _place(clip: Clip, track: Track, interval: Interval) -> dict:
     """Where the responsible vehicle is while it shows the anomaly: lane and position when it begins, the
     range of its positions, and metres right of the camera and ahead."""
     time = track.body.frame / RATE
-    during = np.flatnonzero((time >= interval.start - 1e-6) & (time <= interval.end + 1e-6) & _inside(track))
+    during = np.flatnonzero((time >= interval.start - 1e-6) & (time <= interval.end + 1e-6))
+    inside = during[_inside(track)[during]]
+    during = inside if len(inside) else during
     row, position = during[0], track.body.position[during]
     right, ahead = clip.site.scene.road.to_plane(track.body.p[row], track.body.q[row])
     return {
