@@ -131,7 +131,8 @@ class Janus(nn.Module):
 
     def pixels(self, images: Sequence[Tensor]) -> Tensor:
         """(B, 3, S, S) normalised, out of uint8 images (3, S, S)."""
-        stacked = torch.stack(list(images)).to(self.device, non_blocking=True)
+        # As bytes, and each on its own: the loader has pinned them.
+        stacked = torch.stack([image.to(self.device, non_blocking=True) for image in images])
         return (stacked - self.pixel_mean) / self.pixel_std
 
     def on_device(self, batch: TokenBatch) -> TokenBatch:
