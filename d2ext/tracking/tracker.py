@@ -199,7 +199,7 @@ class Tracker:
         unseen = self._time - table["seen"]
         shown = (table["state"] == LIVE) & (unseen <= self.config.report_seconds + _EPSILON)
         chosen = select({name: column for name, column in table.items() if name != "places"}, shown)
-        return Tracked(
+        tracks = Tracked(
             time=self._time,
             ids=chosen["id"],
             scores=chosen["score"],
@@ -210,6 +210,9 @@ class Tracker:
             detection=current[shown],
             **self._motion.report(chosen),
         )
+        sure = tracks.deviation <= self.config.report_deviation * _width(tracks)
+        sure |= tracks.missed == 0
+        return tracks if sure.all() else tracks.select(sure)
 
     def trail(self, track_id: int) -> np.ndarray:
         """(H, 3) time and place (x, y in m, or pixels) of a track at the last pictures, the latest last; at
@@ -280,3 +283,11 @@ class Tracker:
 
 def _no_places() -> tuple[np.ndarray, ...]:
     return np.zeros((0, 2)), np.zeros(0), np.zeros((0, 3)), np.zeros(0), np.zeros((0, 4))
+
+
+def _width(tracks: Tracked) -> np.ndarray:
+    """(N,) m, or pixels of the shorter side."""
+    if tracks.size is not None:
+        return tracks.size[:, 1]
+    assert tracks.boxes is not None
+    return (tracks.boxes[:, 2:] - tracks.boxes[:, :2]).min(1)
