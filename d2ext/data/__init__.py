@@ -10,6 +10,8 @@ A dataset dict for grounding is one image with all its sentences: Detectron2's s
 * ``ignored_boxes``, where there are any: 2D boxes of regions in which objects are not labelled;
 * ``sentences``: ``id``, ``text``, ``target_ids`` (annotation ids; None when they are not published),
   ``properties``;
+* ``sequence``, ``frame`` (from 0) and ``time`` (s) of the frames of a video, with a ``track_id`` (text) in
+  each annotation;
 * ``single_target``: True where every sentence refers to exactly one object (Mono3DRefer).
 
 The datasets for anomalies have records of their own: ``formats.trajectories`` and ``formats.mvtec_ad``.

@@ -85,7 +85,7 @@ class TrackerConfig:
     motion: str = "turn"
     classes: tuple[str, ...] = ROAD.names
     kinds: Mapping[str, Kind] = field(default_factory=lambda: dict(KINDS))
-    ground: tuple[float, float, float, float] | None = None
+    ground: tuple[float, ...] | None = None
     high_score: float = 0.4
     low_score: float = 0.1
     along: float = 0.25
