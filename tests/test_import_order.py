@@ -15,8 +15,8 @@ ORDER = (
     "gallery", "predictor",
 )  # fmt: skip
 MODELING = (
-    "losses", "backbone", "text", "box3d", "detection", "grounding", "anomaly", "generation", "meta_arch",
-    "fold",
+    "losses", "backbone", "text", "box3d", "detection", "grounding", "anomaly", "generation", "describe",
+    "meta_arch", "fold",
 )  # fmt: skip
 #: Puts the collection together.
 ROOT = "__init__"

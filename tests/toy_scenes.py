@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 import torch
 import yaml
-from project_scripts import ROOT
+from project_scripts import ROOT, load_script
 
 from d2ext.data.synthroad.palette import PAINT
 from d2ext.structures import ROAD, Boxes3D, Camera, plane_of_tilt
 
 SIZE = (64, 96)  # height, width
 FOCAL = 80.0
-PLANE = plane_of_tilt(0.2, 0.0, 6.0)
+PLANE = plane_of_tilt(6.0, 0.2)
 PROJECTION = [[FOCAL, 0.0, 47.5, 0.0], [0.0, FOCAL, 31.5, 0.0], [0.0, 0.0, 1.0, 0.0]]
 
 
@@ -42,8 +42,8 @@ def record(number: int, folder: Path | None = None) -> dict[str, Any]:
     """A dataset dict; with a folder its picture is written there."""
     rng = np.random.default_rng(number)
     objects = []
-    for i, right in enumerate((-4.0, 3.0)[: 1 + number % 2]):
-        name, color = ("car", "bus")[int(rng.integers(2))], list(PAINT)[int(rng.integers(len(PAINT)))]
+    for i, right in enumerate((-5.0, 5.0)[: 1 + number % 2]):
+        name, color = ("car", "van")[int(rng.integers(2))], list(PAINT)[int(rng.integers(len(PAINT)))]
         place = right + float(rng.uniform(-1, 1)), 22.0 + float(rng.uniform(-4, 8))
         objects.append(annotation(i, name, color, *place, float(rng.uniform(-3, 3))))
     sentences = [
@@ -95,3 +95,12 @@ def toy_config(path: Path, base: str = "Base-SceneSana", **sections: Any) -> Pat
     content |= {"OUTPUT_DIR": str(path.parent / "output")} | sections
     path.write_text(yaml.safe_dump(content))
     return path
+
+
+def call_train_net(config: Path, *arguments: object):
+    """What the ``main`` of train_net.py returns."""
+    from detectron2.engine import default_argument_parser
+
+    script = load_script("train_net", "SceneSana")
+    command = ["--config-file", str(config), *map(str, arguments)]
+    return script.main(default_argument_parser().parse_args(command))

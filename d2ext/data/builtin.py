@@ -71,8 +71,13 @@ _SPLITS = {
     "synthtraffic/mvtec_ad/arterial": ("train", "val", "test"),
 }
 _GENERATORS = ("synthroad", "synthroad_video", "synthtraffic")
-#: Files that mark folders of more datasets, with the generator whose layouts those have.
+#: Files, NAME.json, that mark folders of datasets, with the generator whose layouts those have.
 _MARKERS = {**{name: name for name in _GENERATORS}, "scenes": "synthroad"}
+#: How a folder of one of these names is made.
+_MAKERS = {
+    **{name: f"{command(name)} --root DIR --seed 0" for name in _GENERATORS},
+    "scenes": "projects/SceneSana/make_crops.py --root DIR",
+}
 #: What is different in a layout that a generator writes: its boxes stand on the road.
 _GENERATED: dict[str, dict[str, Any]] = {"kitti_tracking": {"evaluator_type": "rope3d", "level_boxes": False}}
 
@@ -137,9 +142,9 @@ def register_dataset(
 def _load(name: str, kind: str, root: Path, split: str, vocabulary: Vocabulary) -> list[dict[str, Any]]:
     if not root.is_dir():
         hint = "set DETECTRON2_DATASETS to the folder that holds the datasets"
-        generator = max((g for g in _GENERATORS if name.startswith(f"{g}_")), key=len, default="")
-        if generator:
-            hint += f", or make it: {command(generator)} --root DIR --seed 0"
+        maker = max((folder for folder in _MAKERS if name.startswith(f"{folder}_")), key=len, default="")
+        if maker:
+            hint += f", or make it: {_MAKERS[maker]}"
         raise FileNotFoundError(f"dataset {name!r}: no folder {root.absolute()}; {hint}")
     check_complete(root, _GENERATORS)
     options = {} if kind in _ANOMALY_KINDS else {"vocabulary": vocabulary}
@@ -165,9 +170,10 @@ def register_all(root: str | Path) -> None:
     for path in [*root.glob("mvtec_ad/*/train"), *(good.parent for good in root.glob("*/*/train/good"))]:
         validation = ("val",) if (path.parent / "validation").is_dir() else ()
         own[path.parent.relative_to(root).as_posix()] = ("mvtec_ad", ("train", *validation, "test"))
-    written = {generator: [generator] for generator in _GENERATORS}
+    written: dict[str, list[str]] = {generator: [] for generator in _GENERATORS}
     for marker, generator in _MARKERS.items():
-        written[generator] += [path.parent.name for path in sorted(root.glob(f"*/{marker}.json"))]
+        found = sorted(path.parent.name for path in root.glob(f"*/{marker}.json"))
+        written[generator] += [marker, *found]
     generated = {name for names in written.values() for name in names}
     every = dict(_SPLITS)
     for folder, splits in _SPLITS.items():

@@ -47,6 +47,9 @@ _FOLDERS: dict[str, tuple[Callable[..., Any], Callable[..., None] | None]] = {
     "mono3drefer": (load_mono3drefer, None),
     "monomulti3d": (load_monomulti3d, None),
 }
+#: Formats that are read, and those that are written.
+READ = (*_FILES, *_FOLDERS)
+WRITTEN = (*_FILES, *(name for name, (_, write) in _FOLDERS.items() if write is not None))
 _TURNED = {"3D boxes", "cameras", "ground planes", "tilt of the boxes", "occlusion", "truncation"}
 #: What each format has a place for, of what :func:`contents` finds.
 _HELD: dict[str, set[str]] = {
@@ -89,7 +92,7 @@ def read_objects(
         vocabulary = vocabulary or ROAD
         return _FOLDERS[layout][0](path, split, skip_broken, vocabulary), vocabulary
     if layout not in _FILES:
-        raise ValueError(f"layout {layout!r}: expected one of {', '.join((*_FILES, *_FOLDERS))}")
+        raise ValueError(f"layout {layout!r}: expected one of {', '.join(READ)}")
     more = {"label_map": label_map} if layout == "odvg" else {}
     return _FILES[layout][0](path, images or path.parent, skip_broken, vocabulary, **more)
 
@@ -125,7 +128,7 @@ def write_objects(
         return
     folder_writer = _FOLDERS.get(layout, (None, None))[1]
     if folder_writer is None:
-        raise ValueError(f"layout {layout!r}: expected one of {', '.join(_HELD)} to write")
+        raise ValueError(f"layout {layout!r}: expected one of {', '.join(WRITTEN)} to write")
     folder_writer(path, records, names, split, link)
 
 

@@ -119,14 +119,18 @@ def register_file(
         "evaluator_type": kind,
     }
 
+    kept: list[list[dict[str, Any]]] = []  # what was read for the classes, until the records are asked for
+
     def records() -> list[dict[str, Any]]:
+        if kept:
+            return kept.pop()
         with _no_collecting():
             found, names = load(file, image_root, skip_broken(), vocabulary)
         MetadataCatalog.get(name).set(thing_classes=list(names.names), vocabulary=names)
         return found
 
     def read_vocabulary() -> Vocabulary:
-        records()
+        kept[:] = [records()]
         return MetadataCatalog.get(name).vocabulary
 
     if vocabulary is not None:

@@ -1,6 +1,7 @@
 """The 3D detectors as two ONNX graphs: an image is encoded once, any number of steps reads it.
 
-image.onnx  pixels, sizes -> table, levels, or of DETR3D tokens, position, padding     (B images)
+image.onnx  pixels, sizes -> table, levels, or of DETR3D tokens, position, padding,    (B images)
+            or tokens, levels
             where pictures show their plane also P, plane -> ground, given
 step.onnx   all but the pixels, P, plane (the ground), and of DiffusionDet3D signal (B, N, 4), time (B,)
             -> boxes (B, N, 4) that the step started from, and what it made of them (B * N of each)
@@ -8,9 +9,9 @@ step.onnx   all but the pixels, P, plane (the ground), and of DiffusionDet3D sig
 A detector of prompts also takes vectors, log_sizes, size_log_scales, shifts and exists (B, K + 1, ...),
 unless its prompts are baked in, and gives what it made of each box for each prompt (answer_...).
 
-Names and shapes are the fields of RegionMaps, Memory, EncodedImages, PromptTable and ObjectBoxes. The number
-of images and their size are free, and the number of boxes that are denoised and of prompts; what is done with
-the steps is :mod:`d2ext.modeling.detection.inference`, with the exported model as with torch's.
+Names and shapes are the fields of RegionMaps, Memory, MapCells, EncodedImages, PromptTable and ObjectBoxes.
+The number of images and their size are free, and the number of boxes that are denoised and of prompts; what
+is done with the steps is :mod:`d2ext.modeling.detection.inference`, with the exported model as with torch's.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def step_graph(model: Detector3D, baked: Prompts | None, **tensors: Tensor) -> d
     given = [tensors.pop(name) for name in NOISY if name in tensors]
     prompts = None if baked is None else baked.expand(tensors["P"].shape[0])
     if "vectors" in tensors:
-        prompts = Prompts(PromptTable(*(tensors.pop(name) for name in TABLE)), tensors.pop("exists"))
+        table = PromptTable._make([*(tensors.pop(name) for name in TABLE), ()])
+        prompts = Prompts(table, tensors.pop("exists"))
     P, plane, sizes = (tensors.pop(name) for name in GEOMETRY)
     plane_given = tensors.pop("given", None)
     encoder: Any = model.encoder
@@ -147,7 +149,7 @@ def _export_graphs(model: Detector3D, prompts: Prompts | None, baked: bool) -> I
         shapes |= {"signal": {0: images, 1: boxes}, "time": {0: images}}
     if prompts is not None and not baked:
         asked = prompts.expand(2)
-        own = dict(zip(TABLE, asked.table, strict=False)) | {"exists": asked.exists}
+        own: dict[str, Any] = dict(zip(TABLE, asked.table[:4], strict=True)) | {"exists": asked.exists}
         inputs |= own
         shapes |= {name: {0: images, 1: Dim("prompts")} for name in own}
     step_of = partial(step_graph, baked=prompts if baked else None)

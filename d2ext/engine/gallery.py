@@ -1,7 +1,8 @@
 """The one interface between who draws answers and who shows them.
 
-A kind of data says by its ``evaluator_type`` who draws its answers: a subclass of :class:`Gallery` registered
-with :func:`draws`, which whoever wants pictures has imported. Trainers and the report know this interface
+A kind of data says by its ``evaluator_type`` who draws its answers, or a model whose answers are of another
+kind by its ``MODEL.META_ARCHITECTURE``: a subclass of :class:`Gallery` registered with :func:`draws`, which
+whoever wants pictures has imported. Trainers and the report know this interface
 only; :mod:`d2ext.gallery` has those of the kinds of data of this collection.
 """
 
@@ -92,7 +93,8 @@ class Gallery(ABC):
 
 
 def draws(*kinds: str) -> Callable[[type[Gallery]], type[Gallery]]:
-    """Register a gallery for the datasets whose ``evaluator_type`` is one of ``kinds``."""
+    """Register a gallery for the datasets whose ``evaluator_type`` is one of ``kinds``, or for the answers of
+    such a ``MODEL.META_ARCHITECTURE``."""
 
     def register(gallery: type[Gallery]) -> type[Gallery]:
         for kind in kinds:
@@ -118,7 +120,8 @@ def open_gallery(folder: str | Path, name: str, cfg: CfgNode) -> Gallery | None:
     """
     if name not in DatasetCatalog:
         return None
-    gallery = _KINDS.get(MetadataCatalog.get(name).get("evaluator_type"))
+    kinds = cfg.get("MODEL", {}).get("META_ARCHITECTURE"), MetadataCatalog.get(name).get("evaluator_type")
+    gallery = next((_KINDS[kind] for kind in kinds if kind in _KINDS), None)
     folder = Path(folder) / "inference" / name
     if gallery is None or not (folder / PREDICTIONS).is_file():
         return None

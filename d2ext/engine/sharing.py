@@ -17,8 +17,9 @@ from d2ext.reading import one_line, open_file, read_json
 from d2ext.yaml_config import read_yaml
 
 WEIGHTS, CONFIG, CARD = FILES = ("model.safetensors", "config.yaml", "README.md")
+_KEPT = ("MODEL.TEXT.NAME", "MODEL.JANUS.")  # what a model is made of
 #: Keys of a config that belong to the machine it was trained on; a shared one leaves them at their defaults.
-LOCAL_KEYS = ("OUTPUT_DIR", "MODEL.DEVICE", *(key for key in WEIGHTS_KEYS if key != "MODEL.TEXT.NAME"))
+LOCAL_KEYS = ("OUTPUT_DIR", "MODEL.DEVICE", *(key for key in WEIGHTS_KEYS if not key.startswith(_KEPT)))
 
 
 def write_model(checkpoint: Path, config: Path, metrics: Sequence[Path], folder: Path) -> None:

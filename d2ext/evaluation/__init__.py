@@ -28,6 +28,9 @@ from .judged import JudgedImage, worst_images
 from .mistakes import Answer, box_plane, read_answers, worst_answers
 from .predictions import FIELDS, FIELDS_2D, check_boxes, check_number, read_predictions
 from .subsets import CAR_DISTANCES, ROADSIDE_DISTANCES, difficulty, distance_range, target_group
+from .track_pairs import pair_frames
+from .tracking import FramePairs, tracking_figures
+from .tracking_evaluator import TrackingEvaluator
 from .writers import assign_objects, submission_flags, write_kitti, write_submission
 
 __all__ = [
@@ -42,12 +45,14 @@ __all__ = [
     "Answer",
     "Detection3DEvaluator",
     "Evaluator3D",
+    "FramePairs",
     "JudgedImage",
     "MatchCounts",
     "Rows",
     "SentenceResult",
     "Table",
     "TableEvaluator",
+    "TrackingEvaluator",
     "assign_objects",
     "box_plane",
     "boxes_of",
@@ -64,12 +69,14 @@ __all__ = [
     "match_greedy",
     "named_rows",
     "nest_table",
+    "pair_frames",
     "read_answers",
     "read_map",
     "read_predictions",
     "sentence_kinds",
     "submission_flags",
     "target_group",
+    "tracking_figures",
     "worst_answers",
     "worst_images",
     "write_json",

@@ -81,6 +81,14 @@ class OpenVocabEvaluator(Evaluator3D):
             rows = instance_rows(output["instances"], record.get("box_plane"))
             self._rows.append({"image_id": record["image_id"], "predictions": rows})
 
+    def predictions(self, rows: Rows) -> list[dict[str, Any]]:
+        """With the text of each prompt beside its place."""
+        return [
+            row | {"predictions": [p | {"prompt": self.prompts[p["category_id"]].text} for p in found]}
+            for row in rows.values()
+            for found in [row["predictions"]]
+        ]
+
     def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
         """Tables by section."""
         labels, predictions = self._tables(records, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from d2ext.engine.gallery import PREDICTIONS, Gallery, Picture, draws, fit_width
@@ -38,13 +39,17 @@ class DetectionGallery(Gallery):
         Raises:
             FileNotFoundError, ValueError: missing or damaged predictions.
         """
-        path = self.folder / PREDICTIONS
-        rows, classes = read_predictions(path), len(self.metadata.thing_classes)
-        for name, row in rows.items():
-            check_boxes(row.get("predictions"), f"{path}: image {name!r}", classes, FIELDS | FIELDS_2D)
+        rows = self.rows(self.folder / PREDICTIONS)
         records = [record for record in records if record["image_id"] in rows]
         masks = self.cfg.get("TEST", {}).get("REGION_MASKS") or None
         return Detection3DEvaluator(self.name, None, masks).judge(records, rows)
+
+    def rows(self, path: Path) -> dict[str, dict[str, Any]]:
+        """Predictions by image, whose classes are the dataset's."""
+        rows, classes = read_predictions(path), len(self.metadata.thing_classes)
+        for name, row in rows.items():
+            check_boxes(row.get("predictions"), f"{path}: image {name!r}", classes, FIELDS | FIELDS_2D)
+        return rows
 
     def draw(self, answer: JudgedImage) -> Picture:
         """Right, false and missed boxes, and the labels, in 2D and from above."""

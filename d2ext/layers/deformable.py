@@ -54,18 +54,19 @@ class MapCells(NamedTuple):
         start = middles + 0.5 - self.levels[level, 3:] / 2
         return (start < sizes.flip(1)[:, None]).all(-1)
 
-    def read(self, sizes: Tensor, points: Tensor, weights: Tensor) -> Tensor:
+    def read(self, sizes: Tensor, points: Tensor, weights: Tensor, divide: bool = True) -> Tensor:
         """Weighted sums of bilinear samples, all maps and heads at once: a sample is four weighted cells, and
-        a query is one bag of them.
+        what a head reads for a query is one bag of them.
 
         Args:
             sizes: (B, 2) height and width of each image. What lies outside of it is 0, as around the maps.
             points: (B, Q, H, K, P, 2) x, y in pixels of the P points that each of H heads reads from each
                 map.
             weights: (B, Q, H, K, P).
+            divide: the channels are divided among the heads; else each head reads all.
 
         Returns:
-            (B, Q, C); the channels are divided among the heads.
+            (B, Q, H, C / H), or (B, Q, H, C).
         """
         images, cells, channels = self.tokens.shape
         queries, heads = points.shape[1:3]
@@ -81,16 +82,17 @@ class MapCells(NamedTuple):
         columns, rows = corner[..., 0, None, :], corner[..., 1, :, None]
         index = first + rows * width + columns
         image = torch.arange(images, device=points.device)[:, None, None, None]
-        head = torch.arange(heads, device=points.device)[:, None]
-        index = (index.flatten(3) + image * cells) * heads + head
+        index = index.flatten(3) + image * cells
+        if divide:
+            index = index * heads + torch.arange(heads, device=points.device)[:, None]
         weights = (weights[..., None, None] * part[..., 1, :, None] * part[..., 0, None, :]).flatten(3)
         index, weights = index.flatten(0, 2), weights.flatten(0, 2).to(self.tokens.dtype)
-        table = self.tokens.reshape(-1, channels // heads)
+        table = self.tokens.reshape(-1, channels // heads if divide else channels)
         if torch.compiler.is_compiling():  # exporters make a loop over the cells of a bag
             out = torch.bmm(weights[:, None], F.embedding(index, table))
         else:
             out = F.embedding_bag(index, table, per_sample_weights=weights, mode="sum")
-        return out.reshape(-1, queries, channels)
+        return out.view(-1, queries, heads, table.shape[1])
 
 
 class DeformableAttention(nn.Module):
@@ -101,14 +103,17 @@ class DeformableAttention(nn.Module):
     Args:
         dim: width of queries and cells, a multiple of ``num_heads``.
         num_heads, num_maps, num_points: of the attention.
+        few: there are far fewer queries than cells: what was read goes through the layer of the values, not
+            every cell. The answer is the same.
     """
 
-    def __init__(self, dim: int, num_heads: int, num_maps: int, num_points: int) -> None:
+    def __init__(self, dim: int, num_heads: int, num_maps: int, num_points: int, few: bool = False) -> None:
         super().__init__()
+        self.few = few
         self.shape = (num_heads, num_maps, num_points)
         self.offsets = nn.Linear(dim, 2 * math.prod(self.shape))
         self.weights = nn.Linear(dim, math.prod(self.shape))
-        self.value, self.out = nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.value, self.out = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim)
         nn.init.zeros_(self.offsets.weight)
         nn.init.zeros_(self.weights.weight)
         nn.init.zeros_(self.weights.bias)
@@ -137,5 +142,10 @@ class DeformableAttention(nn.Module):
         weights = self.weights(query).to(middles.dtype).unflatten(-1, self.shape)
         weights = weights.flatten(-2).softmax(-1).view_as(weights)
         points = middles[:, :, None, None, None] + offsets * unit[:, :, None, :, None]
+        if self.few:
+            tokens = cells.tokens.to(middles.dtype)
+            seen = MapCells(tokens, cells.levels).read(sizes, points, weights, divide=False)
+            of_heads = self.value.weight.unflatten(0, (self.shape[0], -1))
+            return self.out(torch.einsum("bqhc,hdc->bqhd", seen, of_heads).flatten(2))
         values = MapCells(self.value(cells.tokens).to(middles.dtype), cells.levels)
-        return self.out(values.read(sizes, points, weights))
+        return self.out(values.read(sizes, points, weights).flatten(2))

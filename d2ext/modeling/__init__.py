@@ -10,6 +10,7 @@ from d2ext.modeling.meta_arch.deep_compression_autoencoder import DeepCompressio
 from d2ext.modeling.meta_arch.detr3d import DETR3D
 from d2ext.modeling.meta_arch.diffusion_det3d import DiffusionDet3D
 from d2ext.modeling.meta_arch.efficient_ad import EfficientAD
+from d2ext.modeling.meta_arch.janus import Janus
 from d2ext.modeling.meta_arch.open_vocab_det3d import OpenVocabDet3D
 from d2ext.modeling.meta_arch.scene_sana import SceneSana
 from d2ext.modeling.meta_arch.sparse_rcnn3d import SparseRCNN3D
@@ -26,6 +27,7 @@ __all__ = [
     "HierarchicalFusion",
     "OpenVocabDet3D",
     "SceneSana",
+    "Janus",
     "SemanticFilter",
     "SparseRCNN3D",
     "TextEncoder",

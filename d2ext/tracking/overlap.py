@@ -10,6 +10,7 @@ from d2ext.structures import rectangle_intersection
 from .detections import Detections
 
 
+@torch.inference_mode()
 def overlap_3d(
     position: np.ndarray,
     heading: np.ndarray,

@@ -134,8 +134,9 @@ def draw_pretrained(args: argparse.Namespace) -> tuple[np.ndarray, None]:
     if args.layout:
         annotations, camera, ground = read_layout(args, ROAD.names, size)
         placed = [a for a in annotations if a["has_3d"]]
-        columns = ([a[c] for a in placed] for c in ("location", "dimensions", "yaw"))
-        layout = draw_boxes3d(np.zeros((*size, 3), np.uint8), Boxes3D.from_kitti(*columns, ground), camera)
+        location, dimensions, yaw = ([a[c] for a in placed] for c in ("location", "dimensions", "yaw"))
+        boxes = Boxes3D.from_kitti(location, dimensions, yaw, ground)
+        layout = draw_boxes3d(np.zeros((*size, 3), np.uint8), boxes, camera)
     return sana(args.text, size, args.seed, args.steps or 20, layout=layout), None
 
 

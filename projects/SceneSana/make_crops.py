@@ -31,6 +31,7 @@ def build_parser() -> CommandParser:
     parser.add_argument("--zoom", type=number(1), nargs=2, default=(1.0, 2.5), metavar=("LEAST", "MOST"))
     parser.add_argument("--min-visible", type=number(0, 1), default=0.5, help="share of a box that is kept")
     parser.add_argument("--limit", type=integer(1), help="pictures of each dataset, spread over it")
+    parser.add_argument("--ascii", action="store_true", help="leave out sentences in other letters")
     parser.add_argument("--seed", type=integer(0), default=0)
     parser.add_check(_check)
     return parser
@@ -71,6 +72,7 @@ def main(args: argparse.Namespace) -> None:
         crops=args.crops,
         min_visible=args.min_visible,
         limit=args.limit or 0,
+        ascii_only=args.ascii,
         seed=args.seed,
     )
     print(f"{args.root}: {counts[0]} crops; {counts[1]} without an object were left out")

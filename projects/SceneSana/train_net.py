@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Train or evaluate an autoencoder of pictures, or SceneSana in its latents, as the config says.
 
-    .venv/bin/python projects/SceneSana/train_net.py --config-file
-    configs/SceneSana/autoencoder_f16_scenes.yaml .venv/bin/python projects/SceneSana/train_net.py
-    --config-file configs/SceneSana/sana_f16_scenes.yaml
+    .venv/bin/python projects/SceneSana/train_net.py \\
+        --config-file configs/SceneSana/autoencoder_f16_scenes.yaml
+    .venv/bin/python projects/SceneSana/train_net.py --config-file configs/SceneSana/sana_f16_scenes.yaml
 
 --eval-only evaluates MODEL.WEIGHTS, --resume goes on where a training stopped, and config keys and their
 values at the end of the line override the config.

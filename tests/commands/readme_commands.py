@@ -91,7 +91,7 @@ def run_in_stubs(script: str, folder: Path) -> list[Call]:
 
 def executable_files() -> list[str]:
     """Files of the repository that may be run as they are: mode 755 and a first line that says by what."""
-    files = [*ROOT.glob("scripts/*"), *ROOT.glob("projects/*/*.py")]
+    files = [*ROOT.glob("scripts/*"), *ROOT.glob("projects/*/*.py"), *ROOT.glob("projects/*/*.sh")]
     return [
         str(path.relative_to(ROOT))
         for path in files

@@ -13,7 +13,8 @@ from d2ext.data.formats.mono3drefer import load_mono3drefer
 from d2ext.data.synthroad import predicates as P
 from d2ext.data.synthroad import refer, sentences_en, sentences_zh
 from d2ext.data.synthroad.cameras import find_cameras
-from d2ext.data.synthroad.labels import Label, _make_label
+from d2ext.data.synthroad.labels import Label
+from d2ext.data.synthroad.labels import label_of as scene_label
 from d2ext.data.synthroad.layout import sample_scene
 from d2ext.structures.vocabulary import ROAD
 
@@ -96,7 +97,7 @@ def written() -> list:
     found = []
     for kind in 10 * find_cameras("kitti,rope3d"):
         scene = sample_scene(kind, rng)
-        labels = [_make_label(o, scene.view, float(rng.choice([0.0, 0.3, 0.7]))) for o in scene.objects]
+        labels = [scene_label(o, scene.view, float(rng.choice([0.0, 0.3, 0.7]))) for o in scene.objects]
         size = (scene.view.height, scene.view.width)
         if len(labels) < 2:
             continue
@@ -173,6 +174,13 @@ def test_units_and_numbers_in_words(unit, number):
         ("The only car in the picture.", False),
         ("The nearest car.", True),
         ("The farthest car.", False),
+        ("The height of this car is about 1.5 meters, its length 4.2 m.", True),
+        ("The height of this car is about 2.5 meters.", False),
+        ("A car whose distance from me is 20 meters.", True),
+        ("A car parked at 30 m.", False),
+        ("The car with its back to me.", True),
+        ("The car whose rear is facing the camera.", True),
+        ("The oncoming car.", False),
         ("红色轿车在我右侧约2.0米处。", True),
         ("红色轿车在我左侧约2.0米处。", False),
         ("那辆白色的轿车。", False),

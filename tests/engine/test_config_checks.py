@@ -12,6 +12,7 @@ from detectron2.data import DatasetCatalog
 from d2ext.checks import _EXPECTED, _TOGETHER, Expected, every, number, one_of, rising, some_of, whole
 from d2ext.engine import load_config, train_or_evaluate
 from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config
+from d2ext.projects.scene_sana import SceneSanaTrainer, add_scene_sana_config
 from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
 from d2ext.projects.u2enet import U2ENetPredictor, U2ENetTrainer, add_u2enet_config
 
@@ -20,6 +21,7 @@ PROJECTS = {
     "U2ENet": (U2ENetTrainer, add_u2enet_config, "u2enet_tiny_synthroad.yaml"),
     "DiffusionDet3D": (Detection3DTrainer, add_diffusion_det3d_config, "diffusion_tiny_synthroad.yaml"),
     "TrajAD": (TrajADTrainer, add_trajad_config, "trajad_synthtraffic.yaml"),
+    "SceneSana": (SceneSanaTrainer, add_scene_sana_config, "sana_f16_scenes.yaml"),
 }
 
 

@@ -14,6 +14,8 @@ from d2ext.checks import check_values
 from d2ext.data.config import add_image_config
 from d2ext.engine import add_engine_config, build_optimizer, load_config
 from d2ext.projects.diffusion_det3d import add_diffusion_det3d_config
+from d2ext.projects.open_vocab3d import add_open_vocab3d_config
+from d2ext.projects.scene_sana import add_scene_sana_config
 from d2ext.projects.trajad import add_trajad_config
 from d2ext.projects.u2enet import add_u2enet_config
 from d2ext.unread_keys import UNREAD
@@ -23,6 +25,8 @@ PROJECTS = {
     "U2ENet": add_u2enet_config,
     "DiffusionDet3D": add_diffusion_det3d_config,
     "TrajAD": add_trajad_config,
+    "OpenVocab3D": add_open_vocab3d_config,
+    "SceneSana": add_scene_sana_config,
 }
 OTHER = {
     "INPUT.MIN_SIZE_TRAIN": (640,),

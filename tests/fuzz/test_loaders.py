@@ -21,9 +21,12 @@ from hypothesis import given
 from d2ext.data.formats import (
     load_dair_v2x_i,
     load_kitti,
+    load_lvis,
     load_mono3drefer,
     load_monomulti3d,
     load_mvtec_ad,
+    load_odvg,
+    load_omni3d,
     load_rope3d,
     load_visa,
 )
@@ -134,6 +137,62 @@ def dair() -> Files:
     return files
 
 
+def listing(key: str, image: dict, annotation: dict) -> Files:
+    """A file in the manner of COCO and its pictures."""
+    size = {"height": 36, "width": 64}
+    return {
+        "a.json": {
+            "images": [{"id": i, **image, key: f"images/{name}.png", **size} for i, name in enumerate("ab")],
+            "annotations": [{"id": i, "image_id": i % 2, "category_id": 5, **annotation} for i in range(3)],
+            "categories": [{"id": 5, "name": "car"}, {"id": 9, "name": "zebra"}],
+        },
+        **{f"images/{name}.png": picture(".png") for name in "ab"},
+    }
+
+
+def omni3d() -> Files:
+    annotation = {
+        "category_name": "car", "valid3D": True, "behind_camera": False, "bbox2D_tight": [-1] * 4,
+        "bbox2D_proj": [10.5, 3, 80, 30], "bbox2D_trunc": [10.5, 3, 63, 30], "center_cam": [0.5, 1, 15],
+        "dimensions": [1.8, 1.5, 4], "R_cam": [[0.6, 0, 0.8], [0, 1, 0], [-0.8, 0, 0.6]], "visibility": 0.5,
+        "truncation": 0.2, "segmentation_pts": -1, "lidar_pts": 7, "depth_error": -1,
+    }  # fmt: skip
+    image = {"K": [[70, 0, 32], [0, 70, 18], [0, 0, 1]], "ground_plane": [0, -1, 0, 4.5]}
+    return listing("file_path", image, annotation)
+
+
+def odvg() -> Files:
+    size = {"height": 36, "width": 64}
+    instances = [{"bbox": [1, 2, 30, 20.5], "label": 0, "category": "car"}]
+    regions = [{"bbox": [[1, 2, 30, 20.5], [3, 4, 9, 9]], "phrase": "red", "tokens_positive": [[0, 3]]}]
+    lines = [
+        {"filename": "images/a.png", **size, "detection": {"instances": instances}},
+        {"filename": "images/b.png", **size, "grounding": {"caption": "red cars", "regions": regions}},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    return {
+        "a.jsonl": text.encode(),
+        "labels.json": {"0": "car"},
+        "images/a.png": picture(".png"),
+        "images/b.png": picture(".png"),
+    }
+
+
+def of_file(load: Callable, name: str, **options: str) -> Callable:
+    """A loader of a file as one of a folder; gives the records."""
+
+    def call(root: Path, _: str, skip: bool = False) -> list[dict[str, Any]]:
+        paths = {key: root / value for key, value in options.items()}
+        return load(root / name, root, skip, **paths)[0]
+
+    call.__name__ = load.__name__
+    return call
+
+
+LVIS = {"neg_category_ids": [9], "not_exhaustive_category_ids": [5]}
+BOX = {"bbox": [1, 2, 30, 20.5], "iscrowd": 0}
+
+
 def mvtec() -> Files:
     return {
         "train/good/0.png": picture(".png"),
@@ -163,6 +222,9 @@ LOADERS: dict[Callable, tuple[str, Files]] = {
     load_dair_v2x_i: ("train", dair()),
     load_mvtec_ad: ("test", mvtec()),
     load_visa: ("test", visa()),
+    of_file(load_lvis, "a.json"): ("train", listing("file_name", LVIS, BOX)),
+    of_file(load_omni3d, "a.json"): ("train", omni3d()),
+    of_file(load_odvg, "a.jsonl", label_map="labels.json"): ("train", odvg()),
 }
 
 

@@ -14,7 +14,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import default_argument_parser
 from project_scripts import ROOT, call_script, load_script
 
-from d2ext.data.builtin import register_dataset
+from d2ext.data import register_coco, register_dataset
 from d2ext.data.open_vocab.names import ExemplarBox, Name
 from d2ext.engine import load_config, save_safetensors
 from d2ext.projects.open_vocab3d import OpenVocabPredictor, OpenVocabTrainer, add_open_vocab3d_config
@@ -309,7 +309,7 @@ def test_thresholds_are_chosen_and_used(trained, roads, tmp_path, picture):
     found = json.loads(path.read_text())
     assert found["risk"] == 2 and np.isfinite(found["default"])
     cfg = read_config(config, "MODEL.WEIGHTS", weights, "MODEL.OPEN_VOCAB.CALIBRATION", path)
-    shifts = OpenVocabPredictor(cfg, ["a name that no file has"]).table.shifts
+    shifts = OpenVocabPredictor(cfg, ["some other thing"]).table.shifts
     assert shifts.item() == pytest.approx(found["default"])
     path.write_text('{"shifts": {"a": "x"}, "default": 0}')
     with pytest.raises(ValueError, match="expected finite numbers as shifts"):
@@ -352,3 +352,26 @@ def test_more_pictures_than_there_are_are_refused(trained, roads, tmp_path, caps
     options = ("--output", tmp_path / "x", "--opts", "MODEL.WEIGHTS", weights)
     assert call_script(script, *command, *options) == 1
     assert "5 pictures have a bus, expected 9" in capsys.readouterr().err
+
+
+def test_a_coco_file_with_names_of_its_own_trains_beside_roads(train_net, roads, tmp_path):
+    images = [{"id": i, "file_name": f"image_2/r{i}.png", "width": 96, "height": 64} for i in range(3)]
+    box = {"category_id": 7, "bbox": [5, 20, 18, 20], "area": 360, "iscrowd": 0}
+    rows = [{"id": i, "image_id": i, **box} for i in range(3)]
+    file = tmp_path / "animals.json"
+    kinds = [{"id": 7, "name": "water buffalo"}, {"id": 9, "name": "sofa"}]
+    file.write_text(json.dumps({"images": images, "annotations": rows, "categories": kinds}))
+    register_coco("toy_animals", file, roads)
+    try:
+        both = ("DATASETS.TRAIN", "('toy_roads_train','toy_animals')", "DATASETS.TEST", "()")
+        train_net(toy_file(tmp_path), *both)
+        cfg = read_config(tmp_path / "toy.yaml", "DATASETS.TRAIN", "('toy_animals',)")
+        batch = next(iter(OpenVocabTrainer.build_train_loader(cfg)))
+        for record in batch:
+            place = [text.rstrip("s") for text in record["prompts"]].index("water buffalo")
+            assert record["prompt_truth"][:, place].tolist() == [1.0] * len(record["instances"])
+            assert not record["instances"].gt_has_3d.any()
+    finally:
+        DatasetCatalog.remove("toy_animals")
+        MetadataCatalog.remove("toy_animals")
+    assert (tmp_path / "output/model_final.pth").is_file()

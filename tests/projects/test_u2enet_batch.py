@@ -19,14 +19,9 @@ import yaml
 from d2ext.data.formats.kitti import read_ground
 from d2ext.engine import load_config, save_safetensors
 from d2ext.engine.batch import read_ahead
+from d2ext.engine.shards import check_manifest, cut_list, read_shard, write_folder_list
 from d2ext.projects.u2enet import U2ENetPredictor, U2ENetTrainer, add_u2enet_config
-from d2ext.projects.u2enet.batch import (
-    ShardPredictor,
-    check_manifest,
-    cut_list,
-    read_shard,
-    write_folder_list,
-)
+from d2ext.projects.u2enet.batch import SentencePredictor
 from d2ext.projects.u2enet.evaluator import answer_rows
 from d2ext.structures import ROAD, Camera
 
@@ -134,7 +129,7 @@ def test_answers_are_the_predictors_and_bad_images_say_what_is_wrong(cfg, folder
     rows += [rows[5] | change for change in hostile_changes(folder)]
     (tmp_path / "list.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (shard,) = cut_list(tmp_path / "list.jsonl", 100)
-    assert ShardPredictor(cfg, tmp_path / "list.jsonl", tmp_path, None).answer(shard) == len(rows) - 3
+    assert SentencePredictor(cfg, tmp_path / "list.jsonl", tmp_path, None).answer(shard) == len(rows) - 3
     answers = rows_of(shard.file(tmp_path))
     reasons = [["0.png", "no such"], ["1.png", "cut off"], ["2.txt", "P2"], ["at most 160"]]
     for row, parts in zip(answers[:4], reasons, strict=True):
@@ -168,7 +163,7 @@ def hostile_changes(folder: Path) -> list[dict]:
 def test_an_image_that_fails_in_an_unexpected_way_stops_no_other(cfg, folder, tmp_path, monkeypatch):
     write_folder_list(folder, TEXTS, tmp_path / "list.jsonl")
     (shard,) = cut_list(tmp_path / "list.jsonl", 7)
-    predictor = ShardPredictor(cfg, tmp_path / "list.jsonl", tmp_path, None)
+    predictor = SentencePredictor(cfg, tmp_path / "list.jsonl", tmp_path, None)
     calls = iter(range(7))
     answer = predictor.predictor
 
@@ -193,19 +188,20 @@ def test_a_carriage_return_ends_no_line(tmp_path):
 def test_a_run_with_anything_changed_is_refused(cfg, folder, tmp_path):
     path = tmp_path / "list.jsonl"
     write_folder_list(folder, TEXTS, path)
-    check_manifest(tmp_path, cfg, path, 5, None)
+    check_manifest(tmp_path, cfg, path, 5, {"single_target": None})
     moved = cfg.clone()
     moved.merge_from_list(["MODEL.DEVICE", "cuda", "OUTPUT_DIR", "elsewhere"])
     moved.merge_from_list(["MODEL.GROUNDING.SENTENCE_CHUNK", 7, "DATALOADER.NUM_WORKERS", 3])
-    check_manifest(tmp_path, moved, path, 5, None)
+    check_manifest(tmp_path, moved, path, 5, {"single_target": None})
     other = cfg.clone()
     other.merge_from_list(["MODEL.GROUNDING.SCORE_THRESHOLD", 0.7])
-    for arguments, name in [((cfg, path, 4, None), "shard size"), ((other, path, 5, None), "config")]:
+    asked = {"single_target": None}
+    for arguments, name in [((cfg, path, 4, asked), "shard size"), ((other, path, 5, asked), "config")]:
         with pytest.raises(ValueError, match=f"manifest.json: made by a run with another {name}; expected"):
             check_manifest(tmp_path, *arguments)
     write_folder_list(folder, TEXTS[:1], path)
     with pytest.raises(ValueError, match="another list"):
-        check_manifest(tmp_path, cfg, path, 5, None)
+        check_manifest(tmp_path, cfg, path, 5, {"single_target": None})
 
 
 def test_reading_ahead_keeps_the_order_and_a_bound():

@@ -12,10 +12,10 @@ from d2ext.data.facts.predicates import (
     Beside,
     Colored,
     Count,
+    Facing,
     InMiddle,
     Measures,
     Ranked,
-    SeenFromSide,
     Side,
     Visible,
 )
@@ -130,17 +130,17 @@ class ChineseReader(Reader):
 
     def _facing(self) -> Iterator[Read]:
         yield from self.take(
-            r"车尾(?:朝向|朝着|对着|朝)我|背(?:对着?|朝着?|向着?)我?|背面", lambda _: P.Faces("away")
+            r"车尾(?:朝向|朝着|对着|朝)我|背(?:对着?|朝着?|向着?)我?|背面", lambda _: Facing(("away",))
         )
         yield from self.take(
             r"(?:车头|面)?(?:朝向|朝着|朝|面向|面对|正对着?|对着)(?:着)?(?:我|镜头|相机|摄像头)|迎面",
-            lambda _: P.Faces("me"),
+            lambda _: Facing(("me",)),
         )
         yield from self.take(
             r"(?:车头|面)?(?:朝向|朝着|朝|面向)(?P<s>左|右)(?:侧|边|方|面)?",
-            lambda m: P.Faces(_SIDES[m["s"]]),
+            lambda m: Facing((_SIDES[m["s"]],)),
         )
-        yield from self.take(r"侧面(?:对着?|朝着?)?我?|侧身", lambda _: SeenFromSide())
+        yield from self.take(r"侧面(?:对着?|朝着?)?我?|侧身", lambda _: Facing(("left", "right")))
 
     def _sides(self) -> Iterator[Read]:
         yield from self.take(r"(?:我的?)?正前方", lambda _: Side("ahead"))

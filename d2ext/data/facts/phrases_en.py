@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from d2ext.data.facts.predicates import Beside, Measures, SeenFromSide
+from d2ext.data.facts.predicates import Beside, Facing, Measures
 from d2ext.data.facts.reading import digits_step
 from d2ext.data.facts.words import COLORS_EN, NAMES_EN
 from d2ext.data.synthroad import predicates as P
@@ -98,10 +98,10 @@ def facing(match: re.Match[str]) -> Predicate:
     """Where a front points."""
     to = re.sub(r"\W+", " ", match["to"].lower())
     if "side" in to or "sideways" in to:
-        return SeenFromSide()
-    if "away" in to or "behind" in to or "back" in to or "rear" in to:
-        return P.Faces("away")
-    return P.Faces("left" if "left" in to else ("right" if "right" in to else "me"))
+        return Facing(("left", "right"))
+    if "away" in to or "behind" in to or "back" in to or "rear" in to or "tail" in to:
+        return Facing(("away",))
+    return Facing(("left" if "left" in to else ("right" if "right" in to else "me"),))
 
 
 _RELATIONS = {

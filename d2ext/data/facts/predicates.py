@@ -84,7 +84,7 @@ class Side(Predicate):
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
         """Ahead: within 1.3 m or 6 degrees, not from 3 m and 8 degrees on. Aside: from 1.8 m or 6 degrees
-        on, not 0.4 m on the other side."""
+        on, not 0.2 m on the other side."""
         x, _, z = label.location
         degrees = math.degrees(math.atan2(x, z))
         if self.side == "ahead":
@@ -94,7 +94,7 @@ class Side(Predicate):
         sign = -1 if self.side == "left" else 1
         if sign * x >= 1.8 or sign * degrees >= 6:
             return True
-        return False if sign * x <= -0.4 else None
+        return False if sign * x <= -0.2 else None
 
 
 #: Colours that people tell apart, and what else each may be taken for.
@@ -147,15 +147,18 @@ def _is_such(label: Label, name: P.Named, colors: tuple[str, ...], others: Seque
 
 
 @dataclass(frozen=True)
-class SeenFromSide(Predicate):
-    """Facing neither me nor away."""
+class Facing(Predicate):
+    """Facing me, away, left, right, or either side, as seen from the camera."""
 
     kind: ClassVar[str] = "facing_direction"
+    directions: tuple[str, ...]
 
     def holds(self, label: Label, others: Sequence[Label]) -> Truth:
-        """As facing left or right."""
-        truths = {P.Faces(side).holds(label, others) for side in ("left", "right")}
-        return True if True in truths else (None if None in truths else False)
+        """By the observation angle: sure within 32 degrees of a direction, false from 50 on."""
+        apart = [
+            abs(math.remainder(label.alpha - P.FACING_ANGLES[name], 2 * math.pi)) for name in self.directions
+        ]
+        return band(math.degrees(min(apart)), 32.0, 50.0)
 
 
 @dataclass(frozen=True)

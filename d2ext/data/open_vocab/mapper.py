@@ -136,7 +136,11 @@ class PromptMapper(DetectionMapper):
             output |= {"exemplar": -1, "all_labelled": False}
             return chosen
         phrases = [annotation.get("phrases", ()) for annotation in annotations]
-        asked = PromptSampler(names, self.novel, *self.counts)(labels, phrases, rng)
+        federated = "neg_category_ids" in dataset_dict  # of what else is there nothing is known
+        absent = [names[i] for i in dataset_dict["neg_category_ids"]] if federated else None
+        partly = [names[i] for i in dataset_dict.get("not_exhaustive_category_ids", ())]
+        asked = PromptSampler(names, self.novel, *self.counts)(labels, phrases, rng, absent, partly)
+        output["all_labelled"] = not federated
         output["prompts"] = asked.texts
         output["prompt_truth"] = torch.from_numpy(asked.truth)
         if self.learnt:
@@ -147,7 +151,7 @@ class PromptMapper(DetectionMapper):
                 [output["prompt_truth"], torch.tensor(truths).view(len(labels), 1)], 1
             )
         output["told"] = torch.from_numpy(asked.told)
-        output["exemplar"] = int(rng.integers(len(labels))) if labels else -1
+        output["exemplar"] = int(rng.integers(len(labels))) if labels and not federated else -1
         return chosen
 
     def _augment(

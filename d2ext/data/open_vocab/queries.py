@@ -14,7 +14,7 @@ from d2ext.data.synthroad.labels import Label
 from d2ext.data.synthroad.naming import KINDS, NAMELESS, SHAPES
 from d2ext.data.synthroad.nouns_en import NOUNS, PLURALS, bare_phrase
 from d2ext.data.synthroad.truth import Predicate, Truth, every
-from d2ext.data.synthroad.wording import pick
+from d2ext.data.synthroad.wording import is_person, pick
 
 
 def as_label(annotation: Mapping[str, Any], names: Sequence[str]) -> Label:
@@ -86,15 +86,15 @@ class Query:
         """In English: with ``rng`` in one of the ways to say it, else in the first."""
         if self.phrase:
             return self.phrase
-        one = np.random.default_rng(0) if rng is None else rng
         single = rng is None or rng.random() < 0.8
         words = list(self.sizes)
-        if self.head in NOUNS and (rng is not None or self.color):
-            words.append(bare_phrase(self.head, self.color, None, single, one))
+        if rng is not None and self.head in NOUNS:
+            words.append(bare_phrase(self.head, self.color, None, single, rng))
         else:
             nouns = NOUNS if single else PLURALS
             noun = nouns[self.head][0] if self.head in nouns else self.head.replace("_", " ")
-            words += [self.color, noun] if self.color else [noun]
+            dressed = [noun, "in", self.color] if is_person(self.head) else [self.color, noun]
+            words += dressed if self.color else [noun]
         if self.part:
             texts = FEATURES[self.part].texts
             words.append(texts[0] if rng is None else pick(rng, texts))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from d2ext.data.absent import absent_thing
+from d2ext.data.formats.odvg import OBJECT
 from d2ext.data.open_vocab.attributes import FEATURES, OPPOSITES, SIZES, Has, OfSize
 from d2ext.data.open_vocab.queries import Query, kinds_of, names_of
 from d2ext.data.open_vocab.splits import Novel, related
@@ -15,6 +16,7 @@ from d2ext.data.synthroad.labels import Label
 from d2ext.data.synthroad.naming import NAMELESS, SHAPES
 from d2ext.data.synthroad.palette import COLORS
 from d2ext.data.synthroad.wording import pick
+from d2ext.structures import ROAD
 
 _TRIES = 6  # for each prompt that is wanted
 
@@ -49,29 +51,40 @@ class PromptSampler:
     """
 
     def __init__(self, names: Sequence[str], novel: Novel, positives: int, hard: int, others: int) -> None:
-        self.names = [n for n in names if n not in novel.classes and n not in NAMELESS]
+        self.names = [n for n in names if n not in novel.classes and n not in NAMELESS | {OBJECT}]
+        self.on_roads = set(names) <= set(ROAD.names)
         self.novel = novel
         self.counts = (positives, hard, others)
 
     def __call__(
-        self, labels: Sequence[Label], phrases: Sequence[Sequence[str]], rng: np.random.Generator
+        self,
+        labels: Sequence[Label],
+        phrases: Sequence[Sequence[str]],
+        rng: np.random.Generator,
+        absent: Collection[str] | None = None,
+        partly: Collection[str] = (),
     ) -> Asked:
         """Draw prompts for the labelled objects of an image.
 
         Args:
             labels: G objects, none of a class that is held out.
             phrases: what each annotation says of itself.
+            absent: the only names of which it is known that the image has no such object; nothing but these,
+                and the names and phrases of what is labelled, is then asked. None: all that no label has.
+            partly: names of classes of which some objects may have no label; they are not asked.
         """
         positives, hard, others = self.counts
+        if absent is not None:
+            hard = 0
         found: dict[Query, str] = {}
         for name in dict.fromkeys(label.category for label in labels):
-            if name in self.names:
+            if name in self.names and name not in partly:
                 self._add(found, Query(name), rng)
         for text in dict.fromkeys(text for own in phrases for text in own):
             if len(found) < positives:
                 self._add(found, Query(phrase=text), rng)
         looks = list({(x.category, x.color, x.shape): x for x in labels}.values())
-        for _ in range(_TRIES * positives if looks else 0):
+        for _ in range(_TRIES * positives if looks and absent is None else 0):
             if len(found) >= positives:
                 break
             self._add(found, self.about(pick(rng, looks), rng), rng)
@@ -80,11 +93,12 @@ class PromptSampler:
             if len(found) >= len(known) + hard:
                 break
             self._add(found, self.changed(pick(rng, known), rng), rng)
-        for name in rng.permutation(self.names).tolist()[:others]:
+        missing = [n for n in self.names if absent is None or n in absent]
+        for name in rng.permutation(missing).tolist()[:others]:
             self._add(found, Query(name), rng)
         texts = list(found.values())
         truth = self.truth(list(found), labels, phrases)
-        if others:
+        if others and self.on_roads and absent is None:
             texts.append(absent_thing(rng))
             truth = np.concatenate([truth, np.zeros((len(labels), 1), np.float32)], axis=1)
         return Asked(texts, truth, self._told(list(found), truth, rng))
@@ -150,5 +164,5 @@ class PromptSampler:
             names = np.flatnonzero(true & bare[: len(row)])
             options = names if len(names) and rng.random() < 0.5 else np.flatnonzero(true)
             if len(options) and rng.random() > 0.1:
-                told[i] = pick(rng, options)
+                told[i] = pick(rng, options.tolist())
         return told

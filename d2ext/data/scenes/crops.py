@@ -62,6 +62,7 @@ def write_crops(
     crops: int = 1,
     min_visible: float = 0.5,
     limit: int = 0,
+    ascii_only: bool = False,
     seed: int = 0,
 ) -> tuple[int, int]:
     """Write crops of registered datasets, and that the dataset is complete.
@@ -74,6 +75,7 @@ def write_crops(
         crops: of each picture.
         min_visible: share of an object's 2D box that is kept.
         limit: pictures of each dataset, spread over it; 0: all.
+        ascii_only: leave out sentences in other letters.
         seed: the same one gives the same crops.
 
     Returns:
@@ -87,6 +89,7 @@ def write_crops(
         for index in tqdm(chosen, unit="image", desc=name):
             record = records[index]
             picture = read_image(record["file_name"])
+            told = [s for s in record["sentences"] if s["text"].isascii() or not ascii_only]
             for number in range(crops):
                 rng = np.random.default_rng((seed, index, number, *name.encode()))
                 found = crop_with_objects(record, size, zoom, min_visible, rng)
@@ -97,7 +100,7 @@ def write_crops(
                 _, camera, ground, _ = scene_of(record, transform, min_visible)
                 level = bool(record.get("level_boxes", False))
                 small = transform.apply_image(picture)
-                files.add(split, small, objects, camera, ground, level, record["sentences"])
+                files.add(split, small, objects, camera, ground, level, told)
                 written += 1
     files.finish()
     return written, empty

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ class SceneFiles:
     """
 
     def __init__(self, root: str | Path, settings: Mapping[str, Any], names: Sequence[str]) -> None:
-        self.root, self.settings, self.names = Path(root), dict(settings), list(names)
+        self.root, self.names = Path(root), list(names)
+        self.settings = json.loads(json.dumps(settings))  # as they are read again
         self.done = not claim(self.root, MARKER, self.settings)
         self._mono: dict[str, list[FrameRecord]] = {split: [] for split in SPLITS}
         self._multi: dict[str, list[FrameRecord]] = {split: [] for split in SPLITS}

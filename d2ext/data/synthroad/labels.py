@@ -99,10 +99,11 @@ def _visible(rendering: Rendering) -> np.ndarray:
 
 def _make_labels(scene: Scene, rendering: Rendering) -> list[Label]:
     hidden = 1.0 - rendering.visible_area / rendering.whole_area
-    return [_make_label(item, scene.view, float(h)) for item, h in zip(scene.objects, hidden, strict=True)]
+    return [label_of(item, scene.view, float(h)) for item, h in zip(scene.objects, hidden, strict=True)]
 
 
-def _make_label(item: SceneObject, view: View, hidden: float) -> Label:
+def label_of(item: SceneObject, view: View, hidden: float) -> Label:
+    """The label of an object of which others hide a share."""
     whole, box = view.box_rectangle(item.corners)
     sides = ("left", "top", "right", "bottom")
     leaves = (whole[0] < 0, whole[1] < 0, whole[2] > view.width - 1, whole[3] > view.height - 1)

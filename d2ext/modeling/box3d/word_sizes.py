@@ -16,6 +16,7 @@ from d2ext.modeling.box3d.coder import fuse_log_depths
 from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.objects import ObjectTargets
 from d2ext.modeling.losses import laplace_nll
+from d2ext.structures import constant
 from d2ext.structures.vocabulary import Size
 
 #: Height, width and length in metres from which sizes are predicted, between those of a cone and of a tram.
@@ -43,7 +44,7 @@ class WordSizedHead(Box3DHead):
     def said_sizes(raw: Tensor) -> tuple[Tensor, Tensor]:
         """What a network makes of words, (..., 6) -> log sizes (..., 3) of metres and log scales (..., 3)."""
         size, scale = raw.float().chunk(2, -1)
-        reference = torch.as_tensor(REFERENCE, device=raw.device).log()
+        reference = constant(REFERENCE, size).log()
         return reference + size.clamp(-_FARTHEST, _FARTHEST), scale.clamp(*_SCALES)
 
     def _ways(self, raw: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

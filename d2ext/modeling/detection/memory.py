@@ -164,7 +164,7 @@ class PointAttention(nn.Module):
 
     def __init__(self, dim: int, num_heads: int, num_maps: int, num_points: int) -> None:
         super().__init__()
-        self.attention = DeformableAttention(dim, num_heads, num_maps, num_points)
+        self.attention = DeformableAttention(dim, num_heads, num_maps, num_points, few=True)
         self.num_points = num_points
 
     def forward(self, frames: EncodedImages, boxes: Tensor, objects: Tensor, position: Tensor) -> Tensor:

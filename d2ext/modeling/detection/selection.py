@@ -50,7 +50,7 @@ class SelectedBoxes(nn.Module):
         self.box_head = box_head
         self.classifier = classifier
         self.features = nn.Parameter(torch.randn(count, dim)) if learned else None
-        self.project = None if learned else nn.Sequential(nn.Linear(dim, dim), nn.LayerNorm(dim))
+        self.project = nn.Identity() if learned else nn.Sequential(nn.Linear(dim, dim), nn.LayerNorm(dim))
 
     def propose(self, frames: EncodedImages, prompts: Tensor | None = None) -> HeadOutput:
         """What all B * L cells of ``frames`` say, for prompts (B, K, prompt_dim) where there are some. Cells
@@ -85,7 +85,7 @@ class SelectedBoxes(nn.Module):
         """
         proposed = self.propose(frames) if proposed is None else proposed
         index, boxes = self.choose(proposed, frames.sizes.shape[0])
-        if self.project is None or self.features is not None:
+        if self.features is not None:
             return boxes, self.features.expand(boxes.shape[0], -1, -1)
         tokens = frames.features.tokens
         return boxes, self.project(tokens.gather(1, index[..., None].expand(-1, -1, tokens.shape[-1])))

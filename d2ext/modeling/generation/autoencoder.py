@@ -34,7 +34,7 @@ class Autoencoder(nn.Module):
 
     def moments(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Mean and logarithm of the variance of the latents; None where they are certain."""
-        encode, quant = self.network.encoder, getattr(self.network, "quant_conv", None)  # type: ignore[union-attr]
+        encode, quant = self.network.encoder, getattr(self.network, "quant_conv", None)
         found = encode(images)  # type: ignore[operator]
         found = found if quant is None else quant(found)
         if not self.variational:

@@ -19,6 +19,7 @@ from d2ext.reading import one_line, whole_text
 from d2ext.structures import transfer
 
 EPSILON = 1e-6
+KEY = "MODEL.CAPTION.NAME"
 
 
 class CaptionFeatures(NamedTuple):
@@ -54,9 +55,9 @@ class CaptionEncoder(nn.Module):
         cache_size: int = 20000,
     ) -> None:
         super().__init__()
-        self.tokenizer, config = load_tokenizer(name)
-        self.model: Any = load_encoder(name, config, pretrained)
-        self.model.requires_grad_(False).eval()
+        self.tokenizer, config = load_tokenizer(name, KEY)
+        self.model: Any = load_encoder(name, config, pretrained, KEY)
+        self.model.float().requires_grad_(False).eval()  # weights may be stored in half precision
         self.dim: int = self.model.config.hidden_size
         self.max_tokens, self.scale = max_tokens, scale
         self.instruction = self._ids(instruction)
@@ -100,8 +101,8 @@ class CaptionEncoder(nn.Module):
         ids = torch.tensor([before + own], device=device)
         with torch.autocast(device.type, enabled=False):
             states = self.model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0]
-        states = torch.cat([states[:1], states[len(before) :]]).float()  # the first token and the caption's
-        return self.scale * states / (states.square().mean(-1, keepdim=True) + EPSILON).sqrt()
+            states = torch.cat([states[:1], states[len(before) :]])  # the first token and the caption's
+            return self.scale * states / (states.square().mean(-1, keepdim=True) + EPSILON).sqrt()
 
     def _ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else []

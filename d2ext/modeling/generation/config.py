@@ -32,8 +32,8 @@ def _add_autoencoder(cfg: CfgNode) -> None:
     # AutoencoderDC or AutoencoderKL (variational), as diffusers calls them.
     c.NAME = "AutoencoderDC"
     c.LATENT_CHANNELS = 16
-    # Widths from fine to coarse; each after the first halves the sides: 4 are f8, 5 f16, 6 f32. Multiples of
-    # 8.
+    # Widths from fine to coarse, multiples of 8; each after the first halves the sides: 4 are f8, 5 f16, 6
+    # f32. Of AutoencoderDC each divides four times the one before, and LATENT_CHANNELS the last.
     c.WIDTHS = [16, 32, 64, 64, 128]
     # Blocks of each stage, in encoder and decoder. 0 first: the first convolution halves the sides itself.
     c.LAYERS = [0, 1, 1, 1, 2]
@@ -42,7 +42,7 @@ def _add_autoencoder(cfg: CfgNode) -> None:
     c.ATTENTION_HEAD_DIM = 16
     # Weights of the losses beside the mean absolute error: the perceptual distance; the divergence of latents
     # from the standard normal, in nats (AutoencoderKL); that of the discriminator, 0: none.
-    c.PERCEPTUAL_WEIGHT = 0.5
+    c.PERCEPTUAL_WEIGHT = 0.1
     c.KL_WEIGHT = 1e-6
     c.ADVERSARIAL_WEIGHT = 0.0
     # Iteration from which on the discriminator's opinion counts, and width of its first layer.
@@ -126,9 +126,23 @@ def _check_autoencoder(cfg: CfgNode) -> None:
         refuse("MODEL.AUTOENCODER.LAYERS", f"{len(c.WIDTHS)} numbers, as many as WIDTHS", c.LAYERS)
     if c.ATTENTION_STAGES >= len(c.WIDTHS):
         refuse("MODEL.AUTOENCODER.ATTENTION_STAGES", "fewer than WIDTHS has stages", c.ATTENTION_STAGES)
+    if c.NAME == "AutoencoderDC":
+        _check_shortcuts(c)
     factor = 2 ** (len(c.WIDTHS) - 1)
     if any(side % factor for side in cfg.INPUT.SIZE):
         refuse("INPUT.SIZE", f"multiples of the autoencoder's factor, {factor}", cfg.INPUT.SIZE)
+
+
+def _check_shortcuts(c: CfgNode) -> None:
+    """Past each stage of AutoencoderDC goes a mean over channels, which must come out whole."""
+    if any(4 * fine % coarse for fine, coarse in zip(c.WIDTHS, c.WIDTHS[1:], strict=False)):
+        refuse("MODEL.AUTOENCODER.WIDTHS", "each a divisor of four times the one before", c.WIDTHS)
+    if c.WIDTHS[-1] % c.LATENT_CHANNELS:
+        refuse("MODEL.AUTOENCODER.LATENT_CHANNELS", f"a divisor of {c.WIDTHS[-1]}", c.LATENT_CHANNELS)
+    attentive = c.WIDTHS[len(c.WIDTHS) - c.ATTENTION_STAGES :]
+    if any(width % c.ATTENTION_HEAD_DIM for width in attentive):
+        divided = ", ".join(map(str, attentive))
+        refuse("MODEL.AUTOENCODER.ATTENTION_HEAD_DIM", f"a divisor of {divided}", c.ATTENTION_HEAD_DIM)
 
 
 def _check_scene(cfg: CfgNode) -> None:

@@ -121,6 +121,6 @@ class LinearAttentionProcessor:
     ) -> Tensor:
         """hidden_states (B, N, D) -> (B, N, D)."""
         parts = (layer(hidden_states) for layer in (attn.to_q, attn.to_k, attn.to_v))
-        heads = (part.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for part in parts)
-        found = linear_attention(*heads, features=torch.relu)
+        query, key, value = (part.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for part in parts)
+        found = linear_attention(query, key, value, features=torch.relu)
         return attn.to_out[1](attn.to_out[0](found.transpose(1, 2).flatten(2)))

@@ -33,6 +33,8 @@ class DETR3D(LearnedBoxDetector):
         parts: the arguments of :class:`~d2ext.modeling.detection.learned.LearnedBoxDetector`.
     """
 
+    proposals: Any  # what MODEL.DETR.QUERIES names
+
     @configurable
     def __init__(self, *, denoising: Denoising | None = None, **parts: Any) -> None:
         super().__init__(**parts)
@@ -86,7 +88,7 @@ class DETR3D(LearnedBoxDetector):
         """Those of the queries, and with a suffix those of what cells propose and of denoising."""
         proposed = self.proposals.propose(frames)
         boxes, objects = self.proposals(frames, proposed)
-        losses = {}
+        losses: dict[str, Tensor] = {}
         if proposed is not None:
             of_cells = self.criterion(self.proposals.box_head, [proposed], frames, instances)
             losses |= {f"{name}_cells": value for name, value in of_cells.items()}

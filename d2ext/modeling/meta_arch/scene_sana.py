@@ -225,7 +225,10 @@ class SceneSana(PictureModel):
         def denoise(x: Tensor, time: Tensor) -> Tensor:
             times = time.to(x.device).expand(ways * count)
             found = self._predict(x.repeat(ways, 1, 1, 1), times, beside, texts)
-            return found if plain else guided(*found.float().chunk(3), text_scale, layout_scale)
+            if plain:
+                return found
+            both, layout, neither = found.float().chunk(3)
+            return guided(both, layout, neither, text_scale, layout_scale)
 
         return denoise
 

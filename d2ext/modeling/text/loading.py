@@ -12,9 +12,12 @@ from d2ext.hub import cache_if_offline
 from d2ext.reading import one_line
 from d2ext.weights import resolve
 
+KEY = "MODEL.TEXT.NAME"
 
-def load_tokenizer(name: str) -> tuple[Any, Any]:
-    """Tokenizer and config of an encoder; ``name`` as of :class:`~d2ext.modeling.text.encoder.TextEncoder`.
+
+def load_tokenizer(name: str, key: str = KEY) -> tuple[Any, Any]:
+    """Tokenizer and config of an encoder; ``name`` as of :class:`~d2ext.modeling.text.encoder.TextEncoder`,
+    ``key`` what errors call it.
 
     Raises:
         FileNotFoundError: none there; the message says what was expected.
@@ -27,7 +30,7 @@ def load_tokenizer(name: str) -> tuple[Any, Any]:
     logging.disable_progress_bar()
     source = resolve(name)
     if os.sep in source and not os.path.isdir(source) and source.count("/") != 1:
-        raise FileNotFoundError(f"MODEL.TEXT.NAME {name}: no such folder")
+        raise FileNotFoundError(f"{key} {name}: no such folder")
     try:
         with cache_if_offline(not os.path.isdir(source)):
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
@@ -36,30 +39,30 @@ def load_tokenizer(name: str) -> tuple[Any, Any]:
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise ValueError("a tokenizer without words")
     except Exception as e:  # a broken or foreign tokenizer.json can raise anything
-        _refuse_code(name, e)
+        _refuse_code(name, e, key)
         why = one_line((str(e).splitlines() or [repr(e)])[0], 100)
         raise FileNotFoundError(
-            f"MODEL.TEXT.NAME {name}: no tokenizer and config there ({why}); expected a "
+            f"{key} {name}: no tokenizer and config there ({why}); expected a "
             "hub name that can be reached or a folder with tokenizer.json and config.json"
         ) from e
     if not tokenizer.is_fast:
         raise ValueError(
-            f"MODEL.TEXT.NAME {name}: {type(tokenizer).__name__} does not say where in the text its tokens "
+            f"{key} {name}: {type(tokenizer).__name__} does not say where in the text its tokens "
             "are; expected a tokenizer with tokenizer.json"
         )
     return tokenizer, config
 
 
-def _refuse_code(name: str, error: Exception) -> None:
+def _refuse_code(name: str, error: Exception, key: str) -> None:
     """Raise ValueError if transformers failed because of the code that an encoder brings."""
     if "trust_remote_code" in str(error):
         raise ValueError(
-            f"MODEL.TEXT.NAME {name}: asks for Python code of its own to be run, which is not done; expected "
+            f"{key} {name}: asks for Python code of its own to be run, which is not done; expected "
             "an encoder of a kind that transformers knows"
         ) from error
 
 
-def load_encoder(name: str, config: Any, pretrained: bool) -> Any:
+def load_encoder(name: str, config: Any, pretrained: bool, key: str = KEY) -> Any:
     """The part of a model that turns tokens into features, with its weights or with random ones.
 
     Raises:
@@ -75,11 +78,11 @@ def load_encoder(name: str, config: Any, pretrained: bool) -> Any:
         with cache_if_offline(not os.path.isdir(source)):
             return _token_encoder(AutoModel.from_pretrained(source, trust_remote_code=False))
     except (OSError, ValueError) as e:
-        _refuse_code(name, e)
+        _refuse_code(name, e, key)
         why = one_line(str(e).splitlines()[0], 100)
         raise FileNotFoundError(
-            f"MODEL.TEXT.NAME {name}: no weights there ({why}); put model.safetensors "
-            "into that folder, or set MODEL.TEXT.PRETRAINED False to start from random weights"
+            f"{key} {name}: no weights there ({why}); put model.safetensors "
+            f"into that folder, or set {key.rpartition('.')[0]}.PRETRAINED False to start from random weights"
         ) from e
 
 

@@ -9,6 +9,7 @@ from detectron2.config import CfgNode
 from detectron2.evaluation import DatasetEvaluator
 from torch import nn
 
+import d2ext.gallery.open_vocab  # noqa: F401  (draws what this trainer's evaluations leave)
 from d2ext.data.open_vocab.loaders import build_prompt_test_loader, build_prompt_train_loader
 from d2ext.engine import BaseTrainer
 from d2ext.engine.resnets import start_from_imagenet
@@ -23,6 +24,7 @@ class OpenVocabTrainer(BaseTrainer):
 
     model_class = OpenVocabDet3D
     test_kinds = ("kitti", "rope3d", "mono3drefer", "monomulti3d")
+    train_kinds = (*test_kinds, "coco", "lvis", "omni3d", "odvg")
 
     def prepare_data(self) -> None:
         """Build the evaluators, so that what they cannot work with shows before training starts."""

@@ -28,6 +28,9 @@ def add_scene_sana_config(cfg: CfgNode) -> None:
     c.DETECTOR_DATASET = ""
     # Control: give every picture the layout of another one of the dataset.
     c.SHUFFLE_LAYOUTS = False
+    # Leave each picture its largest object only, in colours by turns, whatever it had: then "colour" says how
+    # often a colour that the caption names is drawn, and the figures of real pictures mean nothing.
+    c.SINGLE_OBJECTS = False
     # A generated picture is a near-repeat of a training picture where its nearest one is nearer than this
     # share of what unseen pictures have (the RARE quantile of their distances).
     c.REPEAT_SHARE = 0.5

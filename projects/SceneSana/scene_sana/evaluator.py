@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.data import DatasetCatalog
 from torch import Tensor
 
 from d2ext.data.scenes.build import scene_records
@@ -265,8 +265,3 @@ def training_descriptions(cfg: CfgNode, features: FrozenFeatures) -> np.ndarray:
     device = torch.device(cfg.MODEL.DEVICE)
     found = [describe(features, signed_images([mapper(records[i])["image"]], device)) for i in chosen]
     return np.concatenate(found)
-
-
-def class_names_of(dataset: str) -> list[str]:
-    """Names of a dataset's classes."""
-    return list(MetadataCatalog.get(dataset).thing_classes)

@@ -13,6 +13,7 @@ from detectron2.evaluation import DatasetEvaluator
 from d2ext.data.scenes.build import build_scene_train_loader, scene_records
 from d2ext.data.scenes.mapper import SceneMapper
 from d2ext.data.stream import build_test_loader
+from d2ext.data.synthroad.palette import PAINT
 from d2ext.engine import BaseTrainer, inference_autocast, load_weights, read_checkpoint
 from d2ext.modeling.generation.parts import PictureModel
 from d2ext.modeling.meta_arch.scene_sana import SceneSana
@@ -82,7 +83,10 @@ class SceneSanaTrainer(BaseTrainer):
         records = scene_records(dataset_name)
         if c.SHUFFLE_LAYOUTS:
             records = shuffled(records)
-        return build_test_loader(cfg, spread(records, c.IMAGES), SceneMapper(cfg, False), c.BATCH)
+        records = spread(records, c.IMAGES)
+        if c.SINGLE_OBJECTS:
+            records = single_objects(records)
+        return build_test_loader(cfg, records, SceneMapper(cfg, False), c.BATCH)
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
@@ -111,6 +115,21 @@ def spread(records: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
     if not 0 < count < len(records):
         return records
     return [records[i] for i in np.unique(np.linspace(0, len(records) - 1, count).round().astype(int))]
+
+
+def single_objects(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each record that has a whole object with a colour, with its largest one only, in colours by turns, and
+    without sentences."""
+    colors = list(PAINT)
+    found: list[dict[str, Any]] = []
+    for record in records:
+        whole = [a for a in record["annotations"] if a["has_3d"] and a.get("color") and a["occluded"] == 0]
+        if whole:
+            x1, y1, x2, y2 = np.array([a["bbox"] for a in whole]).T
+            largest = whole[int(np.argmax((x2 - x1) * (y2 - y1)))]
+            largest = largest | {"color": colors[len(found) % len(colors)]}
+            found.append(record | {"annotations": [largest], "sentences": []})
+    return found
 
 
 def shuffled(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

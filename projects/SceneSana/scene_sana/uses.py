@@ -161,10 +161,8 @@ def _draw(
         if not good:
             continue
         record, picture = scene.record, to_bgr(image, predictor.input_format)
-        level = record["box_plane"] is None
-        sentences = scene.sentences if "mirrored" not in str(record["latent_key"]) else ()
-        ground = record["ground_plane"]
-        files.add(split, picture, record["objects"], record["camera"], ground, level, sentences)
+        level, ground = record["box_plane"] is None, record["ground_plane"]
+        files.add(split, picture, record["objects"], record["camera"], ground, level, scene.sentences)
         done.kept += 1
         if len(done.tiles) < tiles:
             if "image" in record and (strength < 1 or scene.mask is not None):

@@ -75,7 +75,7 @@ def test_prompts_are_plain_english(query, text):
 
 
 def test_colours_of_people_are_those_of_their_clothes():
-    assert Query("pedestrian", "red").text().startswith("pedestrian ")
+    assert Query("pedestrian", "red").text() == "pedestrian in red"
 
 
 def street(rng: np.random.Generator) -> list[Label]:
@@ -208,3 +208,21 @@ def test_sides_of_sizes_are_in_doubt_between_their_borders():
     label = thing("truck")
     between = Label(**{**vars(label), "size": (2.4, 2.0, 6.0)})
     assert Query(sizes=("long",)).truth(between) is None and math.isclose(between.size[2], 6)
+
+
+def test_of_what_nothing_is_known_nothing_is_asked():
+    names = ["car", "dog", "zebra", "sofa", "object"]
+    sampler, rng = PromptSampler(names, Novel(), 8, 6, 6), np.random.default_rng(0)
+    labels = [thing("car"), thing("dog"), thing("object")]
+    for _ in range(20):
+        asked = sampler(labels, [(), (), ("a thing on wheels",)], rng, absent=["zebra"], partly=["dog"])
+        assert {text.rstrip("s") for text in asked.texts} == {"car", "a thing on wheel", "zebra"}
+        assert not asked.truth[:, -1].any()  # the zebra
+
+
+def test_pictures_of_other_things_are_not_told_that_a_sofa_is_nowhere():
+    rng = np.random.default_rng(0)
+    known = {"dog", "dogs", "tree"}
+    for _ in range(30):
+        asked = PromptSampler(["dog", "tree"], Novel(), 0, 0, 2)([thing("dog")], [()], rng)
+        assert set(asked.texts) <= known

@@ -27,7 +27,8 @@ def toy(tmp_path):
 
 
 def write(root, level=False):
-    files, picture = SceneFiles(root, {"seed": 1}, ROAD.names), np.full((*SIZE, 3), 99, np.uint8)
+    files = SceneFiles(root, {"seed": 1, "size": (2, 3)}, ROAD.names)
+    picture = np.full((*SIZE, 3), 99, np.uint8)
     for number in range(2):
         r = record(number)
         camera = Camera(torch.tensor(r["camera"]), SIZE)
@@ -69,7 +70,7 @@ def test_level_boxes_are_written_as_mono3drefer(tmp_path, toy):
 
 def test_a_folder_is_written_once_and_others_are_left_alone(tmp_path, toy):
     assert not write(tmp_path / "a").done
-    assert SceneFiles(tmp_path / "a", {"seed": 1}, ROAD.names).done
+    assert SceneFiles(tmp_path / "a", {"seed": 1, "size": (2, 3)}, ROAD.names).done
     with pytest.raises(FileExistsError, match="not empty, and no dataset of the same settings"):
         SceneFiles(tmp_path / "a", {"seed": 2}, ROAD.names)
 
@@ -96,7 +97,7 @@ def test_new_layouts_are_like_the_dataset_and_new():
     statistics, rng = LayoutStatistics(source), np.random.default_rng(0)
     drawn = [statistics.draw(rng) for _ in range(30)]
     counts = [len(r["annotations"]) for r in drawn]
-    assert 0.8 < np.mean(counts) / np.mean(statistics.counts) < 1.1
+    assert 0.75 < np.mean(counts) / np.mean(statistics.counts) < 1.25
     share = [Counter(a["category_id"] for r in part for a in r["annotations"]) for part in (source, drawn)]
     for kind, count in share[0].items():
         assert share[1][kind] / sum(share[1].values()) == pytest.approx(

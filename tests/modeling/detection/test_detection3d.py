@@ -39,7 +39,8 @@ SMALL = {
     "MODEL.DETR.FFN_DIM": 64,
 }
 PLUS = {
-    "MODEL.BACKBONE.NAME": "build_timm_ida_backbone",
+    "MODEL.IDA.CHANNELS": [32, 16, 16],
+    "MODEL.DETECTION3D.IN_FEATURES": ["p3", "p4", "p5"],
     "MODEL.DETR.ATTENTION": "deformable",
     "MODEL.DETR.QUERIES": "mixed",
     "MODEL.DETR.DENOISING": 30,

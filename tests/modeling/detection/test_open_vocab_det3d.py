@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
 import pytest
 import torch
 from open_vocab_toys import toy_model, toy_record
+from pretend_device import listed, needs_transformers_5
 
 from d2ext.modeling.box3d.word_sizes import REFERENCE, WordSizedHead
 from d2ext.modeling.detection.exemplars import add_exemplars
 from d2ext.modeling.detection.matching import focal_cost
 from d2ext.modeling.detection.prompt_criterion import PromptCriterion, whole_truth
 from d2ext.modeling.detection.prompts import Prompts, PromptTable
+from tests.modeling.test_waiting import waits_of_inference, waits_of_training
 
 WORDS = ["car", "red car", "bus", "long vehicle with many windows"]
 
@@ -199,11 +202,43 @@ def test_with_fusion_the_order_of_prompts_changes_nothing_their_number_does():
     assert shapes[0] != shapes[1] or not np.allclose(everything["car"], fewer["car"], atol=1e-5)
 
 
+def test_what_the_text_encoder_brings_and_does_not_train_is_in_no_checkpoint():
+    model = toy_model()
+    state = model.state_dict()
+    assert "prompt_encoder.words.0.weight" in state and "prompt_encoder.vector.0.weight" in state
+    assert not [
+        name for name in state if "prompt_encoder.text_encoder" in name and "position_ids" not in name
+    ]
+    other = toy_model()
+    for p in model.parameters():
+        p.data += 0.1 * p.requires_grad
+    other.load_state_dict(model.state_dict())
+    texts = model.prompt_encoder.text_encoder.state_dict(), other.prompt_encoder.text_encoder.state_dict()
+    assert texts[0] and all(torch.equal(texts[0][k], texts[1][k]) for k in texts[0])
+    assert torch.equal(*(m.prompt_encoder.words[0].weight for m in (model, other)))
+    copied = copy.deepcopy(model)
+    assert copied.state_dict().keys() == state.keys()
+
+
 def test_an_untrained_fusion_changes_no_map():
     plain, fused = toy_model(), toy_model(FUSION="ssm")
     fused.load_state_dict(plain.state_dict(), strict=False)
     a, b = (answers(m.eval(), WORDS) for m in (plain, fused))
     assert all(np.allclose(a[p], b[p], atol=1e-5) for p in WORDS)
+
+
+@needs_transformers_5
+def test_a_training_step_waits_once_for_the_matching():
+    waits = waits_of_training(
+        toy_model(), [toy_record(i, WORDS[: 2 + i], n) for i, n in enumerate((3, 0, 2))]
+    )
+    assert len(waits) == 1 and "matching.py" in waits[0], listed(waits)
+
+
+@needs_transformers_5
+def test_inference_waits_once_whatever_is_asked():
+    waits = waits_of_inference(toy_model(), [toy_record(i, WORDS[: 1 + i]) for i in range(3)])
+    assert len(waits) == 1, listed(waits)
 
 
 def test_no_prompts_are_refused(model):

@@ -59,6 +59,13 @@ def test_the_scale_multiplies(folder):
     assert torch.allclose(2 * one.features, two.features)
 
 
+def test_autocast_changes_nothing(folder):
+    plain = encoder(folder)(TEXTS)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = encoder(folder)(TEXTS)
+    assert found.features.dtype == torch.float32 and torch.equal(found.features, plain.features)
+
+
 def test_nothing_of_it_is_trained(folder):
     read = encoder(folder).train()
     assert not read.model.training and not any(p.requires_grad for p in read.parameters())
@@ -78,7 +85,7 @@ def test_what_the_model_cannot_read_is_one_line(folder, options, message):
 
 
 def test_a_folder_without_a_model_is_one_line(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no tokenizer and config there"):
+    with pytest.raises(FileNotFoundError, match="^MODEL.CAPTION.NAME .* no tokenizer and config there"):
         CaptionEncoder(str(tmp_path))
 
 

@@ -1,0 +1,1 @@
+"""Models that describe pictures and draw them: one autoregressive transformer for both (the Janus family)."""
