@@ -63,7 +63,8 @@ open() { # NAME SEED KEY VALUE...: a training, its thresholds and its evaluation
     run "$name" model_final.pth projects/OpenVocab3D/train_net.py --config-file $CONFIG --resume SEED "$seed" $DATA \
         $(budget) OUTPUT_DIR "$DIR/$name" "$@" $OPTIONS
     run "$name" calibration.json projects/OpenVocab3D/choose_thresholds.py --config-file $CONFIG --dataset $VAL \
-        --output "$DIR/$name/calibration.json" --opts MODEL.WEIGHTS "$DIR/$name/model_final.pth" "$@"
+        --output "$DIR/$name/calibration.json" --opts MODEL.WEIGHTS "$DIR/$name/model_final.pth" "$@" \
+        MODEL.DETECTION3D.NUM_BOXES 100
     evaluate "$name" "$name/test" "$@" TEST.EXEMPLARS 1
     evaluate "$name" "$name/shuffled" "$@" TEST.SHUFFLE_PROMPTS True
 }
