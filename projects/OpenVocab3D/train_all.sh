@@ -63,7 +63,8 @@ open() { # NAME SEED KEY VALUE...: a training, its thresholds and its evaluation
     run "$name" model_final.pth projects/OpenVocab3D/train_net.py --config-file $CONFIG --resume SEED "$seed" $DATA \
         $(budget) OUTPUT_DIR "$DIR/$name" "$@" $OPTIONS
     run "$name" calibration.json projects/OpenVocab3D/choose_thresholds.py --config-file $CONFIG --dataset $VAL \
-        --output "$DIR/$name/calibration.json" --opts MODEL.WEIGHTS "$DIR/$name/model_final.pth" "$@"
+        --output "$DIR/$name/calibration.json" --opts MODEL.WEIGHTS "$DIR/$name/model_final.pth" "$@" \
+        MODEL.DETECTION3D.NUM_BOXES 100
     evaluate "$name" "$name/test" "$@" TEST.EXEMPLARS 1
     evaluate "$name" "$name/shuffled" "$@" TEST.SHUFFLE_PROMPTS True
 }
@@ -73,7 +74,8 @@ evaluate() { # NAME FOLDER KEY VALUE...
     shift 2
     run "$folder" "inference/$UNSEEN/metrics.json" projects/OpenVocab3D/train_net.py --config-file $CONFIG --eval-only \
         MODEL.WEIGHTS "$DIR/$name/model_final.pth" MODEL.OPEN_VOCAB.CALIBRATION "$DIR/$name/calibration.json" \
-        DATASETS.TRAIN "('scenes_rope3d_train',)" DATASETS.TEST "('$UNSEEN',)" OUTPUT_DIR "$DIR/$folder" "$@"
+        DATASETS.TRAIN "('scenes_rope3d_train',)" DATASETS.TEST "('$UNSEEN',)" OUTPUT_DIR "$DIR/$folder" \
+        MODEL.DETECTION3D.NUM_BOXES 100 "$@"
 }
 
 for seed in $SEEDS; do
@@ -83,7 +85,8 @@ for seed in $SEEDS; do
         $DATA $(budget) OUTPUT_DIR "$DIR/closed$seed" INPUT.CLASSES "$BASE" $OPTIONS
     run "closed$seed" "inference/$UNSEEN/predictions.json" projects/DiffusionDet3D/train_net.py --config-file $CLOSED \
         --eval-only MODEL.WEIGHTS "$DIR/closed$seed/model_final.pth" DATASETS.TRAIN "('scenes_rope3d_train',)" \
-        DATASETS.TEST "('$UNSEEN',)" OUTPUT_DIR "$DIR/closed$seed" INPUT.CLASSES "$BASE"
+        DATASETS.TEST "('$UNSEEN',)" OUTPUT_DIR "$DIR/closed$seed" INPUT.CLASSES "$BASE" \
+        MODEL.DETECTION3D.NUM_BOXES 100
     run "closed$seed/test/inference/$UNSEEN" metrics.json projects/OpenVocab3D/compare.py --config-file $CONFIG \
         --dataset $UNSEEN --predictions "$DIR/closed$seed/inference/$UNSEEN/predictions.json" \
         --output "$DIR/closed$seed/test/inference/$UNSEEN"

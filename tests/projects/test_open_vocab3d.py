@@ -16,7 +16,7 @@ from project_scripts import ROOT, call_script, load_script
 
 from d2ext.data import register_coco, register_dataset
 from d2ext.data.open_vocab.names import ExemplarBox, Name
-from d2ext.engine import load_config, save_safetensors
+from d2ext.engine import D2Checkpointer, load_config, save_safetensors
 from d2ext.projects.open_vocab3d import OpenVocabPredictor, OpenVocabTrainer, add_open_vocab3d_config
 from d2ext.projects.open_vocab3d.calibration import calibrate, conformal_threshold, shift_to_half
 from d2ext.structures import Camera
@@ -259,6 +259,18 @@ def test_demo_says_what_is_wrong_in_one_line(demo, tmp_path, capsys, monkeypatch
     error = capsys.readouterr().err.strip()
     assert error.startswith("error: ") and message in error and "\n" not in error
     assert not (tmp_path / "o.png").exists()
+
+
+def test_exemplars_of_novel_classes_are_asked_in_evaluation_and_not_their_words(trained, roads):
+    config, weights = trained
+    cfg = read_config(config, "MODEL.WEIGHTS", weights, "TEST.EXEMPLARS", 2)
+    model = OpenVocabTrainer.build_model(cfg)
+    D2Checkpointer(model).load(cfg.MODEL.WEIGHTS)
+    seen = []
+    model.register_forward_hook(lambda m, *_: seen.append(dict(m.prompt_encoder.defined)))
+    OpenVocabTrainer.test(cfg, model)
+    assert len(seen) == 3 and all(set(defined) == {"[like one bus]"} for defined in seen)
+    assert model.training and not model.prompt_encoder.defined  # it trains on as it was
 
 
 def test_the_threshold_is_the_least_that_holds_the_risk_on_the_pictures_seen():

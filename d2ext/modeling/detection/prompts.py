@@ -243,8 +243,10 @@ class PromptEncoder(nn.Module):
         self.defined.clear()
 
     def train(self, mode: bool = True) -> PromptEncoder:
-        """As of every module; what was kept is dropped."""
-        self.forget()
+        """As of every module; where it changes from training to evaluation or back, what was kept is
+        dropped."""
+        if mode != self.training:
+            self.forget()
         super().train(mode)
         return self
 

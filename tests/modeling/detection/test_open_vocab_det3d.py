@@ -85,6 +85,7 @@ def test_every_text_is_encoded_once_until_the_weights_change(model):
         model.prompt_encoder.forget()
         model.embed(WORDS)
         model.embed(WORDS[::-1])
+        model.eval()  # as it is already
         model.embed([WORDS[0], "tram"])
         assert [list(texts) for texts in calls] == [WORDS, ["tram"]]
         model.train()
