@@ -181,16 +181,17 @@ class Janus(nn.Module):
             del row.ids[row.drawn :]
             row.drawn = None
         tokens = self.on_device(self.talk.batch(rows, left=True))
-        codes = self.network.generate(
-            inputs=tokens.ids,
-            attention_mask=tokens.mask,
-            generation_mode="image",
-            guidance_scale=self.settings.GUIDANCE,
-            do_sample=True,
-            temperature=self.settings.DRAW_TEMPERATURE,
-            top_k=0,
-        )
-        return self._bytes(self.network.model.vqmodel.decode(codes))
+        with torch.autocast(self.device.type, enabled=False):  # the cache is of the type of the weights
+            codes = self.network.generate(
+                inputs=tokens.ids,
+                attention_mask=tokens.mask,
+                generation_mode="image",
+                guidance_scale=self.settings.GUIDANCE,
+                do_sample=True,
+                temperature=self.settings.DRAW_TEMPERATURE,
+                top_k=0,
+            )
+            return self._bytes(self.network.model.vqmodel.decode(codes))
 
     @torch.no_grad()
     def redraw(self, images: Sequence[Tensor]) -> Tensor:
