@@ -44,7 +44,7 @@ TOY = {
     "DATASETS": {"TRAIN": ["toy_roads_train"], "TEST": ["toy_roads_val"]},
     "DATALOADER": {"NUM_WORKERS": 0},
     "SOLVER": {"MAX_ITER": 2, "WARMUP_ITERS": 1, "IMS_PER_BATCH": 2, "AMP": {"ENABLED": False}},
-    "TEST": {"DTYPE": "float32", "THRESHOLD": 0.0},
+    "TEST": {"DTYPE": "float32", "SCORE_THRESHOLD": 0.0},
 }
 KINDS = ("car", "truck", "bus", "pedestrian")
 P = [[100.0, 0, 48, 0], [0, 100, 32, 0], [0, 0, 1, 0]]
