@@ -213,7 +213,10 @@ class Tracker:
         table, config = self._table, self.config
         shown = (table["state"] == LIVE) & (self._time - table["seen"] <= config.report_seconds + _EPSILON)
         tracks = self._chosen(table, self._time, current, shown)
-        sure = (tracks.missed == 0) | (tracks.deviation <= config.report_deviation * _width(tracks))
+        sure = tracks.deviation <= config.report_deviation * _width(tracks)
+        if config.camera is not None and config.image_size is not None and tracks.position is not None:
+            sure &= self.frame.in_view(tracks, config.camera, config.image_size)
+        sure |= tracks.missed == 0
         return tracks if sure.all() else tracks.select(sure)
 
     def _chosen(self, table: Table, time: float, current: np.ndarray, shown: np.ndarray) -> Tracked:

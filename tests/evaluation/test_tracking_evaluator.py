@@ -39,7 +39,8 @@ def records():
             found.append(
                 {
                     "image_id": f"{sequence}/{frame}", "sequence": sequence, "frame": frame,
-                    "time": frame / 10, "ground_plane": GROUND, "annotations": annotations,
+                    "time": frame / 10, "ground_plane": GROUND, "annotations": annotations, "height": 360,
+                    "width": 640, "camera": [[400.0, 0, 320, 0], [0, 400.0, 180, 0], [0, 0, 1, 0]],
                 }
             )  # fmt: skip
     return found
