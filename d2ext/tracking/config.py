@@ -76,6 +76,8 @@ class TrackerConfig:
         reentry_seconds: without a detection, up to which an ended track comes back under its number where
             a detection that no other track takes lies in its gate.
         report_seconds: for how long a track without a detection is reported where it is expected.
+        report_deviation: standard deviation of the place, as a share of the object's width (or the shorter
+            side of its 2D box), up to which such a track is reported.
         history: places that are kept of each track.
         max_tracks: at most so many, new ones included: bounds memory and time whatever is detected.
     """
@@ -83,7 +85,7 @@ class TrackerConfig:
     motion: str = "turn"
     classes: tuple[str, ...] = ROAD.names
     kinds: Mapping[str, Kind] = field(default_factory=lambda: dict(KINDS))
-    ground: tuple[float, float, float, float] | None = None
+    ground: tuple[float, ...] | None = None
     high_score: float = 0.4
     low_score: float = 0.1
     along: float = 0.25
@@ -107,6 +109,7 @@ class TrackerConfig:
     bridge_seconds: float = 2.5
     reentry_seconds: float = 6.0
     report_seconds: float = 0.3
+    report_deviation: float = 0.75
     history: int = 32
     max_tracks: int = 2000
 

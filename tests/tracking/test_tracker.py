@@ -151,6 +151,24 @@ def test_a_restored_tracker_goes_on_bit_by_bit(motion, tmp_path):
     assert tracker.state_bytes() == other.state_bytes()
 
 
+@pytest.mark.parametrize("motion", ["turn", "velocity", "image"])
+def test_what_is_expected_changes_nothing(motion):
+    tracker = Tracker(TrackerConfig(motion=motion))
+    for time, found in driven(np.arange(20) / 10):
+        box = np.array([[10 + 40 * time, 20, 60 + 40 * time, 70]])
+        tracker.update(Detections(**vars(found) | {"boxes": box}), time)
+    before = tracker.state_bytes()
+    there = tracker.expected(2.1)
+    assert there.ids.tolist() == [1] and there.detection.tolist() == [-1]
+    if motion == "image":
+        np.testing.assert_allclose(there.boxes, [[94, 20, 144, 70]], atol=2)
+    else:
+        np.testing.assert_allclose(there.position, [[2, 41]], atol=0.1)
+    assert tracker.state_bytes() == before and tracker.expected(3.5).missed == pytest.approx([1.6])
+    with pytest.raises(ValueError, match="from 1.9 s on, got 1.8"):
+        tracker.expected(1.8)
+
+
 def test_other_files_are_no_state(tmp_path):
     path = tmp_path / "state.npz"
     whole = Tracker().state_bytes()
