@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from detectron2.config import CfgNode
 
 from d2ext.checks import declare, every, number, one_of, some_of, whole
@@ -10,6 +11,8 @@ from d2ext.modeling.describe.parts import PARTS
 
 def add_describe_config(cfg: CfgNode) -> None:
     """Add the keys of the model; those of its data are in ``d2ext.data.describe.config``."""
+    # "cuda" where there is a GPU.
+    cfg.MODEL.DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
     cfg.MODEL.META_ARCHITECTURE = "Janus"
     # Pixels of both encoders are RGB from -1 to 1, as those of the released weights.
     cfg.MODEL.PIXEL_MEAN = [127.5, 127.5, 127.5]
