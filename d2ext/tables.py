@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from tabulate import tabulate
 
 #: Columns that hold numbers of things.
-COUNT_COLUMNS = ("sentences", "targets", "pairs", "TP", "FP", "FN", "evaluated", "left out")
+COUNT_COLUMNS = (
+    "sentences", "targets", "pairs", "TP", "FP", "FN", "evaluated", "left out",
+    "IDSW", "Frag", "MT", "PT", "ML", "GT",
+)  # fmt: skip
 #: Columns that are not per cent.
 OTHER_UNITS = (*COUNT_COLUMNS, "threshold", "fixed threshold")
 

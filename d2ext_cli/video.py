@@ -13,6 +13,7 @@ _DEFAULTS = {
     "camera": "rope3d",
     "anomalies": "0.5",
     "width": 0,
+    "mp4": False,
     "tracks_only": False,
 }
 #: Arguments of pictures, and what they are where they are not given.
@@ -43,6 +44,9 @@ def add_video(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--width", type=integer(0), help="with --video: of the pictures in pixels (default the camera's)"
+    )
+    parser.add_argument(
+        "--mp4", action="store_true", default=None, help="with --video: each clip as a video file besides"
     )
     parser.add_argument(
         "--tracks-only",

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Times the layers that cost most: exact 3D IoU, the state-space scan, the reading of boxes from maps; or
-SynthRoad's pictures, on one core.
+SynthRoad's pictures or clips, on one core; or the tracker.
 
     .venv/bin/python scripts/benchmark.py
     .venv/bin/python scripts/benchmark.py synthroad --cpu-time
@@ -19,10 +19,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's 
 from d2ext_cli import CommandParser, run_command
 from d2ext_cli.benchmarks import timing_arguments
 
+PARTS = ("parts", "synthroad", "synthroad_video", "tracking")
+
 
 def build_parser() -> CommandParser:
     parser = CommandParser(__doc__, parents=[timing_arguments()])
-    parser.add_argument("what", nargs="?", choices=("parts", "synthroad"), default="parts", help="is timed")
+    parser.add_argument("what", nargs="?", choices=PARTS, default="parts", help="is timed")
     return parser
 
 

@@ -15,7 +15,8 @@ Datasets of objects are converted with --to: from and to coco, lvis, omni3d, odv
 from the folder --images), kitti, rope3d, dair_v2x_i (folders, of which one --split is read or written, with
 copies of the images or, with --link, links), and from mono3drefer and monomulti3d. A line says what the other
 format has no place for. odvg has its class names in a label map beside it, which is written, and read if
---label-map names it.
+--label-map names it. --classes takes objects of these names only; the labels of a folder that has others than
+the road classes need it.
 
 With D2EXT_SKIP_BROKEN=1 in the environment what is broken is left out and counted.
 """
@@ -55,6 +56,9 @@ def build_parser() -> CommandParser:
         "--images", type=existing_folder, help="folder that a file names images from (default: its own)"
     )
     objects.add_argument("--split", default="train", help="split of a folder (default: train)")
+    objects.add_argument(
+        "--classes", nargs="+", help="objects to take (default: all of a file, the road classes of a folder)"
+    )
     objects.add_argument("--label-map", type=existing_file, help="class names of odvg's labels")
     objects.add_argument("--link", action="store_true", help="links to the images in the place of copies")
     add_options(parser)
@@ -65,9 +69,9 @@ def build_parser() -> CommandParser:
 def check_arguments(args: argparse.Namespace) -> None:
     """Raises ValueError: arguments that do not go together."""
     if args.layout in LAYOUTS:
-        if args.to or args.images or args.label_map or args.link:
+        if args.to or args.images or args.label_map or args.link or args.classes:
             raise ValueError(
-                f"--to, --images, --label-map, --link: not of recordings (--layout {args.layout})"
+                f"--to, --images, --label-map, --link, --classes: not of recordings ({args.layout})"
             )
         for part in (args.output, *args.output.parents):
             if part.exists() and not part.is_dir():
@@ -89,14 +93,16 @@ def convert_objects(args: argparse.Namespace) -> None:
     import d2ext  # noqa: F401  (silences import-time warnings)
     from d2ext.data.conversion import lost, read_objects, write_objects
     from d2ext.data.skipping import skip_broken
+    from d2ext.structures.vocabulary import Vocabulary
 
     (source,) = args.input
     written = args.output
     there = any(written.iterdir()) if written.is_dir() else written.exists()
     if there and (not args.overwrite or written.samefile(source)):
         raise ValueError(f"{written}: is there already (--overwrite replaces it, but never its input)")
+    wanted = Vocabulary.of_names(args.classes) if args.classes else None
     records, vocabulary = read_objects(
-        args.layout, source, args.images, args.split, skip_broken(), args.label_map
+        args.layout, source, args.images, args.split, skip_broken(), args.label_map, wanted
     )
     write_objects(args.to, written, records, vocabulary, args.images, args.split, args.link)
     objects = sum(len(record["annotations"]) for record in records)

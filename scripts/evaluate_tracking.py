@@ -2,7 +2,7 @@
 """Trackers side by side on labelled tracks, whose boxes are made as wrong as a detector's: one table.
 
     .venv/bin/python scripts/evaluate_tracking.py --labels ../shared/data/tracks/kitti_tracking/label_02 \\
-        --motion velocity
+        --motion velocity --calib ../shared/data/video/kitti_drive0052/calib.txt
 
 Boxes are moved and turned, missed one by one and for a while, invented, and called by other classes, by
 chance (--seed); the trackers see the same boxes. Compared are the nearest neighbour, AB3DMOT's published
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
-from d2ext_cli import CommandParser, existing_folder, integer, number, output_file, run_command
+from d2ext_cli import CommandParser, existing_file, existing_folder, integer, number, output_file, run_command
 
 #: Columns of the table.
 FIGURES = ("HOTA", "DetA", "AssA", "MOTA", "MOTP", "IDF1", "IDSW", "Frag", "FP", "FN")
@@ -29,6 +29,12 @@ def build_parser() -> CommandParser:
     parser = CommandParser(__doc__)
     parser.add_argument("--labels", type=existing_folder, required=True, help="folder of label_02 files")
     parser.add_argument("--ground", type=existing_folder, help="folder of ground planes (denorm) of them")
+    parser.add_argument(
+        "--calib", type=existing_file, help="P2 of the camera: what leaves its picture is not shown"
+    )
+    parser.add_argument(
+        "--size", type=integer(1), nargs=2, default=[375, 1242], help="height and width of the picture"
+    )
     parser.add_argument("--rate", type=number(0.1), default=10.0, help="frames a second (default 10)")
     parser.add_argument(
         "--motion", choices=("turn", "velocity"), default="turn", help="velocity: for a moving camera"
@@ -65,6 +71,7 @@ def main(args: argparse.Namespace) -> None:
 
 def evaluate(name: str, sequences: list[Any], args: argparse.Namespace) -> dict[str, float]:
     """Figures of one tracker, and the milliseconds that it takes a frame."""
+    from d2ext.data.formats.kitti import read_calib
     from d2ext.data.formats.track_labels import labels_of_tracks
     from d2ext.evaluation.track_pairs import pair_frames
     from d2ext.evaluation.tracking import tracking_figures
@@ -73,6 +80,10 @@ def evaluate(name: str, sequences: list[Any], args: argparse.Namespace) -> dict[
     from d2ext.tracking.baselines import AB3DMOT, NearestTracker
     from d2ext.tracking.imperfect import Faults, imperfect
 
+    camera: dict[str, Any] = {}
+    if args.calib is not None:
+        P = read_calib(args.calib, tuple(args.size))
+        camera = {"camera": tuple(x for row in P for x in row), "image_size": tuple(args.size)}
     pairs, spent, count = [], 0.0, 0
     for number_, labels in enumerate(sequences):
         truth = labels.detections()
@@ -81,7 +92,7 @@ def evaluate(name: str, sequences: list[Any], args: argparse.Namespace) -> dict[
             rows = labels.rows_of(i)
             frames.append((float(moment), labels.ids[rows][labels.has_3d[rows]], objects))
         found = truth if args.perfect else imperfect(frames, Faults(), args.seed + number_, len(ROAD.names))
-        config = TrackerConfig(motion=args.motion, ground=labels.ground)
+        config = TrackerConfig(motion=args.motion, ground=labels.ground, **camera)
         trackers: dict[str, Any] = {
             "nearest neighbour": lambda: NearestTracker(rate=args.rate),
             "AB3DMOT": lambda: AB3DMOT(rate=args.rate),

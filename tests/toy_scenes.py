@@ -42,8 +42,8 @@ def record(number: int, folder: Path | None = None) -> dict[str, Any]:
     """A dataset dict; with a folder its picture is written there."""
     rng = np.random.default_rng(number)
     objects = []
-    for i, right in enumerate((-4.0, 3.0)[: 1 + number % 2]):
-        name, color = ("car", "bus")[int(rng.integers(2))], list(PAINT)[int(rng.integers(len(PAINT)))]
+    for i, right in enumerate((-5.0, 5.0)[: 1 + number % 2]):
+        name, color = ("car", "van")[int(rng.integers(2))], list(PAINT)[int(rng.integers(len(PAINT)))]
         place = right + float(rng.uniform(-1, 1)), 22.0 + float(rng.uniform(-4, 8))
         objects.append(annotation(i, name, color, *place, float(rng.uniform(-3, 3))))
     sentences = [

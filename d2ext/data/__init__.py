@@ -11,6 +11,8 @@ A dataset dict for grounding is one image with all its sentences: Detectron2's s
   ``ignored_category_ids`` where it is known of which class they are;
 * ``sentences``: ``id``, ``text``, ``target_ids`` (annotation ids; None when they are not published),
   ``properties``;
+* ``sequence``, ``frame`` (from 0) and ``time`` (s) of the frames of a video, with a ``track_id`` (text) in
+  each annotation;
 * ``single_target``: True where every sentence refers to exactly one object (Mono3DRefer);
 * ``assumed_camera``: True where ``camera`` is a guess, because the image came without one.
 

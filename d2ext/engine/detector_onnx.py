@@ -72,7 +72,8 @@ def step_graph(model: Detector3D, baked: Prompts | None, **tensors: Tensor) -> d
     given = [tensors.pop(name) for name in NOISY if name in tensors]
     prompts = None if baked is None else baked.expand(tensors["P"].shape[0])
     if "vectors" in tensors:
-        prompts = Prompts(PromptTable(*(tensors.pop(name) for name in TABLE)), tensors.pop("exists"))
+        table = PromptTable._make([*(tensors.pop(name) for name in TABLE), ()])
+        prompts = Prompts(table, tensors.pop("exists"))
     P, plane, sizes = (tensors.pop(name) for name in GEOMETRY)
     plane_given = tensors.pop("given", None)
     encoder: Any = model.encoder
@@ -148,7 +149,7 @@ def _export_graphs(model: Detector3D, prompts: Prompts | None, baked: bool) -> I
         shapes |= {"signal": {0: images, 1: boxes}, "time": {0: images}}
     if prompts is not None and not baked:
         asked = prompts.expand(2)
-        own = dict(zip(TABLE, asked.table, strict=False)) | {"exists": asked.exists}
+        own: dict[str, Any] = dict(zip(TABLE, asked.table[:4], strict=True)) | {"exists": asked.exists}
         inputs |= own
         shapes |= {name: {0: images, 1: Dim("prompts")} for name in own}
     step_of = partial(step_graph, baked=prompts if baked else None)

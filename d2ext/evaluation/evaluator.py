@@ -36,12 +36,15 @@ class TableEvaluator(DatasetEvaluator):
     """Collects a dict with ``image_id`` for each image in ``process`` of a subclass, and makes tables of them
     all. Images that ``D2EXT_SKIP_BROKEN=1`` left out count nowhere; the section "images" says how many."""
 
+    #: What galleries of the dataset's kind draw from; answers of another kind are kept under another name.
+    predictions_file = "predictions.json"
+
     def __init__(self, dataset_name: str, kinds: Collection[str], output_dir: str | Path | None) -> None:
         """
         Args:
             dataset_name: registered name.
             kinds: values of the metadata's ``evaluator_type`` that are understood.
-            output_dir: folder for ``predictions.json``, ``metrics.json`` and the files of the subclass; None
+            output_dir: folder for ``predictions_file``, ``metrics.json`` and the files of the subclass; None
                 writes nothing.
 
         Raises:
@@ -82,7 +85,7 @@ class TableEvaluator(DatasetEvaluator):
         for section, table in tables.items():
             logger.info("%s\n%s", self._name, format_table(section.replace("_", " "), table))
         if self._output_dir is not None:
-            write_json(self._output_dir / "predictions.json", self.predictions(rows))
+            write_json(self._output_dir / self.predictions_file, self.predictions(rows))
             write_json(self._output_dir / "metrics.json", results)
             self.write_files(self._output_dir, rows)
             logger.info("wrote predictions and metrics to %s", self._output_dir)
@@ -106,11 +109,11 @@ class TableEvaluator(DatasetEvaluator):
         raise NotImplementedError
 
     def predictions(self, rows: Rows) -> list[dict[str, Any]]:
-        """What ``predictions.json`` holds."""
+        """What ``predictions_file`` holds."""
         return list(rows.values())
 
     def write_files(self, folder: Path, rows: Rows) -> None:
-        """Files beside ``predictions.json`` and ``metrics.json``."""
+        """Files beside ``predictions_file`` and ``metrics.json``."""
 
 
 class Evaluator3D(TableEvaluator):

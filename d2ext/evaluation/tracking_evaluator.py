@@ -29,7 +29,7 @@ class TrackingEvaluator(Evaluator3D):
 
     Args:
         dataset_name: registered name.
-        config: of the tracker; its ``ground`` is that of each sequence.
+        config: of the tracker; its ``ground`` and ``camera`` are those of each sequence.
         max_distance: m, beyond which nothing counts.
         output_dir: folder for the tables, and for the tracks as ``label_02/SEQUENCE.txt``; None writes none.
     """
@@ -82,7 +82,12 @@ class TrackingEvaluator(Evaluator3D):
 
     def _follow(self, truth: TrackLabels, records: Sequence[Mapping[str, Any]], rows: Rows) -> TrackLabels:
         """The tracks of one sequence."""
-        tracker = Tracker(replace(self._config, ground=truth.ground))
+        config = replace(self._config, ground=truth.ground)
+        if "camera" in records[0]:
+            P = [float(value) for row in records[0]["camera"] for value in row]
+            size = (records[0]["height"], records[0]["width"])
+            config = replace(config, camera=tuple(P), image_size=size)
+        tracker = Tracker(config)
         frame, tracked = GroundFrame(truth.ground), []
         for record in records:
             found = rows.get(record["image_id"], {"instances": []})["instances"]

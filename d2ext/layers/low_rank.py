@@ -33,7 +33,7 @@ class LowRankLinear(nn.Module):
     def __init__(self, layer: nn.Linear, rank: int) -> None:
         super().__init__()
         self.layer = layer.requires_grad_(False)
-        self.change = LowRankChange(*layer.weight.shape, rank)
+        self.change = LowRankChange(layer.out_features, layer.in_features, rank)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""

@@ -27,7 +27,7 @@ def transfer(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
         return list(tensors)
     # The widest types first, so that each begins at a multiple of its width.
     order = sorted(range(len(tensors)), key=lambda i: -tensors[i].element_size())
-    parts = [tensors[i].detach().reshape(-1).view(torch.uint8) for i in order]
+    parts = [tensors[i].detach().reshape(-1).contiguous().view(torch.uint8) for i in order]
     if device.type == "cpu":
         buffer = torch.cat(parts).to(device)
     else:

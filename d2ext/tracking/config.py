@@ -54,6 +54,8 @@ class TrackerConfig:
         kinds: how they move, by name; others as ``VEHICLE``.
         ground: (a, b, c, d) of the ground plane in camera coordinates on which boxes stand; None: they stand
             on the camera's x-z plane, as in KITTI.
+        camera: the 12 numbers of the camera's projection P2, row by row; with ``image_size`` (height, width)
+            a track without a detection is not reported where it is expected outside of the picture.
         high_score: detections from this score on start tracks and are matched first.
         low_score: detections below it are not used; those between go on with tracks that are there.
         along, along_share: standard deviation of a detection's place along the line of sight: m, and a share
@@ -63,6 +65,8 @@ class TrackerConfig:
         size_deviation, elevation_deviation: m, of a detection's sizes and of its height above the ground.
         size_walk, elevation_walk: m in a second, by which they drift.
         turn_decay: s, in which an unseen turn rate falls to a third; inf: a constant turn rate.
+        camera_turn_walk: of "velocity": rad/s by which the turn rate of the camera drifts in a second; it
+            moves what is far away most.
         first_speed: m/s, standard deviation of the speed of an object seen once.
         mahalanobis: standard deviations; detections farther from a track are not its own.
         overlap_weight: how much a full 3D overlap (or one of 2D boxes) counts beside the distance, whose
@@ -76,6 +80,8 @@ class TrackerConfig:
         reentry_seconds: without a detection, up to which an ended track comes back under its number where
             a detection that no other track takes lies in its gate.
         report_seconds: for how long a track without a detection is reported where it is expected.
+        report_deviation: standard deviation of the place, as a share of the object's width (or the shorter
+            side of its 2D box), up to which such a track is reported.
         history: places that are kept of each track.
         max_tracks: at most so many, new ones included: bounds memory and time whatever is detected.
     """
@@ -83,7 +89,9 @@ class TrackerConfig:
     motion: str = "turn"
     classes: tuple[str, ...] = ROAD.names
     kinds: Mapping[str, Kind] = field(default_factory=lambda: dict(KINDS))
-    ground: tuple[float, float, float, float] | None = None
+    ground: tuple[float, ...] | None = None
+    camera: tuple[float, ...] | None = None
+    image_size: tuple[int, ...] | None = None
     high_score: float = 0.4
     low_score: float = 0.1
     along: float = 0.25
@@ -96,6 +104,7 @@ class TrackerConfig:
     size_walk: float = 0.05
     elevation_walk: float = 0.1
     turn_decay: float = 2.0
+    camera_turn_walk: float = 0.1
     first_speed: float = 12.0
     mahalanobis: float = 3.5
     overlap_weight: float = 1.0
@@ -107,6 +116,7 @@ class TrackerConfig:
     bridge_seconds: float = 2.5
     reentry_seconds: float = 6.0
     report_seconds: float = 0.3
+    report_deviation: float = 0.75
     history: int = 32
     max_tracks: int = 2000
 
@@ -132,8 +142,11 @@ class TrackerConfig:
         if self.low_score > self.high_score:
             limit, found = self.high_score, self.low_score
             raise ValueError(f"tracker setting low_score: expected at most high_score {limit}, got {found}")
-        if self.ground is not None and len(self.ground) != 4:
-            raise ValueError(f"tracker setting ground: expected 4 numbers a b c d, got {len(self.ground)}")
+        for name, count in (("ground", 4), ("camera", 12), ("image_size", 2)):
+            value = getattr(self, name)
+            if value is not None and len(value) != count:
+                raise ValueError(f"tracker setting {name}: expected {count} numbers, got {len(value)}")
+            object.__setattr__(self, name, None if value is None else tuple(value))
 
     def kind_table(self) -> dict[str, Any]:
         """Each attribute of :class:`Kind` as a list over the classes."""
@@ -158,8 +171,6 @@ class TrackerConfig:
         try:
             if "kinds" in given:
                 given["kinds"] = {name: Kind(**kind) for name, kind in given["kinds"].items()}
-            if given.get("ground") is not None:
-                given["ground"] = tuple(given["ground"])
             return cls(**given)
         except (TypeError, AttributeError) as error:
             raise ValueError(f"tracker settings: {error}") from None

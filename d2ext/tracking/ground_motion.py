@@ -193,7 +193,9 @@ class VelocityMotion(GroundMotion):
         """Move all tracks on."""
         super().predict(table, kinds, dt)
         speed, turn = self.speed_walk[kinds], self.turn_walk[kinds]
-        walk = np.stack([speed, speed, turn], 1)
+        # A camera that turns moves what it sees across the line of sight, by the distance.
+        swing = self.config.camera_turn_walk * table["mean"][:, 1::-1, 0]
+        walk = np.stack([np.hypot(speed, swing[:, 0]), np.hypot(speed, swing[:, 1]), turn], 1)
         table["mean"], table["cov"] = steady.predict(table["mean"], table["cov"], dt, walk)
 
     def place(self, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

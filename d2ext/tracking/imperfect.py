@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def _with_inventions(
         position=like.position + rng.normal(0, 8.0, (count, 2)),
         heading=rng.uniform(-np.pi, np.pi, count),
     )
-    parts = {}
+    parts: dict[str, Any] = {}
     for name in ("scores", "classes", "position", "heading", "size", "elevation", "boxes"):
         a, b = getattr(found, name), getattr(invented, name)
         parts[name] = None if a is None else np.concatenate([a, b])

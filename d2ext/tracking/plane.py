@@ -89,6 +89,20 @@ class GroundFrame:
         location = self.to_camera(np.concatenate([tracks.position, z[:, None]], 1))
         return location, tracks.size, np.remainder(-tracks.heading + np.pi, 2 * np.pi) - np.pi
 
+    def in_view(self, tracks: Tracked, camera: Sequence[float], size: Sequence[int]) -> np.ndarray:
+        """(N,) bool: whether the middles of the boxes are in the picture of a camera.
+
+        Args:
+            camera: the 12 numbers of its projection, row by row.
+            size: height and width of the picture.
+        """
+        location, sizes, _ = self.to_kitti(tracks)
+        middle = location - self._rotation[:, 1] * sizes[:, :1] / 2
+        P = np.asarray(camera, np.float64).reshape(3, 4)
+        u, v, depth = (middle @ P[:, :3].T + P[:, 3]).T
+        height, width = size
+        return (depth > 0) & (u > 0) & (u < width * depth) & (v > 0) & (v < height * depth)
+
     def boxes3d(self, tracks: Detections | Tracked) -> Boxes3D:
         """The same boxes in camera coordinates, float64."""
         location, size, yaw = (torch.from_numpy(np.ascontiguousarray(a)) for a in self.to_kitti(tracks))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import zipfile
 from typing import Any
 
 import numpy as np
@@ -19,13 +16,13 @@ from .detections import Detections, Tracked
 from .motion import MOTION_REGISTRY, Motion
 from .overlap import doubled
 from .plane import GroundFrame
+from .saved import pack, unpack
 from .table import Table, join, select
 
 #: States of a track: not reported yet, reported, ended (it may come back).
 NEW, LIVE, ENDED = 0, 1, 2
 #: Share of an earlier score in the mean.
 _SCORE_MEMORY = 0.8
-_FORMAT = 1  # of saved states
 _EPSILON = 1e-6  # s, by which times may be rounded
 
 
@@ -93,6 +90,23 @@ class Tracker:
         self._number()
         self._remember()
         return self._report(current)
+
+    def expected(self, time: float) -> Tracked:
+        """Where all tracks that have not ended are expected at a time, those out of sight too: what a
+        detector that starts from the tracks begins with. Nothing changes.
+
+        Args:
+            time: s, not before the last picture.
+
+        Raises:
+            ValueError: an earlier time.
+        """
+        if not self._time <= time < np.inf and len(self):
+            raise ValueError(f"tracker: expected a time from {self._time:g} s on, got {time}")
+        table = dict(self._table)
+        if len(self) and time > self._time:
+            self._motion.predict(table, self._kinds(), time - self._time)
+        return self._chosen(table, float(time), np.full(len(self), -1), table["state"] == LIVE)
 
     def _kinds(self) -> np.ndarray:
         return self._table["votes"].argmax(1)
@@ -195,17 +209,25 @@ class Tracker:
         return mean[:, :2] if mean.ndim == 2 else mean[:, :2, 0]
 
     def _report(self, current: np.ndarray) -> Tracked:
-        table = self._table
-        unseen = self._time - table["seen"]
-        shown = (table["state"] == LIVE) & (unseen <= self.config.report_seconds + _EPSILON)
+        """What is shown of the tracks; ``current`` (N,) are their detections."""
+        table, config = self._table, self.config
+        shown = (table["state"] == LIVE) & (self._time - table["seen"] <= config.report_seconds + _EPSILON)
+        tracks = self._chosen(table, self._time, current, shown)
+        sure = tracks.deviation <= config.report_deviation * _width(tracks)
+        if config.camera is not None and config.image_size is not None and tracks.position is not None:
+            sure &= self.frame.in_view(tracks, config.camera, config.image_size)
+        sure |= tracks.missed == 0
+        return tracks if sure.all() else tracks.select(sure)
+
+    def _chosen(self, table: Table, time: float, current: np.ndarray, shown: np.ndarray) -> Tracked:
         chosen = select({name: column for name, column in table.items() if name != "places"}, shown)
         return Tracked(
-            time=self._time,
+            time=time,
             ids=chosen["id"],
             scores=chosen["score"],
             classes=chosen["votes"].argmax(1),
             first=chosen["first"],
-            missed=unseen[shown],
+            missed=time - chosen["seen"],
             hits=chosen["hits"],
             detection=current[shown],
             **self._motion.report(chosen),
@@ -222,17 +244,8 @@ class Tracker:
 
     def state_bytes(self) -> bytes:
         """The whole state, from which :meth:`from_bytes` goes on bit by bit as this tracker would."""
-        about = {
-            "format": _FORMAT,
-            "config": self.config.to_dict(),
-            "next_id": self._next_id,
-            "step": self._step,
-        }
-        file = io.BytesIO()
-        arrays: dict[str, Any] = {f"table_{name}": column for name, column in self._table.items()}
-        text = np.frombuffer(json.dumps(about).encode(), np.uint8)
-        np.savez(file, about=text, time=np.float64(self._time), **arrays)
-        return file.getvalue()
+        about = {"config": self.config.to_dict(), "next_id": self._next_id, "step": self._step}
+        return pack(about, self._time, self._table)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the state to a file, which is never seen half written."""
@@ -256,27 +269,26 @@ class Tracker:
             ValueError: other bytes.
         """
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            about = json.loads(bytes(arrays["about"]))
-            if about["format"] != _FORMAT:
-                raise ValueError(f"format {about['format']}, expected {_FORMAT}")
+            about, time, table = unpack(data)
             tracker = cls(TrackerConfig.from_dict(about["config"]))
-            tracker._restore(arrays, about)
-        except (KeyError, TypeError, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+            for name, column in tracker._table.items():
+                given = table[name]
+                if given.shape != (len(table["id"]), *column.shape[1:]) or given.dtype != column.dtype:
+                    raise ValueError(f"column {name} is {given.dtype} {given.shape}")
+            tracker._table, tracker._time = {name: table[name] for name in tracker._table}, time
+            tracker._next_id, tracker._step = int(about["next_id"]), int(about["step"])
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{where}: expected the state of a tracker: {error}") from None
         return tracker
-
-    def _restore(self, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> None:
-        table, count = {}, len(arrays["table_id"])
-        for name, column in self._table.items():
-            given = arrays[f"table_{name}"]
-            if given.shape != (count, *column.shape[1:]) or given.dtype != column.dtype:
-                raise ValueError(f"column {name} is {given.dtype} {given.shape}")
-            table[name] = given
-        self._table, self._time = table, float(arrays["time"])
-        self._next_id, self._step = int(about["next_id"]), int(about["step"])
 
 
 def _no_places() -> tuple[np.ndarray, ...]:
     return np.zeros((0, 2)), np.zeros(0), np.zeros((0, 3)), np.zeros(0), np.zeros((0, 4))
+
+
+def _width(tracks: Tracked) -> np.ndarray:
+    """(N,) m, or pixels of the shorter side."""
+    if tracks.size is not None:
+        return tracks.size[:, 1]
+    assert tracks.boxes is not None
+    return (tracks.boxes[:, 2:] - tracks.boxes[:, :2]).min(1)

@@ -36,7 +36,8 @@ VARIANTS: dict[str, tuple[str, str, list[str]]] = {
     "all-encoder-content": ("all, objects begin as cells too", "detr", [DETR + "QUERIES", "encoder"]),
     "all-one-layer": ("all, an encoder of one layer", "detr", [DETR + "ENCODER_LAYERS", "1"]),
     "all-50": ("all, 50 boxes as Sparse R-CNN has", "detr", ["MODEL.DETECTION3D.NUM_BOXES", "50"]),
-    "all-dynamic-k": ("all, several boxes an object", "detr", ["MODEL.DETECTION3D.MATCHER", "dynamic_k"]),
+    "all-one-cell": ("all, one cell an object", "detr", [DETR + "CELL_MATCHER", "hungarian"]),
+    "all-less-noise": ("all, less noise", "detr", [DETR + "BOX_NOISE", "0.4"]),
 }
 #: Columns of the table: title, dataset, section and metric.
 COLUMNS = [

@@ -41,7 +41,7 @@ def build_parser() -> CommandParser:
     add_camera(parser)
     add_ground(parser)
     add_names(parser)
-    parser.add_argument("--min-score", type=number(0, 1), help="least score (default TEST.THRESHOLD)")
+    parser.add_argument("--min-score", type=number(0, 1), help="least score (default TEST.SCORE_THRESHOLD)")
     add_options(parser)
     return parser
 

@@ -6,8 +6,8 @@
         --dataset scenes_monomulti3d_train --output scores.json \\
         --grounder configs/U2ENet/u2enet_tiny_synthroad.yaml --weights d2ext://u2enet/tiny
 
-A sentence of the dataset has the score of the best right answer less that of the best wrong one, where an
-answer is right if its box overlaps an object that the sentence means; other captions, and all of them without
+A sentence of the dataset has the score of the best answer, less than 0 where that is wrong: an answer is
+right if its box overlaps an object that the sentence means. Other captions, and all of them without
 --grounder, have 0. INPUT.CAPTIONS.SCORES reads the file.
 """
 

@@ -100,6 +100,7 @@ LONG = "x" * 5000
         (FIRST, "bbox", {"x": 1}, "field 'bbox': expected 4 numbers"),
         (FIRST, "bbox", [1, 2, 3, 1e30], "field 'bbox': expected 4 numbers of at most 1e+06"),
         (FIRST, "bbox", None, "field 'bbox': expected 4 numbers"),
+        (FIRST, "iscrowd", "0", "field 'iscrowd': expected 0 or 1, got '0'"),
         (FIRST, "category_id", 3, "field 'category_id': no category '3'"),
         (FIRST, "category_id", True, "field 'category_id': expected int or str, got True"),
         (FIRST, "category_id", LONG, "field 'category_id': no category 'xxx"),

@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from d2ext.data.formats import load_mono3drefer, load_monomulti3d, load_rope3d
+from d2ext.data.looks import add_looks
 from d2ext.data.synthroad import generate
 from d2ext.data.synthroad.__main__ import main
+from d2ext.data.synthroad.models import SHAPES
+from d2ext.data.synthroad.palette import COLORS
+from d2ext.structures import ROAD
 
 COUNTS = {"train": 2, "val": 1, "test": 1}
 
@@ -111,6 +115,18 @@ def test_monomulti3d_loader_reads_it(root: Path, split: str) -> None:
         assert 2 <= len(record["annotations"]) <= 40
         assert all(annotation["color"] for annotation in record["annotations"])
         assert all(s["properties"] or not s["target_ids"] for s in record["sentences"])
+
+
+@pytest.mark.parametrize("layout", ["mono3drefer", "rope3d", "monomulti3d"])
+def test_every_label_has_its_look_beside_it(root: Path, layout: str) -> None:
+    loaders = {"mono3drefer": load_mono3drefer, "rope3d": load_rope3d, "monomulti3d": load_monomulti3d}
+    records = loaders[layout](str(root / layout), "train")
+    colors = [[a.get("color") for a in record["annotations"]] for record in records]
+    add_looks(records, root / layout / "looks.jsonl")
+    for record, before in zip(records, colors, strict=True):
+        for annotation, color in zip(record["annotations"], before, strict=True):
+            assert annotation["color"] in COLORS and color in (None, annotation["color"])
+            assert annotation["shape"] in SHAPES[ROAD.names[annotation["category_id"]]]
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])

@@ -11,12 +11,14 @@ import pytest
 from d2ext.data.synthroad.cameras import FAMILIES
 from d2ext.data.synthroad.geometry import rotation_y
 from d2ext.data.synthroad.video.clip import Clip, make_clip
+from d2ext.data.synthroad.video.files import write_truth
 from d2ext.data.synthroad.video.film import Film
 from d2ext.data.synthroad.video.generate import CAMERAS
 from d2ext.data.synthroad.video.section import CROSSING, WATCHED
 from d2ext.data.synthroad.video.site import sample_site
 from d2ext.data.synthroad.video.tracks import Track, make_tracks
 from d2ext.data.synthtraffic.anomalies import KINDS
+from d2ext.data.trajectories import check_labels, read_labels, read_tracks
 
 FRAMES, WIDTH = 600, 96
 
@@ -165,7 +167,7 @@ def test_the_watched_section_is_in_the_picture():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_anomaly_is_seen(kind):
+def test_an_anomaly_is_seen(kind, tmp_path):
     """Its vehicles are in the watched section at their times, which lie in the clip, and show what they
     should."""
     clip = clip_of(kind)
@@ -186,6 +188,11 @@ def test_an_anomaly_is_seen(kind):
         "skipped_green": speed.min() < 2,
     }  # fmt: skip
     assert shows[kind]
+    write_truth(tmp_path, "0", Film(clip), "test", camera=False)
+    labels, recorded = tmp_path / "trajectories/test/0.json", tmp_path / "trajectories/test/0.csv"
+    (anomaly,) = read_labels(labels)
+    assert anomaly.intervals[0].track_id == str(track.number)
+    check_labels([anomaly], read_tracks(recorded), labels)
 
 
 @pytest.mark.parametrize("name", CAMERAS)

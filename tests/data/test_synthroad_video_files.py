@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from detectron2.data import MetadataCatalog
@@ -82,6 +83,21 @@ def test_layout_is_that_of_kitti_tracking(root):
         assert np.array(read_calib(base / "calib" / f"{name}.txt", (36, 64))).shape == (3, 4)
         assert read_ground(base / "denorm" / f"{name}.txt")[3] > 4
     assert not (base / ".parts").exists()
+
+
+def test_a_video_file_shows_the_pictures(tmp_path):
+    settings = Settings(5, 1, 1.0, anomalies="stopped", width=64, mp4=True)
+    for name in ("one", "two"):
+        generate_video(tmp_path / name, settings, progress=False)
+    assert digest(tmp_path / "one") == digest(tmp_path / "two")
+    base = tmp_path / "one" / TRAINING
+    video = cv2.VideoCapture(str(base / "video/0000.mp4"))
+    assert video.get(cv2.CAP_PROP_FPS) == 10
+    for frame in range(10):
+        found, image = video.read()
+        picture = cv2.imread(str(base / f"image_02/0000/{frame:06d}.jpg"))
+        assert found and np.abs(picture.astype(int) - image).mean() < 12
+    assert not video.read()[0] and len(list((base / "video").iterdir())) == 1
 
 
 def test_rows_are_those_of_kitti_tracking(root):
@@ -167,6 +183,7 @@ def test_normal_traffic_is_for_training():
         (["--anomalies", "stopped,flying"], "got 'flying'"),
         (["--width", "9"], "width must be from 64"),
         (["--background", "x", "--calib", "a", "--ground", "b"], "--background does not go with --video"),
+        (["--mp4", "--tracks-only"], "tracks_only goes without mp4"),
         (["--cameras", "wide"], "--cameras does not go with --video"),
     ],
 )

@@ -9,6 +9,7 @@ from d2ext.data.trajectories import (
     Road,
     flow_to_csv,
     lane_flow,
+    merge_tracks,
     read_tracks,
     tracks_on_road,
     tracks_to_csv,
@@ -50,6 +51,22 @@ def test_the_recording_is_what_trajad_reads(tmp_path):
     assert again.lane.tolist() == found.lane.tolist()
     np.testing.assert_allclose(again.position, found.position, atol=0.006)
     np.testing.assert_allclose(again.speed, 9.0, atol=0.006)
+
+
+def test_pictures_one_by_one_are_the_recording():
+    """What a live graph is fed, and what a file holds."""
+    rng = np.random.default_rng(1)
+    time = np.repeat(np.arange(10) / 10, 4)
+    place = np.stack([rng.choice([0.0, 4.0, 9.0], 40), rng.uniform(5, 80, 40)], 1)
+    names, velocity = np.tile(np.arange(4), 10), rng.normal(0, 5, (40, 2))
+    whole = tracks_on_road(names, time, place, ROAD, velocity)
+    parts = [
+        tracks_on_road(names[r], time[r], place[r], ROAD, velocity[r]) for r in np.split(np.arange(40), 10)
+    ]
+    merged = merge_tracks(parts)
+    assert 0 < len(whole) < 40 and whole.lane.tolist() == merged.lane.tolist()
+    for name in ("track", "time", "position", "speed"):
+        np.testing.assert_array_equal(getattr(merged, name), getattr(whole, name))
 
 
 def test_flow_counts_what_passes_once_in_its_minute():

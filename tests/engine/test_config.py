@@ -14,6 +14,8 @@ from d2ext.engine import load_config
 from d2ext.engine.config import WEIGHTS_KEYS
 from d2ext.modeling.text.tokenizer import SentenceTokenizer
 from d2ext.projects.diffusion_det3d import add_diffusion_det3d_config
+from d2ext.projects.janus import add_janus_config
+from d2ext.projects.open_vocab3d import add_open_vocab3d_config
 from d2ext.projects.road_watch import add_road_watch_config
 from d2ext.projects.scene_sana import add_scene_sana_config
 from d2ext.projects.trajad import add_trajad_config
@@ -23,7 +25,9 @@ from d2ext.shipped import SHIPPED as REPOSITORY
 ADD_KEYS = {
     "U2ENet": add_u2enet_config,
     "DiffusionDet3D": add_diffusion_det3d_config,
+    "Janus": add_janus_config,
     "TrajAD": add_trajad_config,
+    "OpenVocab3D": add_open_vocab3d_config,
     "SceneSana": add_scene_sana_config,
     "RoadWatch": add_road_watch_config,
 }

@@ -12,6 +12,8 @@ from detectron2.data import DatasetCatalog
 from d2ext.checks import _EXPECTED, _TOGETHER, Expected, every, number, one_of, rising, some_of, whole
 from d2ext.engine import load_config, train_or_evaluate
 from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config
+from d2ext.projects.janus import JanusTrainer, add_janus_config
+from d2ext.projects.open_vocab3d import OpenVocabTrainer, add_open_vocab3d_config
 from d2ext.projects.road_watch import add_road_watch_config
 from d2ext.projects.scene_sana import SceneSanaTrainer, add_scene_sana_config
 from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
@@ -22,8 +24,10 @@ PROJECTS = {
     "U2ENet": (U2ENetTrainer, add_u2enet_config, "u2enet_tiny_synthroad.yaml"),
     "DiffusionDet3D": (Detection3DTrainer, add_diffusion_det3d_config, "diffusion_tiny_synthroad.yaml"),
     "TrajAD": (TrajADTrainer, add_trajad_config, "trajad_synthtraffic.yaml"),
+    "OpenVocab3D": (OpenVocabTrainer, add_open_vocab3d_config, "openvocab_tiny_synthroad.yaml"),
     "SceneSana": (SceneSanaTrainer, add_scene_sana_config, "sana_f16_scenes.yaml"),
     "RoadWatch": (None, add_road_watch_config, "road_watch_synthroad.yaml"),
+    "Janus": (JanusTrainer, add_janus_config, "stage3_tiny_synthroad.yaml"),
 }
 
 
@@ -141,6 +145,9 @@ def test_a_key_that_a_project_does_not_read_is_none_of_its_keys():
         ("DiffusionDet3D", "MODEL.DIFFUSION.SCHEDULE", "cosine"),
         ("DiffusionDet3D", "MODEL.DIFFUSION.SMALLEST", "1.0"),
         ("DiffusionDet3D", "MODEL.DIFFUSION.STEPS", "1001"),
+        ("Janus", "MODEL.JANUS.OBJECTIVE", "dreams"),
+        ("Janus", "MODEL.JANUS.TRAINED", "['adaptors']"),
+        ("Janus", "INPUT.RATIOS.ASK", "-1.0"),
         ("TrajAD", "MODEL.EFFICIENT_AD.PDN", "large"),
         ("TrajAD", "MODEL.EFFICIENT_AD.BRANCH.NAME", "gru"),
         ("TrajAD", "MODEL.EFFICIENT_AD.BRANCH.ATTENTION_HEADS", "7"),

@@ -14,34 +14,33 @@ from d2ext.data.builtin import register_dataset
 from d2ext.data.formats import read_kitti_tracks
 from d2ext.evaluation import TrackingEvaluator
 from d2ext.structures import Boxes3D
+from d2ext.tracking import Detections, GroundFrame
 
 GROUND, NAME = [0.0, -0.98, -0.199, 6.0], "tracks_for_test"
 
 
 def records():
     """Two cars that drive away, in two sequences, on a tilted ground."""
-    from d2ext.tracking import Detections, GroundFrame
-
-    found = []
+    found, frame_of = [], GroundFrame(GROUND)
     for sequence in ("a", "b"):
         for frame in range(20):
             places = np.array([[0.0, 20 + frame], [4.0, 50 + frame]])
             cars = Detections(
                 np.ones(2), np.zeros(2, int), places, np.full(2, np.pi / 2), np.tile([1.5, 1.8, 4.2], (2, 1))
             )
-            boxes = zip(*GroundFrame(GROUND).to_kitti(cars), strict=True)
             annotations = [
                 {
                     "id": i, "track_id": str(i), "bbox": [0.0, 0.0, 9.0, 9.0], "category_id": 0,
                     "truncated": 0.0, "occluded": 0, "has_3d": True, "location": location.tolist(),
                     "dimensions": size.tolist(), "yaw": float(yaw),
                 }
-                for i, (location, size, yaw) in enumerate(boxes)
+                for i, (location, size, yaw) in enumerate(zip(*frame_of.to_kitti(cars), strict=True))
             ]  # fmt: skip
             found.append(
                 {
                     "image_id": f"{sequence}/{frame}", "sequence": sequence, "frame": frame,
-                    "time": frame / 10, "ground_plane": GROUND, "annotations": annotations,
+                    "time": frame / 10, "ground_plane": GROUND, "annotations": annotations, "height": 360,
+                    "width": 640, "camera": [[400.0, 0, 320, 0], [0, 400.0, 180, 0], [0, 0, 1, 0]],
                 }
             )  # fmt: skip
     return found
@@ -56,9 +55,8 @@ def dataset():
 
 
 def instances(record):
-    column = {
-        k: torch.tensor([a[k] for a in record["annotations"]]) for k in ("location", "dimensions", "yaw")
-    }
+    names = ("location", "dimensions", "yaw")
+    column = {k: torch.tensor([a[k] for a in record["annotations"]]) for k in names}
     found = Instances((40, 90))
     found.pred_boxes3d = Boxes3D.from_kitti(column["location"], column["dimensions"], column["yaw"], GROUND)
     found.pred_boxes = Boxes(torch.zeros(2, 4))

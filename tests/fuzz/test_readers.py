@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save
 from torch import nn
 
+from d2ext.data.formats import read_kitti_tracks, read_tumtraf
 from d2ext.data.formats.calibration import read_lanes, read_points, read_vehicles
 from d2ext.data.formats.kitti import read_calib, read_ground, read_labels, read_regions
 from d2ext.data.formats.rows import BrokenRows, list_fields, read_names
@@ -43,6 +44,8 @@ TEXTS = {
     read_names: b"000000.png\n000008\n\n000009.JPG\n",
     read_calib: CALIB,
     read_ground: GROUND,
+    read_kitti_tracks: b"0 1 Car 0 0 1.7 360 181 463 270 1.6 1.7 3.6 -4 1.8 15 1.4\n"
+    b"2 -1 DontCare -1 -1 -10 700 160 730 185 -1000 -1000 -1000 -10 -1 -1 -1\n",
     read_points: b"u,v,lat,lon,alt\n1.5,2,48.1,11.5,500\n3,4,48.1001,11.5,501\n",
     read_lanes: b"offset;u;v;along\n0;1;2;\n3.5;5;6;0\n3.5;7;8;12\n",
     read_vehicles: b'{"frame": 0, "objects": [{"class": "car", "score": 0.5, "bbox": [1, 2, 3.5, 4]}]}\n'
@@ -80,6 +83,35 @@ def test_json(tmp_path, content):
     path.write_bytes(content)
     found = result_or_message(lambda: read_json(path), path)
     json.dumps(found, allow_nan=True)
+
+
+@fuzz
+@given(
+    changed_json(
+        {
+            "openlabel": {
+                "frames": {
+                    "7": {
+                        "frame_properties": {"timestamp": 12.5},
+                        "objects": {
+                            "0f": {
+                                "object_data": {
+                                    "type": "CAR",
+                                    "cuboid": {"val": [20.0, 3, -6, 0, 0, 0, 1, 4.2, 1.8, 1.5]},
+                                }
+                            }
+                        },
+                    }
+                }
+            }
+        }
+    )
+)
+def test_openlabel_files(tmp_path, content):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    found = result_or_message(lambda: read_tumtraf(path), path)
+    assert found is None or np.isfinite(found.location).all()
 
 
 @fuzz

@@ -15,9 +15,13 @@ from detectron2.engine import default_argument_parser
 from project_scripts import ROOT, call_script, load_script
 
 from d2ext.data import register_coco, register_dataset
+from d2ext.data.formats.kitti import read_ground
 from d2ext.data.open_vocab.names import ExemplarBox, Name
-from d2ext.engine import load_config, save_safetensors
+from d2ext.engine import D2Checkpointer, load_config, save_safetensors
+from d2ext.engine.shards import cut_list, write_folder_list
+from d2ext.evaluation import named_rows
 from d2ext.projects.open_vocab3d import OpenVocabPredictor, OpenVocabTrainer, add_open_vocab3d_config
+from d2ext.projects.open_vocab3d.batch import NamePredictor, as_rows, of_rows
 from d2ext.projects.open_vocab3d.calibration import calibrate, conformal_threshold, shift_to_half
 from d2ext.structures import Camera
 
@@ -44,7 +48,7 @@ TOY = {
     "DATASETS": {"TRAIN": ["toy_roads_train"], "TEST": ["toy_roads_val"]},
     "DATALOADER": {"NUM_WORKERS": 0},
     "SOLVER": {"MAX_ITER": 2, "WARMUP_ITERS": 1, "IMS_PER_BATCH": 2, "AMP": {"ENABLED": False}},
-    "TEST": {"DTYPE": "float32", "THRESHOLD": 0.0},
+    "TEST": {"DTYPE": "float32", "SCORE_THRESHOLD": 0.0},
 }
 KINDS = ("car", "truck", "bus", "pedestrian")
 P = [[100.0, 0, 48, 0], [0, 100, 32, 0], [0, 0, 1, 0]]
@@ -261,6 +265,18 @@ def test_demo_says_what_is_wrong_in_one_line(demo, tmp_path, capsys, monkeypatch
     assert not (tmp_path / "o.png").exists()
 
 
+def test_exemplars_of_novel_classes_are_asked_in_evaluation_and_not_their_words(trained, roads):
+    config, weights = trained
+    cfg = read_config(config, "MODEL.WEIGHTS", weights, "TEST.EXEMPLARS", 2)
+    model = OpenVocabTrainer.build_model(cfg)
+    D2Checkpointer(model).load(cfg.MODEL.WEIGHTS)
+    seen = []
+    model.register_forward_hook(lambda m, *_: seen.append(dict(m.prompt_encoder.defined)))
+    OpenVocabTrainer.test(cfg, model)
+    assert len(seen) == 3 and all(set(defined) == {"[like one bus]"} for defined in seen)
+    assert model.training and not model.prompt_encoder.defined  # it trains on as it was
+
+
 def test_the_threshold_is_the_least_that_holds_the_risk_on_the_pictures_seen():
     rng = np.random.default_rng(0)
     scores = [rng.random(rng.integers(0, 4)).tolist() for _ in range(400)]
@@ -375,3 +391,31 @@ def test_a_coco_file_with_names_of_its_own_trains_beside_roads(train_net, roads,
         DatasetCatalog.remove("toy_animals")
         MetadataCatalog.remove("toy_animals")
     assert (tmp_path / "output/model_final.pth").is_file()
+
+
+def test_lists_of_images_get_the_predictors_answers(trained, roads, tmp_path, picture):
+    config, weights = trained
+    cfg = read_config(config, "MODEL.WEIGHTS", weights)
+    names = [Name("big one", ("truck", "bus"), size=(3.0, 2.5, 9.0)), Name("dog", ("dog",))]
+    assert of_rows(json.loads(json.dumps(as_rows(names)))) == names
+    write_folder_list(roads, None, tmp_path / "list.jsonl")
+    (tmp_path / "out").mkdir()
+    (shard,) = cut_list(tmp_path / "list.jsonl", 10, texts=False)
+    worker = NamePredictor(cfg, tmp_path / "list.jsonl", tmp_path / "out", as_rows(names))
+    assert worker.work(shard) == (8, 0, "")
+    lines = [json.loads(line) for line in shard.file(tmp_path / "out").read_text().splitlines()]
+    predictor, plane = OpenVocabPredictor(cfg, names), read_ground(roads / "denorm/r5.txt")
+    found = predictor(picture[0], picture[1], plane)
+    expected = named_rows(found, predictor.box_plane(plane), predictor.class_names)
+    got = next(line["objects"] for line in lines if line["image"].endswith("r5.png"))
+    assert [row["class"] for row in got] == [row["class"] for row in expected] and len(got) > 3
+    for a, b in zip(got, expected, strict=True):
+        assert a["score"] == pytest.approx(b["score"], abs=1e-4)
+        assert a["location"] == pytest.approx(b["location"], abs=1e-2)
+
+
+def test_a_list_for_names_has_no_sentences(tmp_path):
+    path = tmp_path / "list.jsonl"
+    path.write_text('{"image": "a.png", "calib": "a.txt", "sentences": ["x"]}\n')
+    with pytest.raises(ValueError, match="list.jsonl:1: field 'sentences': expected image, calib or ground"):
+        cut_list(path, 10, texts=False)

@@ -28,7 +28,7 @@ def cfg(tmp_path: Path) -> Iterator[CfgNode]:
     path = tmp_path / "toy.yaml"
     path.write_text(yaml.safe_dump(TOY))
     nothing_held_out = [x for key in ("CLASSES", "PAIRS", "SHAPES") for x in (f"INPUT.NOVEL.{key}", "[]")]
-    options = ["DATASETS.TRAIN", f"('{NAME}',)", *nothing_held_out]
+    options = ["DATASETS.TRAIN", f"('{NAME}',)", "TEST.SCORE_THRESHOLD", "0.1", *nothing_held_out]
     yield load_config(add_open_vocab3d_config, str(path), options)
     DatasetCatalog.remove(NAME)
     MetadataCatalog.remove(NAME)

@@ -12,7 +12,7 @@ from object_files import coco, omni3d, write_json
 
 import d2ext_cli
 from d2ext.data import conversion
-from d2ext.data.formats import load_kitti, load_odvg
+from d2ext.data.formats import load_kitti, load_odvg, load_omni3d
 from d2ext.engine import one_line_errors
 from d2ext.structures.vocabulary import Vocabulary
 
@@ -69,6 +69,14 @@ def test_omni3d_to_a_folder_of_kitti(convert, tmp_path):
     (record,) = load_kitti(tmp_path / "kitti", "val", vocabulary=Vocabulary.of_names(["car", "sofa"]))
     assert Path(record["file_name"]).is_symlink() and len(record["ignored_boxes"]) == 2
     assert [a["has_3d"] for a in record["annotations"]] == [True, False]
+    folder = (tmp_path / "kitti", "--layout", "kitti", "--split", "val", "--to", "omni3d")
+    status, _, err = convert(*folder, "--output", tmp_path / "b.json")
+    assert status == 1 and "field 'type': unknown class 'Sofa'" in err
+    status, out, err = convert(*folder, "--output", tmp_path / "b.json", "--classes", "car", "sofa")
+    assert status == 0 and "1 images, 2 objects of 2 classes" in out, err
+    (again,), _ = load_omni3d(tmp_path / "b.json", tmp_path / "kitti/training/image_2")
+    before = record["annotations"][0]
+    assert again["annotations"][0]["location"] == pytest.approx(before["location"])
     status, _, err = convert(*arguments)
     assert status == 1 and "kitti: is there already (--overwrite replaces it" in err
     assert convert(*arguments, "--overwrite")[0] == 0

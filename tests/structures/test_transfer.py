@@ -14,6 +14,7 @@ def some_tensors() -> list[torch.Tensor]:
     return [
         torch.tensor([True, False, True]),
         torch.arange(6.0).view(2, 3).t(),  # not contiguous
+        torch.tensor(7).expand(3),  # one number, seen three times
         torch.tensor(7),
         torch.zeros(0, 4),
         torch.tensor([1.5, -2.5], dtype=torch.float64),

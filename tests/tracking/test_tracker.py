@@ -102,6 +102,18 @@ def test_a_car_that_reverses_has_a_negative_speed():
     np.testing.assert_allclose(last.speed, -2, atol=0.2)
 
 
+@pytest.mark.parametrize("plane", [None, (0.0, -0.97, -0.243, 6.5)])
+def test_what_has_left_the_picture_is_not_shown(plane):
+    """A car that leaves to the right is gone at once; one that is hidden in the middle stays for a while."""
+    camera, size = (700.0, 0, 640, 0, 0, 700.0, 360, 0, 0, 0, 1, 0), (720, 1280)
+    for known, shown in (({}, [2, 2, 2]), ({"camera": camera, "image_size": size}, [1, 1, 1])):
+        tracker = Tracker(TrackerConfig(ground=plane, **known))
+        for i in range(20):
+            tracker.update(cars([[8.5 + 0.6 * i, 20], [0, 20]], heading=[0.0, 0.0]), i / 10)
+        gone = [tracker.update(cars(np.zeros((0, 2))), 2.0 + i / 10) for i in range(3)]
+        assert [len(tracks) for tracks in gone] == shown
+
+
 def test_one_false_detection_and_weak_ones_are_no_track():
     tracker = Tracker()
     assert not len(tracker.update(cars([[0, 30]]), 0.0))
@@ -149,6 +161,24 @@ def test_a_restored_tracker_goes_on_bit_by_bit(motion, tmp_path):
         for name, value in vars(a).items():
             assert np.array_equal(value, getattr(b, name)), name
     assert tracker.state_bytes() == other.state_bytes()
+
+
+@pytest.mark.parametrize("motion", ["turn", "velocity", "image"])
+def test_what_is_expected_changes_nothing(motion):
+    tracker = Tracker(TrackerConfig(motion=motion))
+    for time, found in driven(np.arange(20) / 10):
+        box = np.array([[10 + 40 * time, 20, 60 + 40 * time, 70]])
+        tracker.update(Detections(**vars(found) | {"boxes": box}), time)
+    before = tracker.state_bytes()
+    there = tracker.expected(2.1)
+    assert there.ids.tolist() == [1] and there.detection.tolist() == [-1]
+    if motion == "image":
+        np.testing.assert_allclose(there.boxes, [[94, 20, 144, 70]], atol=2)
+    else:
+        np.testing.assert_allclose(there.position, [[2, 41]], atol=0.1)
+    assert tracker.state_bytes() == before and tracker.expected(3.5).missed == pytest.approx([1.6])
+    with pytest.raises(ValueError, match="from 1.9 s on, got 1.8"):
+        tracker.expected(1.8)
 
 
 def test_other_files_are_no_state(tmp_path):
@@ -269,6 +299,7 @@ def test_overlap_is_that_of_the_exact_iou():
         (lambda: TrackerConfig(along=0), "along: expected a number, positive"),
         (lambda: TrackerConfig(low_score=0.9), "low_score: expected at most"),
         (lambda: TrackerConfig(ground=(1.0, 2.0)), "ground: expected 4 numbers"),
+        (lambda: TrackerConfig(camera=(1.0,)), "camera: expected 12 numbers, got 1"),
         (lambda: TrackerConfig.from_dict({"wrong": 1}), "unknown setting 'wrong'"),
         (lambda: cars([[np.nan, 1]]), "position: expected finite"),
         (lambda: Detections(np.ones(2), np.zeros(3, int)), r"classes: expected \(2,\)"),

@@ -18,7 +18,7 @@ from d2ext.data.synthroad.truth import Truth, every
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 15)
 def read_facts(text: str, image_size: tuple[int, int]) -> tuple[Read, ...]:
     """The facts that a text states about what it means, in order; English and Chinese.
 

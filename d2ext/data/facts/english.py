@@ -53,7 +53,7 @@ class EnglishReader(Reader):
         yield from self.take(rf"\b{ABOUT}{NUMBER}\s*-?(?P<d>{E.HIGH}|{E.WIDE}|{E.LONG})\b", E.size_of)
         for dimension in ("height", "width", "length"):
             yield from self.take(
-                rf"\b{dimension}(?:\s+is|\s+of|\s+measures|:)?\s+{ABOUT}{NUMBER}",
+                rf"\b{dimension}(?:\s+of\s+(?:the|this|that)\s+\w+)?(?:\s+measures|:)?\s+{ABOUT}{NUMBER}",
                 lambda m, d=dimension: Measures(d, *meters(m)),  # type: ignore[misc]
             )
         yield from self.take(
@@ -73,11 +73,18 @@ class EnglishReader(Reader):
             r"(?!\s+of)",
             lambda m: Away(*meters(m), forward=True),
         )
-        yield from self.take(rf"\bdistance\s+{ABOUT}{NUMBER}", lambda m: Away(*meters(m)))
+        yield from self.take(
+            rf"\bdistance(?:\s+(?:from|to)\s+{E.ME})?\s+{ABOUT}{NUMBER}", lambda m: Away(*meters(m))
+        )
         yield from self.take(
             rf"\b{ABOUT}{NUMBER}\s+(?:away|from|distant|off)\b"
             r"(?!\s+(?:from\s+)?(?:the|a)\s+(?!camera|viewer|observer|pole))"
             rf"(?:\s+(?:from\s+)?{E.ME})?",
+            lambda m: Away(*meters(m)),
+        )
+
+        yield from self.take(
+            rf"\b(?:at|located|parked|stands?|standing)\s+{ABOUT}{NUMBER}(?!\s+(?:to|of|behind|left|right|from)\b)",
             lambda m: Away(*meters(m)),
         )
 
@@ -98,6 +105,9 @@ class EnglishReader(Reader):
     def _facing(self) -> Iterator[Read]:
         verb = (
             r"(?:facing|faces|pointing|points|turned|heading|headed|oriented|looking|driving|moving|coming)"
+        )
+        yield from self.take(
+            rf"\b(?P<to>back|rear|tail)\s+(?:is\s+|turned\s+)?(?:facing|to|towards?)\s+{E.ME}\b", E.facing
         )
         yield from self.take(
             rf"\b(?:{verb}\s+)(?P<to>away(?:\s+from\s+{E.ME})?|(?:straight\s+)?(?:towards?\s+|to\s+|at\s+)?{E.ME}"

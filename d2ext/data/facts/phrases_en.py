@@ -99,7 +99,7 @@ def facing(match: re.Match[str]) -> Predicate:
     to = re.sub(r"\W+", " ", match["to"].lower())
     if "side" in to or "sideways" in to:
         return Facing(("left", "right"))
-    if "away" in to or "behind" in to or "back" in to or "rear" in to:
+    if "away" in to or "behind" in to or "back" in to or "rear" in to or "tail" in to:
         return Facing(("away",))
     return Facing(("left" if "left" in to else ("right" if "right" in to else "me"),))
 

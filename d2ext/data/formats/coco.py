@@ -28,7 +28,7 @@ from d2ext.data.formats.listing import (
     read_size,
 )
 from d2ext.data.formats.rows import BrokenRows, require_records
-from d2ext.reading import clear_errors, require
+from d2ext.reading import clear_errors, found_value, require
 from d2ext.structures.vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ def _add_objects(
             category = classes.numbers.get(entry["category_id"])
             if category is None:
                 left_out += 1
-            elif entry.get("iscrowd"):
+            elif _is_crowd(entry, where):
                 record.setdefault("ignored_boxes", []).append(box)
                 record.setdefault("ignored_category_ids", []).append(category)
             else:
@@ -171,6 +171,13 @@ def _add_objects(
                 number = annotation_id(entry, index)
                 record["annotations"].append(flat_annotation(number, box, category, name))
     return left_out
+
+
+def _is_crowd(entry: dict[str, Any], where: str) -> bool:
+    value = entry.get("iscrowd", 0)
+    if type(value) not in (int, bool) or value not in (0, 1):
+        raise ValueError(f"{where}: field 'iscrowd': expected 0 or 1, got {found_value(value)}")
+    return bool(value)
 
 
 def annotation_id(entry: dict[str, Any], index: int) -> int:

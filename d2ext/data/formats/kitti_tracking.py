@@ -28,7 +28,7 @@ from .track_labels import Row, TrackLabels, track_labels
 
 FRAME_RATE = 10.0  # frames a second
 #: More frames than any recording has.
-MAX_FRAME = 10_000_000
+MAX_FRAME = 1_000_000
 _NUMBER = re.compile(r"-?\d{1,9}", re.ASCII)
 _SCORE_FIELD = 17
 #: Folder and default sequences of a split.

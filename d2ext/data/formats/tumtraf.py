@@ -69,6 +69,8 @@ def _read_file(
     """Time and objects of each frame."""
     content = require(read_json(path), "openlabel", dict, str(path))
     frames = require(content, "frames", dict, str(path))
+    for name in frames:
+        require(frames, name, dict, f"{path}: frames")
     return [
         (
             _time(frame, path, f"{path}: frame {name[:40]}", len(frames) == 1),

@@ -68,9 +68,9 @@ class Query:
         """
         if self.phrase:
             return True if self.phrase in phrases else None
-        return every(predicate.holds(label, ()) for predicate in self._predicates(label))
+        return every(predicate.holds(label, ()) for predicate in self._predicates())
 
-    def _predicates(self, label: Label) -> list[Predicate]:
+    def _predicates(self) -> list[Predicate]:
         found: list[Predicate] = [OfSize(word) for word in self.sizes]
         if self.head in SHAPES:
             found.append(P.IsShape.of(self.head))

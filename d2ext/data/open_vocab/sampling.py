@@ -164,5 +164,5 @@ class PromptSampler:
             names = np.flatnonzero(true & bare[: len(row)])
             options = names if len(names) and rng.random() < 0.5 else np.flatnonzero(true)
             if len(options) and rng.random() > 0.1:
-                told[i] = pick(rng, options)
+                told[i] = pick(rng, options.tolist())
         return told

@@ -26,8 +26,8 @@ _WORDS = {
     "person_sitting": "sitting person",
     "trafficcone": "traffic cone",
     "barrow": "cart",
-    "unknown_movable": "other movable object",
-    "unknown_unmovable": "other fixed object",
+    "unknown_movable": "movable object",
+    "unknown_unmovable": "fixed object",
 }
 _PLURALS = {"bus": "buses", "sitting person": "sitting people"}
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")

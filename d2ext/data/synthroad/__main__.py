@@ -45,7 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _film(args: argparse.Namespace) -> bool:
     settings = Settings(
-        args.seed, args.clips, args.seconds, args.camera, args.anomalies, args.width, args.tracks_only
+        args.seed,
+        args.clips,
+        args.seconds,
+        args.camera,
+        args.anomalies,
+        args.width,
+        args.mp4,
+        args.tracks_only,
     )
     return generate_video(args.root, settings, args.workers)
 

@@ -241,7 +241,7 @@ def _special(scene: Scene, rng: np.random.Generator) -> Quads:
     road = scene.road
     choice = rng.random()
     quads: Quads = []
-    if choice < 0.14:
+    if choice < 0.14 and road.stop_lines is None:
         side, q0 = (1, -1)[rng.integers(2)], rng.uniform(5, 40)
         edge = (road.right_edge if side > 0 else road.left_edge) - side * road.parking_width
         for q in np.arange(q0, q0 + rng.uniform(8, 24), 1.4):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from detectron2.config import CfgNode
 
 from d2ext.checks import declare, every, number, one_of, some_of, whole
+from d2ext.modeling.backbone.config import add_pixel_config
 from d2ext.modeling.describe.parts import PARTS
 
 
 def add_describe_config(cfg: CfgNode) -> None:
     """Add the keys of the model; those of its data are in ``d2ext.data.describe.config``."""
+    add_pixel_config(cfg)
     cfg.MODEL.META_ARCHITECTURE = "Janus"
     # Pixels of both encoders are RGB from -1 to 1, as those of the released weights.
     cfg.MODEL.PIXEL_MEAN = [127.5, 127.5, 127.5]

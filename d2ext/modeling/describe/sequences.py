@@ -113,7 +113,10 @@ class Conversations:
         length = max(len(row.ids) for row in rows)
         ids = torch.full((len(rows), length), self.pad)
         mask = torch.zeros((len(rows), length), dtype=torch.long)
-        picture, drawn, learnt, words = [], [], [], []
+        picture: list[int] = []
+        drawn: list[int] = []
+        learnt: list[int] = []
+        words: list[int] = []
         for i, row in enumerate(rows):
             shift = length - len(row.ids) if left else 0
             place = slice(shift, shift + len(row.ids))
@@ -126,5 +129,7 @@ class Conversations:
                 drawn += range(start + row.drawn, start + row.drawn + self.image_tokens)
             learnt += [start + place - 1 for place in row.learnt]
             words += [row.ids[place] for place in row.learnt]
-        places = [torch.tensor(found, dtype=torch.long) for found in (picture, drawn, learnt, words)]
-        return TokenBatch(ids, mask, *places, places[1] - 1)
+        seen, made, before, said = (
+            torch.tensor(found, dtype=torch.long) for found in (picture, drawn, learnt, words)
+        )
+        return TokenBatch(ids, mask, seen, made, before, said, made - 1)

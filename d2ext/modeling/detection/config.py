@@ -107,6 +107,7 @@ declare(
         },
         "MODEL.DETR.ATTENTION": registered(ATTENTION_REGISTRY),
         "MODEL.DETR.QUERIES": registered(QUERY_REGISTRY),
+        "MODEL.DETR.CELL_MATCHER": registered(MATCHER_REGISTRY),
         "MODEL.DETR.ENCODER_LAYERS": whole(0),
         "MODEL.DETR.DENOISING": whole(0),
         "MODEL.DETR.BOX_NOISE": number(above=0),
@@ -163,6 +164,8 @@ def _add_detr(cfg: CfgNode) -> None:
     c.QUERIES = "learned"
     # Hidden width of the cells' box head; there are many cells.
     c.CELL_DIM = 64
+    # Which cells learn which object, as MODEL.DETECTION3D.MATCHER.
+    c.CELL_MATCHER = "dynamic_k"
     # Queries an image, about, that are labelled boxes with noise; 0: none, as published.
     c.DENOISING = 0
     # How far their corners move, in half widths and heights (those that are to be no object up to twice as

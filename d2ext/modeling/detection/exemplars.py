@@ -36,8 +36,8 @@ def add_exemplars(
     """
     before = [len(records) - 1, *range(len(records) - 1)]
     rolled = alike.map(lambda t: t.roll(1, 0)[:, None])
-    pairs = zip(prompts.table[:4], rolled[:4], strict=True)
-    table = PromptTable(*(torch.cat(pair, 1) for pair in pairs), prompts.table.states)
+    told = prompts.table.states  # to the maps, already
+    table = PromptTable.join([prompts.table._replace(states=()), rolled], lambda pair: torch.cat(pair, 1))
     (exists,) = transfer(
         [torch.tensor([[records[i]["exemplar"] >= 0] for i in before])], alike.vectors.device
     )
@@ -47,4 +47,4 @@ def add_exemplars(
         own = record["instances"].gt_classes
         same = own == other[chosen] if chosen >= 0 else torch.zeros_like(own, dtype=torch.bool)
         asked.append(record | {"truth": torch.cat([record["truth"], same[:, None].float()], 1)})
-    return Prompts(table, torch.cat([prompts.exists, exists], 1)), asked
+    return Prompts(table._replace(states=told), torch.cat([prompts.exists, exists], 1)), asked

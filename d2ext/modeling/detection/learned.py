@@ -29,7 +29,7 @@ class LearnedBoxes(nn.Module):
         self.logits = nn.Parameter(torch.logit(torch.cat([middle, torch.full((count, 2), 0.15)], 1)))
         self.features = nn.Parameter(torch.randn(count, dim))
 
-    def propose(self, frames: EncodedImages) -> HeadOutput | None:
+    def propose(self, frames: EncodedImages, prompts: Tensor | None = None) -> HeadOutput | None:
         """What the images propose: nothing."""
         return None
 

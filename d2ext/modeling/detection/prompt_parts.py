@@ -34,5 +34,6 @@ def prompt_parts(cfg: CfgNode, time_dim: int) -> dict:
     if c.FUSION == "ssm":
         channels = map_channels(parts["backbone"], d.IN_FEATURES, "MODEL.DETECTION3D.IN_FEATURES")
         fusion = PromptFusion(channels, c.TEXT_DIM, c.FUSION_DIM, c.FUSION_STATE, c.FUSION_HEADS)
-    encoder = PromptEncoder(build_text_encoder(cfg), c.TEXT_DIM, c.PROMPT_DIM, c.GENERIC, c.LEARNT, fusion)
+    text, loaded = build_text_encoder(cfg), cfg.MODEL.TEXT.PRETRAINED
+    encoder = PromptEncoder(text, loaded, c.TEXT_DIM, c.PROMPT_DIM, c.GENERIC, c.LEARNT, fusion)
     return parts | {"prompt_encoder": encoder}

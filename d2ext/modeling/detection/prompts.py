@@ -39,12 +39,12 @@ class PromptTable(NamedTuple):
 
     def rows(self, index: Any) -> PromptTable:
         """Some of the prompts."""
-        states = tuple(state[index] for state in self.states)
-        return PromptTable(*(t[index] for t in self[:4]), states)
+        return self.map(lambda t: t[index])
 
     def map(self, function: Callable[[Tensor], Tensor]) -> PromptTable:
         """The same with a function applied to every tensor."""
-        return PromptTable(*(function(t) for t in self[:4]), tuple(function(s) for s in self.states))
+        *fields, states = self
+        return PromptTable._make([*map(function, fields), tuple(map(function, states))])
 
     def mean(self) -> PromptTable:
         """One prompt that is between all of these: their mean direction, size and state, the widest scale."""
@@ -61,10 +61,16 @@ class PromptTable(NamedTuple):
         )
 
     @staticmethod
+    def join(tables: Sequence[PromptTable], function: Callable[[Any], Tensor]) -> PromptTable:
+        """What a function makes of each tensor of several tables."""
+        fields = zip(*(t[:4] for t in tables), strict=True)
+        states = zip(*(t.states for t in tables), strict=True)
+        return PromptTable._make([*map(function, fields), tuple(map(function, states))])
+
+    @staticmethod
     def cat(tables: Sequence[PromptTable]) -> PromptTable:
         """The prompts of several, one after the other."""
-        states = tuple(torch.cat(s) for s in zip(*(t.states for t in tables), strict=True))
-        return PromptTable(*(torch.cat(t) for t in zip(*(t[:4] for t in tables), strict=True)), states)
+        return PromptTable.join(tables, torch.cat)
 
 
 class Prompts(NamedTuple):
@@ -89,10 +95,7 @@ class Prompts(NamedTuple):
         filled = [
             PromptTable.cat([t, *[generic] * (count + 1 - len(t.vectors))]) for t in tables
         ]  # what fills up is never looked at; the last is asked
-        stacked = PromptTable(
-            *(torch.stack(t) for t in zip(*(t[:4] for t in filled), strict=True)),
-            tuple(torch.stack(s) for s in zip(*(t.states for t in filled), strict=True)),
-        )
+        stacked = PromptTable.join(filled, torch.stack)
         device = generic.vectors.device
         whole = labelled or [True] * len(tables)
         rows = [
@@ -124,10 +127,12 @@ class PromptEncoder(nn.Module):
     """Prompts to a :class:`PromptTable`.
 
     Each prompt is encoded without regard to the others. In evaluation every text is encoded once and kept
-    until the weights change.
+    until the weights change. State dicts are without what the text encoder was loaded with and does not
+    train: half of a small detector would be vectors of words that come with the encoder.
 
     Args:
         text_encoder: of any kind.
+        loaded: its weights are those that its name stands for.
         dim: width of the words, a multiple of 4.
         prompt_dim: width of the embeddings.
         generic: the prompt that every object answers to.
@@ -138,6 +143,7 @@ class PromptEncoder(nn.Module):
     def __init__(
         self,
         text_encoder: TextEncoder,
+        loaded: bool,
         dim: int,
         prompt_dim: int,
         generic: str,
@@ -146,6 +152,9 @@ class PromptEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.text_encoder = text_encoder
+        fixed = (name for name, p in text_encoder.named_parameters() if loaded and not p.requires_grad)
+        self.fixed = [f"text_encoder.{name}" for name in fixed]
+        self.register_state_dict_post_hook(_leave_out_fixed)
         self.words = nn.Sequential(nn.Linear(text_encoder.dim, dim), nn.LayerNorm(dim))
         self.pooling = SentencePooling(dim, number_heads=1)
         self.vector = nn.Sequential(
@@ -234,8 +243,10 @@ class PromptEncoder(nn.Module):
         self.defined.clear()
 
     def train(self, mode: bool = True) -> PromptEncoder:
-        """As of every module; what was kept is dropped."""
-        self.forget()
+        """As of every module; where it changes from training to evaluation or back, what was kept is
+        dropped."""
+        if mode != self.training:
+            self.forget()
         super().train(mode)
         return self
 
@@ -243,6 +254,17 @@ class PromptEncoder(nn.Module):
         self.forget()
         return super()._apply(fn, recurse)
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
         self.forget()
-        super()._load_from_state_dict(*args, **kwargs)
+        for name in self.fixed:
+            state_dict.setdefault(prefix + name, self.get_parameter(name).detach())
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+def _leave_out_fixed(module: nn.Module, state: dict[str, Any], prefix: str, _: Any) -> None:
+    """Of a :class:`PromptEncoder`."""
+    assert isinstance(module, PromptEncoder)
+    for name in module.fixed:
+        del state[prefix + name]

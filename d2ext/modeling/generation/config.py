@@ -42,7 +42,7 @@ def _add_autoencoder(cfg: CfgNode) -> None:
     c.ATTENTION_HEAD_DIM = 16
     # Weights of the losses beside the mean absolute error: the perceptual distance; the divergence of latents
     # from the standard normal, in nats (AutoencoderKL); that of the discriminator, 0: none.
-    c.PERCEPTUAL_WEIGHT = 0.5
+    c.PERCEPTUAL_WEIGHT = 0.1
     c.KL_WEIGHT = 1e-6
     c.ADVERSARIAL_WEIGHT = 0.0
     # Iteration from which on the discriminator's opinion counts, and width of its first layer.

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from d2ext.modeling.box3d.config import build_box_head, class_names
 from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages
 from d2ext.modeling.box3d.plane import build_plane_head
+from d2ext.modeling.detection.criterion import SetCriterion
 from d2ext.modeling.detection.decoder import BoxDecoder, DecoderHead, HeadOutput, PromptClassifier
 from d2ext.modeling.detection.denoising import Denoising, NoisyQueries
 from d2ext.modeling.detection.detector import CLASS_BIAS, map_channels, shared_parts
 from d2ext.modeling.detection.learned import LearnedBoxDetector
+from d2ext.modeling.detection.matching import SetMatcher
 from d2ext.modeling.detection.memory import ATTENTION_REGISTRY
 from d2ext.modeling.detection.selection import QUERY_REGISTRY
 
@@ -30,15 +32,19 @@ class DETR3D(LearnedBoxDetector):
 
     Args:
         denoising: makes queries of labels in training; None: there are none.
+        cell_criterion: losses of what cells propose.
         parts: the arguments of :class:`~d2ext.modeling.detection.learned.LearnedBoxDetector`.
     """
 
     proposals: Any  # what MODEL.DETR.QUERIES names
 
     @configurable
-    def __init__(self, *, denoising: Denoising | None = None, **parts: Any) -> None:
+    def __init__(
+        self, *, cell_criterion: SetCriterion, denoising: Denoising | None = None, **parts: Any
+    ) -> None:
         super().__init__(**parts)
         self.denoising = denoising
+        self.cell_criterion = cell_criterion
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
@@ -68,6 +74,7 @@ class DETR3D(LearnedBoxDetector):
             "plane_head": build_plane_head(cfg, channels[-1]),
             "detection": cls.detection_class.from_config(cfg),
             "proposals": QUERY_REGISTRY.get(t.QUERIES)(cfg, cls.class_layer(cfg)),
+            "cell_criterion": SetCriterion(SetMatcher(t.CELL_MATCHER, c.COSTS), c.LOSS_WEIGHTS),
             "denoising": cls.denoising_part(cfg) if t.DENOISING else None,
         }
 
@@ -77,6 +84,11 @@ class DETR3D(LearnedBoxDetector):
         heads do, for the classes of the model."""
         return None
 
+    def prompts(self, frames: EncodedImages) -> Tensor | None:
+        """Prompts (B, K, prompt_dim) that :meth:`class_layer` compares objects with; None where the box heads
+        know their classes."""
+        return None
+
     @classmethod
     def denoising_part(cls, cfg: CfgNode) -> Denoising:
         """Denoising of the classes of the model."""
@@ -84,16 +96,22 @@ class DETR3D(LearnedBoxDetector):
         labels = nn.Embedding(classes, cfg.MODEL.DETECTION3D.HIDDEN_DIM)
         return Denoising(t.DENOISING, labels, classes, t.BOX_NOISE, t.LABEL_NOISE)
 
+    def start(self, encoded: EncodedImages, *given: Tensor) -> tuple[Any, ...]:
+        """The queries' boxes, in pixels of each image, their objects, no time, and the prompts."""
+        prompts = self.prompts(encoded)
+        return (*self.proposals(encoded, self.proposals.propose(encoded, prompts)), None, prompts)
+
     def losses(self, frames: EncodedImages, instances: list[Instances]) -> dict[str, Tensor]:
         """Those of the queries, and with a suffix those of what cells propose and of denoising."""
-        proposed = self.proposals.propose(frames)
+        prompts = self.prompts(frames)
+        proposed = self.proposals.propose(frames, prompts)
         boxes, objects = self.proposals(frames, proposed)
         losses: dict[str, Tensor] = {}
         if proposed is not None:
-            of_cells = self.criterion(self.proposals.box_head, [proposed], frames, instances)
+            of_cells = self.cell_criterion(self.proposals.box_head, [proposed], frames, instances)
             losses |= {f"{name}_cells": value for name, value in of_cells.items()}
         if self.denoising is None:
-            outputs = self.decoder(frames, boxes, objects)
+            outputs = self.decoder(frames, boxes, objects, prompts=prompts)
         else:
             noisy = self.denoising(frames, instances)
             outputs, others = self.decode_beside(frames, boxes, objects, noisy)
@@ -110,7 +128,8 @@ class DETR3D(LearnedBoxDetector):
         count = boxes.shape[1]
         groups = torch.cat([noisy.groups.new_zeros(boxes.shape[:2]), noisy.groups], 1)
         objects = torch.cat([objects, noisy.objects.to(objects.dtype)], 1)
-        outputs = self.decoder(frames, torch.cat([boxes, noisy.boxes], 1), objects, groups=groups)
+        boxes, prompts = torch.cat([boxes, noisy.boxes], 1), self.prompts(frames)
+        outputs = self.decoder(frames, boxes, objects, prompts=prompts, groups=groups)
         rows = torch.arange(groups.numel(), device=groups.device).view(groups.shape)
         own, other, alone = rows[:, :count].flatten(), rows[:, count:].flatten(), noisy.groups.flatten() < 0
         return [o.rows(own) for o in outputs], [o.rows(other).without(alone) for o in outputs]

@@ -131,7 +131,8 @@ class Janus(nn.Module):
 
     def pixels(self, images: Sequence[Tensor]) -> Tensor:
         """(B, 3, S, S) normalised, out of uint8 images (3, S, S)."""
-        stacked = torch.stack(list(images)).to(self.device, non_blocking=True)
+        # As bytes, and each on its own: the loader has pinned them.
+        stacked = torch.stack([image.to(self.device, non_blocking=True) for image in images])
         return (stacked - self.pixel_mean) / self.pixel_std
 
     def on_device(self, batch: TokenBatch) -> TokenBatch:
@@ -180,16 +181,17 @@ class Janus(nn.Module):
             del row.ids[row.drawn :]
             row.drawn = None
         tokens = self.on_device(self.talk.batch(rows, left=True))
-        codes = self.network.generate(
-            inputs=tokens.ids,
-            attention_mask=tokens.mask,
-            generation_mode="image",
-            guidance_scale=self.settings.GUIDANCE,
-            do_sample=True,
-            temperature=self.settings.DRAW_TEMPERATURE,
-            top_k=0,
-        )
-        return self._bytes(self.network.model.vqmodel.decode(codes))
+        with torch.autocast(self.device.type, enabled=False):  # the cache is of the type of the weights
+            codes = self.network.generate(
+                inputs=tokens.ids,
+                attention_mask=tokens.mask,
+                generation_mode="image",
+                guidance_scale=self.settings.GUIDANCE,
+                do_sample=True,
+                temperature=self.settings.DRAW_TEMPERATURE,
+                top_k=0,
+            )
+            return self._bytes(self.network.model.vqmodel.decode(codes))
 
     @torch.no_grad()
     def redraw(self, images: Sequence[Tensor]) -> Tensor:

@@ -101,7 +101,7 @@ def _image(
             found.append(Candidate(text, list(ids)))
     if grounder is None:
         return found
-    return verify(found, record, labels, partial(grounder, image, record))
+    return verify(found, record, labels, partial(grounder, image, record), image)
 
 
 def without_sentences(record: Mapping[str, Any]) -> dict[str, Any]:

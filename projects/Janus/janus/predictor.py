@@ -29,7 +29,7 @@ class JanusPredictor(ImagePredictor):
 
     def __init__(self, cfg: CfgNode) -> None:
         if cfg.MODEL.JANUS.NAME and not cfg.MODEL.WEIGHTS:
-            super().__init__(cfg, _of_folder(cfg))  # type: ignore[arg-type]
+            super().__init__(cfg, _of_folder(cfg))
         else:
             super().__init__(cfg)
         self.mapper = DescribeMapper(cfg, False)

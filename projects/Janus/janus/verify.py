@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from detectron2.structures import Instances
 
-from d2ext.data.facts import also_fits, check_sentence, wrong_facts
+from d2ext.data.facts import also_fits, check_sentence, read_facts, wrong_facts
+from d2ext.data.facts.pictures import can_be
+from d2ext.data.facts.predicates import Colored
 from d2ext.data.synthroad.labels import Label
 from d2ext.projects.janus.grounder import SAME, leads_back, record_boxes
 
@@ -30,6 +33,7 @@ def verify(
     record: Mapping[str, Any],
     labels: Mapping[int, Label],
     ground: Ground,
+    image: np.ndarray | None = None,
 ) -> list[Candidate]:
     """Candidates with the reasons of those that are dropped, in the order of the checks: written before, no
     sentence, a false fact, no fact at all, another labelled object that fits, not led back to its boxes.
@@ -39,12 +43,15 @@ def verify(
         record: the image's dataset dict.
         labels: all of its objects, by id.
         ground: answers sentences about the image.
+        image: (H, W, 3) BGR, where colours are looked for that no label has.
     """
     seen: set[tuple[str, tuple[int, ...]]] = set()
     size = (record["height"], record["width"])
     for candidate in candidates:
         key = (candidate.text, tuple(candidate.targets))
         candidate.reason = "written before" if key in seen else _said(candidate, labels, size)
+        if not candidate.reason and image is not None:
+            candidate.reason = _shown(candidate, labels, image)
         seen.add(key)
     for single in (True, False):
         left = [c for c in candidates if not c.reason and (len(c.targets) == 1) is single]
@@ -54,6 +61,15 @@ def verify(
                 many = f"{len(answer)} boxes, " if not single else ""
                 candidate.reason = f"not led back: {many}IoU {iou:.2f}, expected {SAME} of each"
     return list(candidates)
+
+
+def _shown(candidate: Candidate, labels: Mapping[int, Label], image: np.ndarray) -> str:
+    for fact in (read.predicate for read in read_facts(candidate.text, image.shape[:2])):
+        if isinstance(fact, Colored):
+            unknown = [labels[i] for i in candidate.targets if not labels[i].color]
+            if not all(can_be(fact.colors, image, label.box) for label in unknown):
+                return f"says {' '.join(fact.colors)!r}, the picture shows nothing of that colour"
+    return ""
 
 
 def _said(candidate: Candidate, labels: Mapping[int, Label], size: tuple[int, int]) -> str:

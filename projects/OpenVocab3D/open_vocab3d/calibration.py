@@ -11,11 +11,12 @@ import numpy as np
 from d2ext.modeling.meta_arch.open_vocab_det3d import OpenVocabDet3D
 from d2ext.reading import read_json, require
 
+Scores = Sequence[Sequence[float] | np.ndarray]  # of the boxes in each picture
 #: False boxes of a prompt in a picture beyond which more are no worse; the bound that the guarantee needs.
 MOST_FALSE = 5
 
 
-def conformal_threshold(scores: Sequence[Sequence[float]], risk: float, most: int = MOST_FALSE) -> float:
+def conformal_threshold(scores: Scores, risk: float, most: int = MOST_FALSE) -> float:
     """The least threshold at which a prompt that is absent is answered by at most ``risk`` boxes a picture,
     in expectation over new pictures.
 
@@ -43,7 +44,7 @@ def shift_to_half(threshold: float) -> float:
     return -math.log(p / (1 - p))
 
 
-def calibrate(scores: Mapping[str, Sequence[Sequence[float]]], risk: float) -> dict[str, Any]:
+def calibrate(scores: Mapping[str, Scores], risk: float) -> dict[str, Any]:
     """Shifts by which one half becomes the threshold of every prompt.
 
     Args:

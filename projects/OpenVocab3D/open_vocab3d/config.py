@@ -19,7 +19,7 @@ def add_open_vocab3d_config(cfg: CfgNode) -> None:
     add_open_vocab_config(cfg)
 
     # Least score of a box that is shown, and of a false one that counts in evaluation.
-    cfg.TEST.THRESHOLD = 0.5
+    cfg.TEST.SCORE_THRESHOLD = 0.5
     # metrics.json of an earlier evaluation on the same dataset: what base has lost since ("forgetting").
     cfg.TEST.EARLIER = ""
     # In evaluation novel classes are also looked for by so many exemplars of each, the largest objects of
@@ -27,4 +27,4 @@ def add_open_vocab3d_config(cfg: CfgNode) -> None:
     cfg.TEST.EXEMPLARS = 0
 
 
-declare({"TEST.THRESHOLD": number(0, 1), "TEST.EXEMPLARS": whole(0)})
+declare({"TEST.SCORE_THRESHOLD": number(0, 1), "TEST.EXEMPLARS": whole(0)})

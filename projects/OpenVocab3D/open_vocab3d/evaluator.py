@@ -55,7 +55,7 @@ class PromptEvaluator(OpenVocabEvaluator):
             "prompts": asked_prompts(cfg, dataset_name),
             "novel": list(cfg.INPUT.NOVEL.CLASSES),
             "output_dir": inference_folder(cfg, dataset_name),
-            "threshold": cfg.TEST.THRESHOLD,
+            "threshold": cfg.TEST.SCORE_THRESHOLD,
             "earlier": _earlier(cfg.TEST.EARLIER) if cfg.TEST.EARLIER else None,
         }
 

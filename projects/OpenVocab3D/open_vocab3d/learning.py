@@ -20,7 +20,8 @@ from d2ext.data.open_vocab.loaders import prompt_records
 from d2ext.data.open_vocab.mapper import PromptMapper
 from d2ext.data.open_vocab.queries import Query
 from d2ext.data.stream import build_train_loader
-from d2ext.engine import D2Checkpointer, write_safetensors
+from d2ext.engine import D2Checkpointer
+from d2ext.files import atomic_write
 from d2ext.layers.low_rank import add_low_rank, merge_low_rank
 from d2ext.modeling.meta_arch.open_vocab_det3d import OpenVocabDet3D
 from d2ext.projects.open_vocab3d.trainer import OpenVocabTrainer
@@ -103,10 +104,11 @@ def learn_name(
 
 
 def save_learnt(model: OpenVocabDet3D, cfg: CfgNode, folder: Path) -> None:
-    """``model_final.safetensors``, and ``config.yaml`` that names what was learnt."""
+    """``model_final.pth``, and ``config.yaml`` that names what was learnt."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "model_final.safetensors"
-    write_safetensors(model.state_dict(), path, {"source": "learn_name.py"}, half=False)
+    path = folder / "model_final.pth"
+    with atomic_write(path) as file:
+        torch.save({"model": model.state_dict()}, file)
     cfg = cfg.clone()
     cfg.defrost()
     cfg.MODEL.OPEN_VOCAB.LEARNT = list(model.prompt_encoder.learnt)

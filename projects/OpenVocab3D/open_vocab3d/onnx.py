@@ -89,7 +89,7 @@ class OnnxOpenVocab(OnnxDetector):
             raise FileNotFoundError(f"{path}: no such file, expected a folder of export_onnx.py")
         try:
             tensors = load_file(path)
-            whole = PromptTable(*(tensors[name] for name in TABLE))
+            whole = PromptTable._make([*(tensors[name] for name in TABLE), ()])
         except (SafetensorError, KeyError) as error:
             raise ValueError(f"{path}: expected the embeddings of an export ({error})") from error
         if len(whole.vectors) != len(self.names) + 1:

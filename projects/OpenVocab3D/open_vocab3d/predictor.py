@@ -60,7 +60,7 @@ class OpenVocabPredictor(ObjectPredictor):
     @property
     def thresholds(self) -> Tensor:
         """(K,) least score of an answer to each name."""
-        default = self.cfg.TEST.THRESHOLD
+        default = self.cfg.TEST.SCORE_THRESHOLD
         return torch.tensor([default if n.threshold is None else n.threshold for n in self.names])
 
     def look_for(self, names: Sequence[Name | str]) -> None:

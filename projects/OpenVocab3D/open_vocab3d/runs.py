@@ -67,7 +67,7 @@ def evaluate_closed(
     names = MetadataCatalog.get(dataset_name).thing_classes
     places = {p.name: i for i, p in enumerate(prompts) if p.query.head == p.name and not p.query.color}
     evaluator = OpenVocabEvaluator(
-        dataset_name, prompts, list(cfg.INPUT.NOVEL.CLASSES), folder, cfg.TEST.THRESHOLD
+        dataset_name, prompts, list(cfg.INPUT.NOVEL.CLASSES), folder, cfg.TEST.SCORE_THRESHOLD
     )
     for image, row in read_predictions(predictions).items():
         found = check_boxes(

@@ -29,6 +29,7 @@ KINDS = ("monomulti3d", "rope3d", "mono3drefer", "kitti")
 CELLS = 3  # a side, of the description by which nearest neighbours are found
 LEAST_BOX = 6.0  # pixels of an object whose colour is read
 SHEET = 24  # pictures
+PICTURES = "pictures.json"  # what was measured of each
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +46,12 @@ class AutoencoderEvaluator(TableEvaluator):
 
     Args:
         dataset_name: registered name.
-        output_dir: folder for ``predictions.json``, ``metrics.json`` and ``sheet.jpg``; None writes nothing.
+        output_dir: folder for ``pictures.json``, ``metrics.json`` and ``sheet.jpg``; None writes nothing.
         image_format: of the pictures.
         factor: of the autoencoder.
     """
+
+    predictions_file = PICTURES
 
     @configurable
     def __init__(
@@ -121,6 +124,8 @@ class SceneEvaluator(TableEvaluator):
         detector_dataset: by whose labels it is judged.
         repeat_share, rare: of :func:`~d2ext.evaluation.pictures.near_repeats`.
     """
+
+    predictions_file = PICTURES
 
     @configurable
     def __init__(
@@ -232,7 +237,7 @@ class SceneEvaluator(TableEvaluator):
         }
 
     def predictions(self, rows: Rows) -> list[dict[str, Any]]:
-        """What ``predictions.json`` holds: all but descriptions."""
+        """What ``pictures.json`` holds: all but descriptions."""
         left_out = ("features", "description")
         return [{k: v for k, v in row.items() if not k.endswith(left_out)} for row in rows.values()]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers.utils import logging
 
 from d2ext.modeling.generation.parts import diffusers_class
 from d2ext.reading import one_line, read_json
@@ -32,9 +33,11 @@ class PretrainedSana:
     def __init__(self, folder: str | Path, device: str = "cpu") -> None:
         name = _pipeline_name(Path(folder))
         kind = diffusers_class(name)
+        logging.disable_progress_bar()
+        options = {"low_cpu_mem_usage": False, "local_files_only": True}  # the former needs accelerate
         try:
             self.pipeline: Any = kind.from_pretrained(
-                str(folder), local_files_only=True, use_safetensors=True, trust_remote_code=False
+                str(folder), use_safetensors=True, trust_remote_code=False, **options
             )
         except Exception as e:  # a broken part can raise anything
             why = one_line((str(e).splitlines() or [repr(e)])[0], 120)

@@ -43,12 +43,12 @@ class Grounder:
         self.mapper = GroundingMapper(self.cfg, False)
 
     def scores(self, record: Mapping[str, Any]) -> dict[str, float]:
-        """From -1 to 1 of each sentence of a dataset dict that means objects: the score of the best right
-        answer less that of the best wrong one."""
+        """From -1 to 1 of each sentence of a dataset dict that means objects: the score of the best answer,
+        less than 0 where that is wrong."""
         told = [s for s in record["sentences"] if s["target_ids"]]
         if not told:
             return {}
-        inputs = self.mapper(dict(record) | {"sentences": told})
+        inputs = self.mapper(dict(record) | {"sentences": told, "single_target": True})
         with torch.no_grad(), inference_autocast(self.cfg):
             answers = self.model([inputs])[0]["grounding"]
         boxes = {a["id"]: a["bbox"] for a in record["annotations"]}

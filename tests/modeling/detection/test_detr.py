@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 import torch
+from detectron2.config import CfgNode
 from detectron2.structures import Boxes, Instances
 from torch import Tensor, nn
 
 from d2ext.layers import MapCells
 from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.modeling.box3d.images import VIEW_DIM, EncodedImages
-from d2ext.modeling.detection.decoder import NEVER
+from d2ext.modeling.detection.decoder import NEVER, PromptClassifier
 from d2ext.modeling.detection.denoising import Denoising
 from d2ext.modeling.detection.selection import SIDE, SelectedBoxes
-from tests.modeling.detection.test_detection3d import small_model
+from d2ext.modeling.meta_arch.detr3d import DETR3D
+from tests.modeling.detection.test_detection3d import small_config, small_model
 
 
 class Numbers(nn.Module):
@@ -152,6 +154,39 @@ def test_what_is_asked_of_nothing_learns_nothing(toy_records):
     sum(model.criterion(model.decoder.box_head, others, frames, instances, pairs).values()).backward()
     reached = content.grad.abs().sum(-1) > 0
     assert torch.equal(reached, noisy.groups > 0)
+
+
+class AskedDETR(DETR3D):
+    """DETR whose classes are three prompts."""
+
+    @classmethod
+    def class_layer(cls, cfg: CfgNode) -> PromptClassifier:
+        return PromptClassifier(cfg.MODEL.DETECTION3D.HIDDEN_DIM, 12, bias=-2.0)
+
+    def prompts(self, frames: EncodedImages) -> Tensor:
+        return self.words.expand(frames.sizes.shape[0], -1, -1)
+
+
+def test_prompts_can_take_the_place_of_the_class_layer(toy_records):
+    """Of cells and of every layer; another order of the prompts is another order of the classes."""
+    torch.manual_seed(0)
+    model = AskedDETR(small_config("DETR3D+"))
+    model.words = torch.randn(3, 12)
+    frames = model.encode(toy_records)
+    outputs = [model.proposals.propose(frames, model.prompts(frames))]
+    outputs += model.decoder(frames, *model.start(frames))
+    assert all(x.raw["classes"].shape[1] == 3 for x in outputs)
+    found = model.eval()(toy_records)
+    model.words = model.words[[2, 0, 1]]
+    for a, b in zip(found, model(toy_records), strict=True):
+        assert len(a["instances"]) == 20
+        assert torch.allclose(a["instances"].scores, b["instances"].scores, atol=1e-5)
+        place = torch.tensor([1, 2, 0])[a["instances"].pred_classes]
+        assert torch.equal(place, b["instances"].pred_classes)
+    labels = [x["instances"] for x in toy_records]
+    for x in labels:
+        x.gt_classes = x.gt_classes % 3
+    assert all(torch.isfinite(x) for x in model.train().losses(frames, labels).values())
 
 
 DIM, COUNT = 8, 6

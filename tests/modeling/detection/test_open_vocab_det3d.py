@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -84,6 +85,7 @@ def test_every_text_is_encoded_once_until_the_weights_change(model):
         model.prompt_encoder.forget()
         model.embed(WORDS)
         model.embed(WORDS[::-1])
+        model.eval()  # as it is already
         model.embed([WORDS[0], "tram"])
         assert [list(texts) for texts in calls] == [WORDS, ["tram"]]
         model.train()
@@ -199,6 +201,24 @@ def test_with_fusion_the_order_of_prompts_changes_nothing_their_number_does():
         assert np.allclose(everything[prompt], turned[prompt], atol=1e-5, rtol=1e-4)
     shapes = np.shape(everything["car"]), np.shape(fewer["car"])
     assert shapes[0] != shapes[1] or not np.allclose(everything["car"], fewer["car"], atol=1e-5)
+
+
+def test_what_the_text_encoder_brings_and_does_not_train_is_in_no_checkpoint():
+    model = toy_model()
+    state = model.state_dict()
+    assert "prompt_encoder.words.0.weight" in state and "prompt_encoder.vector.0.weight" in state
+    assert not [
+        name for name in state if "prompt_encoder.text_encoder" in name and "position_ids" not in name
+    ]
+    other = toy_model()
+    for p in model.parameters():
+        p.data += 0.1 * p.requires_grad
+    other.load_state_dict(model.state_dict())
+    texts = model.prompt_encoder.text_encoder.state_dict(), other.prompt_encoder.text_encoder.state_dict()
+    assert texts[0] and all(torch.equal(texts[0][k], texts[1][k]) for k in texts[0])
+    assert torch.equal(*(m.prompt_encoder.words[0].weight for m in (model, other)))
+    copied = copy.deepcopy(model)
+    assert copied.state_dict().keys() == state.keys()
 
 
 def test_an_untrained_fusion_changes_no_map():

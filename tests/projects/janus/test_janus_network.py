@@ -74,6 +74,14 @@ def test_a_seed_gives_the_same_picture(toy_model):
     assert torch.equal(pictures[0], pictures[1]) and not torch.equal(pictures[0], pictures[2])
 
 
+def test_bfloat16_answers_and_draws(toy_model):
+    model = toy_model().eval()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model.draw(["a bus"]).shape == (1, 3, 64, 64)
+        assert len(model.answer([[image()]], ["What is there?"])) == 1
+        assert model.redraw([image()]).dtype == torch.uint8
+
+
 @pytest.fixture
 def hf_folder(toy_model, tmp_path):
     """A random model in transformers' layout."""

@@ -142,6 +142,22 @@ def test_without_verification_everything_is_kept(toy_cfg, toy_data, tmp_path):
     assert "kept 36 of 36" in line
 
 
+def test_a_colour_that_the_picture_cannot_show_is_found_where_no_label_has_one(toy_data):
+    from d2ext.data.describe.mapper import record_labels
+    from d2ext.projects.janus.verify import Candidate, verify
+
+    record = DatasetCatalog.get(toy_data)[0]
+    plain = [a | {"color": None} for a in record["annotations"]]
+    labels = record_labels(
+        {**record, "annotations": plain, "sentences": []}, MetadataCatalog.get(toy_data).thing_classes
+    )
+    gray = np.full((record["height"], record["width"], 3), 128, np.uint8)
+    ground = lambda texts, single: [FakeGrounder(None).answer(record, text, single) for text in texts]  # noqa: E731
+    candidates = [Candidate("The red car on the left.", [0]), Candidate("The gray bus ahead of me.", [2])]
+    first, second = verify(candidates, record, labels, ground, gray)
+    assert "the picture shows nothing of that colour" in first.reason and not second.reason
+
+
 def test_a_group_is_led_back_by_all_its_boxes_and_no_other(toy_data):
     record = DatasetCatalog.get(toy_data)[0]
     answer = FakeGrounder(None).answer(record, "cars", False)

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from d2ext.data.image_io import read_image
 from d2ext.data.synthroad.geometry import View
 from d2ext.data.synthroad.labels import MIN_VISIBLE_FRACTION, OCCLUSION_STEPS
 from d2ext.data.synthroad.objects import truncated_fraction
@@ -26,6 +27,8 @@ from d2ext.files import write_bytes
 
 KITTI = "kitti_tracking/training"
 _JPEG_QUALITY = 92
+# Metres beside the outer lanes in which a vehicle still counts as on the road; parked ones are farther away.
+_ASIDE = 0.4
 # KITTI's row of what is in the picture and has no track.
 _NOT_LABELLED = "-1000 -1000 -1000 -10 -1 -1 -1"
 #: Level of occlusion of what is so well hidden that nobody could see it; evaluations leave it out.
@@ -47,6 +50,24 @@ def write_picture(root: Path, name: str, frame: int, image: np.ndarray) -> None:
     path = root / KITTI / "image_02" / name / f"{frame:06d}.jpg"
     data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     write_bytes(path, data.tobytes())
+
+
+def write_video(root: Path, name: str, frames: int) -> None:
+    """A clip's pictures as ``video/NNNN.mp4``, with the same bytes for the same pictures."""
+    folder, path = root / KITTI / "image_02" / name, root / KITTI / "video" / f"{name}.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}")
+    first = read_image(folder / f"{0:06d}.jpg")
+    # The codec takes even sizes only.
+    size = first.shape[1] // 2 * 2, first.shape[0] // 2 * 2
+    codec = cv2.VideoWriter.fourcc(*"mp4v")
+    writer = cv2.VideoWriter(str(unfinished), cv2.CAP_FFMPEG, codec, RATE, size)
+    if not writer.isOpened():
+        raise OSError(f"{path}: this OpenCV cannot write it")
+    for frame in range(frames):
+        writer.write(read_image(folder / f"{frame:06d}.jpg")[: size[1], : size[0]])
+    writer.release()
+    unfinished.replace(path)
 
 
 def label_rows(shot: Shot, frame: int, view: View) -> str:
@@ -76,10 +97,10 @@ def _row(track: Track, row: int, seen: float, box: str, view: View) -> str:
 def write_truth(root: Path, name: str, film: Film, split: str, camera: bool) -> None:
     """All of a clip but its pictures and tracks; without ``camera`` the recording of its traffic alone."""
     clip, tracks = film.clip, film.tracks
-    anomalies = _anomalies(clip, tracks)
-    recorded = root / "trajectories" / split
-    write_bytes(recorded / f"{name}.csv", tracks_to_csv(recording(tracks)))
-    write_bytes(recorded / f"{name}.json", labels_to_json(anomalies, hour=round(clip.hour, 2)))
+    recorded, folder = recording(tracks), root / "trajectories" / split
+    anomalies = _anomalies(clip, tracks, set(recorded.ids.tolist()))
+    write_bytes(folder / f"{name}.csv", tracks_to_csv(recorded))
+    write_bytes(folder / f"{name}.json", labels_to_json(anomalies, hour=round(clip.hour, 2)))
     if not camera:
         return
     base, view = root / KITTI, clip.site.scene.view
@@ -87,9 +108,9 @@ def write_truth(root: Path, name: str, film: Film, split: str, camera: bool) -> 
     write_bytes(base / "calib" / f"{name}.txt", f"P2: {p2}\n".encode())
     plane = " ".join(f"{value:.12f}" for value in view.plane)
     write_bytes(base / "denorm" / f"{name}.txt", f"{plane}\n".encode())
-    for folder, content in (("road", _road(clip)), ("events", _events(clip, tracks, anomalies))):
+    for kind, content in (("road", _road(clip)), ("events", _events(clip, tracks, anomalies))):
         text = json.dumps(content, indent=1) + "\n"
-        write_bytes(base / folder / f"{name}.json", text.encode())
+        write_bytes(base / kind / f"{name}.json", text.encode())
 
 
 def recording(tracks: Sequence[Track]) -> Tracks:
@@ -116,11 +137,11 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _anomalies(clip: Clip, tracks: Sequence[Track]) -> list[LabelledAnomaly]:
-    """The clip's anomaly with its tracks' numbers; none in normal traffic."""
-    numbers = {t.body.vehicle: t.number for t in tracks if t.body.vehicle and t.number >= 0}
-    known = [(numbers.get((clip.site.way, int(i.track_id))), i) for i in clip.intervals]
-    intervals = tuple(Interval(str(n), i.start, i.end) for n, i in known if n is not None)
+def _anomalies(clip: Clip, tracks: Sequence[Track], recorded: set[str]) -> list[LabelledAnomaly]:
+    """The clip's anomaly with those of its tracks that are recorded; none in normal traffic."""
+    names = {t.body.vehicle: str(t.number) for t in tracks if t.body.vehicle}
+    known = [(names.get((clip.site.way, int(i.track_id))), i) for i in clip.intervals]
+    intervals = tuple(Interval(name, i.start, i.end) for name, i in known if name in recorded)
     return [LabelledAnomaly(clip.kind, intervals)] if intervals else []
 
 
@@ -164,7 +185,7 @@ def _road(clip: Clip) -> dict:
     rows = np.stack([[*axes[:, 0], 0.0], [*axes[:, 2], 0.0], [*-axes[:, 1], view.plane[3]]])
     return {
         "lanes": dict(sorted(lines.items())),
-        "half_width": round(road.lane_width / 2, 4),
+        "half_width": round(road.lane_width / 2 + _ASIDE, 4),
         "camera_to_road": np.round(rows, 12).tolist(),
     }
 

@@ -36,7 +36,8 @@ class Settings:
 
     seconds: of each clip; camera: a family of ``CAMERAS``; anomalies: "none", the share of clips that have
     one (kinds take turns), or kinds, comma-separated, that clips have in turn ("good" for none); width: of
-    the pictures, 0 for the camera's own; tracks_only: recordings of the traffic without pictures.
+    the pictures, 0 for the camera's own; mp4: each clip as a video file besides; tracks_only: recordings of
+    the traffic without pictures.
     """
 
     seed: int
@@ -45,6 +46,7 @@ class Settings:
     camera: str = POLE.name
     anomalies: str = "0.5"
     width: int = 0
+    mp4: bool = False
     tracks_only: bool = False
     version: int = VERSION
 
@@ -57,6 +59,8 @@ class Settings:
             raise ValueError(f"seconds must be from 1 to {LONGEST}, got {self.seconds:g}")
         if self.camera not in CAMERAS:
             raise ValueError(f"camera must be one of {', '.join(CAMERAS)}, got {self.camera[:40]!r}")
+        if self.mp4 and self.tracks_only:
+            raise ValueError("tracks_only goes without mp4: there are no pictures")
         if self.width and not _WIDTHS[0] <= self.width <= _WIDTHS[1]:
             raise ValueError(f"width must be from {_WIDTHS[0]} to {_WIDTHS[1]} pixels, got {self.width}")
         object.__setattr__(self, "anomalies", _plain(self.anomalies))
@@ -141,6 +145,8 @@ def generate_video(
             if text is not None:
                 rows.append(text)
             if job.end == settings.frames and rows:
+                if settings.mp4:
+                    files.write_video(base, files.name_of(job.clip), settings.frames)
                 files.finish(base, files.name_of(job.clip), rows)
                 rows = []
     write_settings(base, SETTINGS_FILE, asdict(settings), complete=True)

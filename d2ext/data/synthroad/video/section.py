@@ -15,7 +15,7 @@ WATCHED = Section(
     length=95.0,
     stop_line=60.0,
     solid=25.0,
-    breakdown=(-22.0, 5.0),
+    breakdown=(-15.0, 12.0),
     turn_back=(8.0, 26.0),
     backing=(24.0, 36.0),
     wrong_way=6.0,
@@ -26,7 +26,7 @@ WATCHED = Section(
     weave_changes=3,
     weave_time=12.0,
     weave_least=4.0,
-    cut_in=(-5.0, 25.0),
+    cut_in=(10.0, 40.0),
     phantom=(25.0, 42.0),
     spill_back=5,
 )

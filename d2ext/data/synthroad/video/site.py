@@ -86,12 +86,13 @@ def sample_site(kind: CameraKind, width: int | None, rng: np.random.Generator) -
     """
     way, two_way = (1 if rng.random() < 0.5 else -1), bool(rng.random() < _TWO_WAY)
     for _ in range(_TRIES):
-        view = _sized(kind.sample_view(rng), width)
+        full = kind.sample_view(rng)
+        view = _sized(full, width)
         road = _road(view, way, two_way, rng)
         start = _start(view, road, way)
         if start is None:
             continue
-        site = Site(_scene(view, _signalled(road, way, start), rng), way, start, two_way)
+        site = Site(_scene(full, view, _signalled(road, way, start), rng), way, start, two_way)
         if _hidden(site) <= _HIDDEN:
             return site
     raise ValueError(f"camera {kind.name}: sees no {WATCHED.length:g} m of a road from a pole")
@@ -158,12 +159,18 @@ def _directions(road: Road) -> Sequence[tuple[int, int]]:
     return (1, road.lanes_own), (-1, road.lanes_oncoming)
 
 
-def _scene(view: View, road: Road, rng: np.random.Generator) -> Scene:
+def _scene(full: View, view: View, road: Road, rng: np.random.Generator) -> Scene:
+    """Its light and its sensor; ``full``: the view in pictures of the family's own size."""
     names = list(WEATHER)
     weights = np.array([WEATHER[name].weight for name in names])
     light = light_of(names[rng.choice(len(names), p=weights / weights.sum())], view, rng)
-    # Nothing moves a camera on a pole so much in every picture.
-    sensor = replace(sample_sensor(light, view, rng, unreal_share=0.0), motion=(0.0, 0.0))
+    sensor = sample_sensor(light, full, rng, unreal_share=0.0)
+    # Smaller pictures are sharper and have less noise. Nothing moves a camera on a pole in every picture.
+    scale = min(view.width / full.width, 1.0)
+    sensor = replace(
+        sensor, blur=scale * sensor.blur, chroma=scale * sensor.chroma, noise=scale * sensor.noise,
+        motion=(0.0, 0.0),
+    )  # fmt: skip
     return Scene(view, road, light, int(rng.integers(2**31)), sensor=sensor)
 
 
