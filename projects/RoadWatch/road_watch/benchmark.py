@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
 from d2ext.data.given_camera import GivenCamera, GivenGround
+from d2ext.data.image_io import read_image
 from d2ext.data.trajectories import Road
 from d2ext.engine import load_config
 from d2ext.engine.benchmark import Clock, machine, peak_megabytes, write_table
@@ -46,7 +46,7 @@ def _time_parts(cfg: Any, args: argparse.Namespace, clock: Clock) -> None:
     clip = find_clips(args.clips)[0]
     files = sorted(clip.pictures.iterdir())
     middle = len(files) // 2
-    images = [cv2.imread(str(path)) for path in files[middle : middle + _PICTURES]]
+    images = [read_image(path) for path in files[middle : middle + _PICTURES]]
     height, width = images[0].shape[:2]
     camera, ground = GivenCamera(clip.file("calib")), GivenGround(clip.file("denorm"))
     place = Place(camera, ground, clip.file("road", ".json"))
