@@ -14,6 +14,7 @@ from d2ext.engine import load_config, train_or_evaluate
 from d2ext.projects.diffusion_det3d import Detection3DTrainer, add_diffusion_det3d_config
 from d2ext.projects.janus import JanusTrainer, add_janus_config
 from d2ext.projects.open_vocab3d import OpenVocabTrainer, add_open_vocab3d_config
+from d2ext.projects.road_watch import add_road_watch_config
 from d2ext.projects.scene_sana import SceneSanaTrainer, add_scene_sana_config
 from d2ext.projects.trajad import TrajADTrainer, add_trajad_config
 from d2ext.projects.u2enet import U2ENetPredictor, U2ENetTrainer, add_u2enet_config
@@ -26,6 +27,7 @@ PROJECTS = {
     "OpenVocab3D": (OpenVocabTrainer, add_open_vocab3d_config, "openvocab_tiny_synthroad.yaml"),
     "SceneSana": (SceneSanaTrainer, add_scene_sana_config, "sana_f16_scenes.yaml"),
     "Janus": (JanusTrainer, add_janus_config, "stage3_tiny_synthroad.yaml"),
+    "RoadWatch": (None, add_road_watch_config, "road_watch_synthroad.yaml"),
 }
 
 

@@ -16,6 +16,7 @@ from d2ext.engine import add_engine_config, build_optimizer, load_config
 from d2ext.projects.diffusion_det3d import add_diffusion_det3d_config
 from d2ext.projects.janus import add_janus_config
 from d2ext.projects.open_vocab3d import add_open_vocab3d_config
+from d2ext.projects.road_watch import add_road_watch_config
 from d2ext.projects.scene_sana import add_scene_sana_config
 from d2ext.projects.trajad import add_trajad_config
 from d2ext.projects.u2enet import add_u2enet_config
@@ -29,6 +30,7 @@ PROJECTS = {
     "OpenVocab3D": add_open_vocab3d_config,
     "SceneSana": add_scene_sana_config,
     "Janus": add_janus_config,
+    "RoadWatch": add_road_watch_config,
 }
 #: Those that answer with other things than boxes.
 BOXLESS = ("TrajAD", "SceneSana", "Janus")

@@ -21,25 +21,32 @@ class LiveGraph:
         spec: scale and section.
         width: columns of a graph.
         step: columns from one graph to the next.
+        first_column: with which the first graph begins; None: that of the first row. One before it leaves the
+            time before the recording empty, so that the first graph is there sooner.
 
     Raises:
         ValueError: the steps do not divide the width.
     """
 
-    def __init__(self, spec: GraphSpec, width: int, step: int) -> None:
+    def __init__(self, spec: GraphSpec, width: int, step: int, first_column: int | None = None) -> None:
         if not 0 < step <= width or width % step:
             raise ValueError(f"step must divide the width of {width} columns, got {step}")
         self.spec, self.step = spec, step
         self._strips: deque[SpaceTimeGraph] = deque(maxlen=width // step)
         self._rows: Tracks | None = None
-        self._next: int | None = None  # the column that is drawn next
+        self._next = first_column  # the column that is drawn next
         self._now = -np.inf  # s, to which the recording is known
+
+    @property
+    def next_column(self) -> int | None:
+        """The column that is drawn next, None before the first row."""
+        return self._next
 
     def update(self, rows: Tracks, now: float | None = None) -> list[SpaceTimeGraph]:
         """Take new rows; gives each graph of ``width`` columns that they complete.
 
-        The first graph begins with the column of the first row. A graph equals that of a
-        ``SpaceTimeRenderer`` over the whole recording, but for the order of the vehicles.
+        Without ``first_column`` the first graph begins with the column of the first row. A graph equals that
+        of a ``SpaceTimeRenderer`` over the whole recording, but for the order of the vehicles.
 
         Args:
             rows: of any vehicles, none from before the last ``now``.

@@ -112,3 +112,9 @@ def original_boxes(boxes: Tensor, size: tuple[int, int], original: tuple[int, in
     out = Boxes((boxes + 0.5) * scale - 0.5)
     out.clip(original)
     return out
+
+
+def resized_boxes(boxes: Tensor, size: tuple[int, int], original: tuple[int, int]) -> Tensor:
+    """2D boxes (N, 4) in the pixels of the original image -> of the resized one, not clipped."""
+    scale = boxes.new_tensor([original[1] / size[1], original[0] / size[0]]).repeat(2)
+    return (boxes + 0.5) / scale - 0.5

@@ -157,9 +157,9 @@ class DecoderHead(nn.Module):
         prompts: Tensor | None = None,
         groups: Tensor | None = None,
     ) -> tuple[Tensor, HeadOutput]:
-        """boxes (B, N, 4) inside their images, objects (B, N, dim), time (B, time_dim), prompts
-        (B, K, prompt_dim), groups (B, N) outside of which no object looks -> the objects for the next head
-        and the predictions."""
+        """boxes (B, N, 4) inside their images, objects (B, N, dim), time (B, time_dim), or (B, N, time_dim)
+        where boxes have times of their own, prompts (B, K, prompt_dim), groups (B, N) outside of which no
+        object looks -> the objects for the next head and the predictions."""
         views = frames.views(boxes)
         geometry = view_features(views).unflatten(0, boxes.shape[:2])
         place = sine_embedding(frames.to_relative(boxes), objects.shape[-1] // 2, 0.02, 4.0).flatten(2)
@@ -173,8 +173,9 @@ class DecoderHead(nn.Module):
         x = self.norm1(objects + seen)
         x = self.norm2(x + self.interaction(frames, boxes, x, position))
         objects = x = self.norm3(x + self.ffn(x))
-        if self.modulation is not None:
-            scale, shift = self.modulation(time)[:, None].chunk(2, -1)
+        if self.modulation is not None and time is not None:
+            changed = self.modulation(time)
+            scale, shift = (changed if time.dim() == 3 else changed[:, None]).chunk(2, -1)
             x = x * (1 + scale) + shift
         raw = self.box_head(torch.cat([x, geometry], -1).flatten(0, 1))
         if self.classifier is not None and prompts is not None:

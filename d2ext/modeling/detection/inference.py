@@ -16,9 +16,9 @@ from detectron2.structures import Instances
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from d2ext.modeling.box3d.images import EncodedImages
+from d2ext.modeling.box3d.images import EncodedImages, relative_boxes
 from d2ext.modeling.box3d.objects import ObjectBoxes
-from d2ext.modeling.box3d.records import original_boxes, predicted_instances
+from d2ext.modeling.box3d.records import original_boxes, predicted_instances, resized_boxes
 from d2ext.modeling.detection.diffusion import BoxDiffusion
 from d2ext.structures import transfer
 
@@ -35,6 +35,19 @@ class Found(NamedTuple):
 
 
 Step = Callable[..., Found]
+
+
+class WarmStart(NamedTuple):
+    """What is expected in the images, such as the boxes of tracks, moved by their motion: they stand among
+    the noise, at a time of their own.
+
+    Attributes:
+        boxes: 2D boxes (M_i, 4) of each image, x1, y1, x2, y2 in original pixels, the most certain first.
+        time: noise level that they get, from 0 (none) to below MODEL.DIFFUSION.TIMESTEPS.
+    """
+
+    boxes: Sequence[Tensor]
+    time: int
 
 
 class Detection(ABC):
@@ -63,6 +76,7 @@ class Detection(ABC):
         num_boxes: int | None,
         steps: int | None,
         noise: Tensor | None,
+        warm: WarmStart | None = None,
     ) -> list[Found]:
         """What each step gives."""
 
@@ -74,6 +88,7 @@ class Detection(ABC):
         steps: int | None = None,
         noise: Tensor | None = None,
         return_steps: bool = False,
+        warm: WarmStart | None = None,
     ) -> list[dict]:
         """Objects in encoded images.
 
@@ -83,6 +98,8 @@ class Detection(ABC):
             num_boxes, steps: other numbers than the model was built with, where it can.
             noise: (B, N, 4) to start from, where the model starts from noise.
             return_steps: also give what happened on the way.
+            warm: boxes to start from in the place of some of the noise, where the model starts from noise;
+                with one step.
 
         Returns:
             For each image ``instances`` of :func:`d2ext.modeling.box3d.records.predicted_instances`, best
@@ -93,7 +110,7 @@ class Detection(ABC):
             ValueError: a number that this model cannot change.
         """
         with torch.no_grad():
-            done = self.run(step, encoded, num_boxes, steps, noise)
+            done = self.run(step, encoded, num_boxes, steps, noise, warm)
         kept = [x.answers for x in (done if self.ensemble or return_steps else done[-1:])]
         found = ObjectBoxes.move(kept, HOST)
         answers = self.select(found if self.ensemble else found[-1:], encoded)
@@ -137,12 +154,15 @@ class LearnedDetection(Detection):
         num_boxes: int | None,
         steps: int | None,
         noise: Tensor | None,
+        warm: WarmStart | None = None,
     ) -> list[Found]:
         """The one step.
 
         Raises:
-            ValueError: another number of boxes or steps than the model has, or noise.
+            ValueError: another number of boxes or steps than the model has, noise, or a warm start.
         """
+        if warm is not None:
+            raise ValueError("warm: the model starts from learned boxes, expected none to start from")
         if num_boxes not in (None, self.num_boxes) or steps not in (None, 1) or noise is not None:
             raise ValueError(
                 f"the model has {self.num_boxes} learned boxes and 1 step, got num_boxes={num_boxes}, "
@@ -198,11 +218,12 @@ class DiffusionDetection(Detection):
         num_boxes: int | None,
         steps: int | None,
         noise: Tensor | None,
+        warm: WarmStart | None = None,
     ) -> list[Found]:
         """From ``noise`` (B, N, 4), by default the seed's, the same for every image.
 
         Raises:
-            ValueError: less than one box or step, or noise of another shape.
+            ValueError: less than one box or step, noise of another shape, or as :meth:`warmed`.
         """
         count = self.num_boxes if num_boxes is None else num_boxes
         steps = self.steps if steps is None else steps
@@ -216,9 +237,15 @@ class DiffusionDetection(Detection):
         if noise is None:
             noise = drawn[0].expand(images, -1, -1)
         done: list[Found] = []
+        known = None
+        if warm is not None:
+            noise, known = self.warmed(noise, warm, encoded, steps)
 
         def predict(signal: Tensor, time: int) -> tuple[Tensor, Tensor]:
-            done.append(step(encoded, signal, torch.full((images,), time, device=device)))
+            times = torch.full((images,), time, device=device)
+            if known is not None and warm is not None:
+                times = torch.where(known, warm.time, times[:, None])
+            done.append(step(encoded, signal, times))
             objects = done[-1].objects
             boxes = encoded.to_relative(encoded.clip(objects.box2d.view_as(signal)))
             least = -1.0 if self.renewal_threshold is None else self.renewal_threshold
@@ -226,3 +253,38 @@ class DiffusionDetection(Detection):
 
         self.diffusion.sample(noise, drawn[1:], predict)
         return done
+
+    def warmed(
+        self, noise: Tensor, warm: WarmStart, encoded: EncodedImages, steps: int
+    ) -> tuple[Tensor, Tensor]:
+        """Expected boxes with the noise of ``warm.time`` in the place of the first boxes of pure noise, which
+        is what they are noised with; those for which there is no room are left out.
+
+        Returns:
+            signals (B, N, 4), and (B, N) bool, which of them are at ``warm.time``.
+
+        Raises:
+            ValueError: more than one step, a time that is no noise level, or not a set of boxes an image.
+        """
+        if steps != 1:
+            raise ValueError(f"warm: expected 1 step with it, got {steps}")
+        if not 0 <= warm.time < self.diffusion.timesteps:
+            limit = self.diffusion.timesteps
+            raise ValueError(f"warm: expected a time of at least 0 and below {limit}, got {warm.time}")
+        if len(warm.boxes) != len(noise):
+            raise ValueError(f"warm: expected boxes of {len(noise)} images, got {len(warm.boxes)}")
+        mixed = noise.clone()
+        known = torch.zeros(noise.shape[:2], dtype=torch.bool, device=noise.device)
+        for i, (boxes, record) in enumerate(zip(warm.boxes, encoded.records, strict=True)):
+            one = encoded.extent[i]
+            size, original = record["camera"].image_size, (record["height"], record["width"])
+            (pixels,) = transfer(
+                [resized_boxes(boxes[: noise.shape[1]].float(), size, original)], noise.device
+            )
+            inside = (pixels + 0.5).clamp(min=0).minimum(one) - 0.5
+            signal = self.diffusion.to_signal(relative_boxes(inside, one))
+            level = torch.full((1,), warm.time, device=noise.device)
+            count = len(signal)
+            mixed[i, :count] = self.diffusion.add_noise(signal[None], noise[i : i + 1, :count], level)[0]
+            known[i, :count] = True
+        return mixed, known

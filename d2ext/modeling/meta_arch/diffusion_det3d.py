@@ -58,8 +58,8 @@ class DiffusionDet3D(Detector3D):
         return self.start(frames, self.diffusion.add_noise(signal, torch.randn_like(signal), time), time)
 
     def start(self, encoded: EncodedImages, *given: Tensor) -> tuple[Tensor, ...]:
-        """For signals (B, N, 4) at time (B,): an object begins as the mean of what the image shows in its
-        box."""
+        """For signals (B, N, 4) at time (B,), or each at its own (B, N): an object begins as the mean of what
+        the image shows in its box."""
         signal, time = given
         boxes = encoded.to_pixels(self.diffusion.to_boxes(signal))
         objects = encoded.features.read(encoded.clip(boxes), 1).view(*boxes.shape[:2], -1)

@@ -1,8 +1,8 @@
-"""TrajAD on a live recording: a sliding window, in which only what is new is drawn and computed."""
+"""A model of space-time graphs on a live recording: a window, in which only what is new is computed."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -10,9 +10,10 @@ from torch import Tensor
 from d2ext.data.anomaly_mapper import graph_spec
 from d2ext.data.augmentation import to_tensor
 from d2ext.data.trajectories import LiveGraph, SpaceTimeGraph, Tracks
-from d2ext.engine import inference_autocast
 from d2ext.modeling.anomaly.pdn import PDN, RECEPTIVE_FIELD, STRIDE
-from d2ext.projects.trajad.predictor import TrajADPredictor
+
+from .precision import inference_autocast
+from .predictor import ImagePredictor
 
 
 class StreamingPredictor:
@@ -25,22 +26,29 @@ class StreamingPredictor:
     much after a day as after the first graph.
 
     Args:
-        predictor: a loaded model.
+        predictor: with a loaded ``EfficientAD``, such as TrajAD's.
         step: columns from one result to the next, a multiple of the 4 pixels between two descriptions that
             divides the width.
+        first_column: as in :class:`~d2ext.data.trajectories.LiveGraph`.
 
     Raises:
         ValueError: another step or width, or another scale than the weights were trained for.
     """
 
-    def __init__(self, predictor: TrajADPredictor, step: int = 16) -> None:
+    def __init__(self, predictor: ImagePredictor, step: int = 16, first_column: int | None = None) -> None:
         if step % STRIDE:
             raise ValueError(f"step must be a multiple of {STRIDE} columns, got {step}")
         self.predictor, self.step = predictor, step
         spec, width = graph_spec(predictor.cfg), predictor.cfg.INPUT.GRAPH.WIDTH
-        predictor.model.check_graph_scale(spec.scale(width))
-        self._live = LiveGraph(spec, width, step)
+        self._model = cast(Any, predictor.model)  # an EfficientAD
+        self._model.check_graph_scale(spec.scale(width))
+        self._live = LiveGraph(spec, width, step, first_column)
         self._patches: Tensor | None = None
+
+    @property
+    def next_column(self) -> int | None:
+        """The column that is drawn next, None before the first row."""
+        return self._live.next_column
 
     def update(self, rows: Tracks, now: float | None = None) -> list[tuple[SpaceTimeGraph, dict[str, Any]]]:
         """Take new rows; gives each graph that they complete and what the predictor finds in it.
@@ -55,7 +63,7 @@ class StreamingPredictor:
         return [(graph, self._score(graph)) for graph in self._live.update(rows, now)]
 
     def _score(self, graph: SpaceTimeGraph) -> dict[str, Any]:
-        cfg, model = self.predictor.cfg, self.predictor.model
+        cfg, model = self.predictor.cfg, self._model
         with torch.no_grad(), inference_autocast(cfg):
             images = model.images([{"image": to_tensor(graph.image, cfg.INPUT.FORMAT)}])
             if self._patches is None:

@@ -1,0 +1,148 @@
+"""What a model of space-time graphs says of the traffic while it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from detectron2.config import CfgNode
+
+from d2ext.data.config import add_anomaly_data_config
+from d2ext.data.recordings import graph_spec
+from d2ext.data.trajectories import SpaceTimeGraph, Tracks, merge_tracks, region_extent, suspects
+from d2ext.data.trajectories.tracks import in_lanes
+from d2ext.engine import ImagePredictor, add_engine_config, load_config
+from d2ext.engine.streaming import StreamingPredictor
+from d2ext.modeling.anomaly.config import add_anomaly_config
+from d2ext.structures import find_regions
+
+from .alarms import Signal
+
+#: Share of a region's heat from which on a vehicle is named, and vehicles that are named at most.
+_SHARE, _NAMED = 0.2, 5
+
+
+def add_graph_model_config(cfg: CfgNode) -> None:
+    """Add the keys of models of space-time graphs."""
+    add_anomaly_data_config(cfg)
+    add_engine_config(cfg)
+    add_anomaly_config(cfg)
+    # Of TrajAD's project: the first chooses the threshold, the others change nothing here.
+    cfg.TEST.THRESHOLD = None
+    cfg.TEST.HEAT_MAPS = False
+    cfg.TEST.ORIGINAL_SIZE = True
+
+
+def no_rows() -> Tracks:
+    """A recording of nobody."""
+    text, numbers = np.zeros(0, "U1"), np.zeros(0)
+    return Tracks(text, np.zeros(0, np.int64), numbers, text, numbers, numbers)
+
+
+class LearnedAlarms:
+    """Signals of regions of the heat map that are new.
+
+    The time before the first row counts as an empty road, so that the first look comes soon.
+
+    Args:
+        settings: ``ROAD_WATCH.ANOMALY``.
+        device: the model runs on; "" for the config's.
+
+    Attributes:
+        graph, heat_map: of the last look, for a view of the graph as it grows; None before it.
+
+    Raises:
+        FileNotFoundError, ValueError: a config or weights that are missing or do not fit.
+    """
+
+    def __init__(self, settings: CfgNode, device: str = "") -> None:
+        options = [*map(str, settings.OPTIONS)]
+        options += ["MODEL.WEIGHTS", settings.WEIGHTS] if settings.WEIGHTS else []
+        options += ["MODEL.DEVICE", device] if device else []
+        cfg = load_config(add_graph_model_config, settings.CONFIG, options)
+        self._settings, self._spec, self._width = settings, graph_spec(cfg), cfg.INPUT.GRAPH.WIDTH
+        self._predictor = ImagePredictor(cfg)
+        self._stream: StreamingPredictor | None = None
+        self._waiting: list[Tracks] = []
+        self._now = -np.inf
+        self._signals: list[Signal] = []
+        self.graph: SpaceTimeGraph | None = None
+        self.heat_map: np.ndarray | None = None
+
+    @property
+    def memory(self) -> float:
+        """s of rows before now that :meth:`restore` wants."""
+        columns = self._width + 2 * self._settings.STEP
+        return columns * self._spec.seconds_per_pixel + 2 * self._spec.max_gap
+
+    def update(self, time: float, rows: Tracks) -> list[Signal]:
+        """Take the rows of a moment; what is found holds until the next look."""
+        rows = rows.select(in_lanes(rows.lane, self._spec.lanes))
+        if len(rows):
+            self._waiting.append(rows)
+        if self._stream is not None and time - self._now > self._width * self._spec.seconds_per_pixel:
+            self._stream, self._signals = None, []  # after a gap that long nothing of before is in the graph
+        if self._stream is None:
+            if not self._waiting:
+                return []
+            first = min(float(part.time.min()) for part in self._waiting)
+            step = self._settings.STEP
+            self._begin(self._spec.column(first) - self._width + step)
+        assert self._stream is not None and self._stream.next_column is not None
+        end = (self._stream.next_column + self._settings.STEP) * self._spec.seconds_per_pixel
+        if time >= end + self._spec.max_gap:
+            self._look(time)
+        return self._signals
+
+    def _begin(self, first_column: int) -> None:
+        self._stream = StreamingPredictor(self._predictor, self._settings.STEP, first_column)
+
+    def _look(self, time: float) -> None:
+        assert self._stream is not None
+        rows = merge_tracks(self._waiting) if self._waiting else no_rows()
+        self._waiting, self._now = [], time
+        for graph, found in self._stream.update(rows, time):
+            self.graph, self.heat_map = graph, found["anomaly_map"].float().cpu().numpy()
+            self._signals = self._regions(graph, self.heat_map, found["threshold"])
+
+    def _regions(self, graph: SpaceTimeGraph, values: np.ndarray, threshold: float) -> list[Signal]:
+        settings, signals = self._settings, []
+        new = max(1, round(settings.NEW_SECONDS / self._spec.seconds_per_pixel))
+        values = values.copy()
+        values[:, : max(0, values.shape[1] - new)] = 0.0
+        level = threshold * settings.RAISE
+        for region in find_regions(values, threshold * min(settings.KEEP, settings.RAISE)):
+            extent = region_extent(graph, region)
+            named = [s for s in suspects(graph, values, region) if s.share >= _SHARE][:_NAMED]
+            lanes = named[0].extent.lanes if named else extent.lanes
+            lane, (low, high) = next(iter(lanes.items()), ("", (0.0, 0.0)))
+            vehicles = tuple(int(s.track_id) for s in named)
+            keep = settings.KEEP / settings.RAISE
+            signals.append(
+                Signal(
+                    "abnormal", "model", vehicles, region.score / level, lane, (low + high) / 2,
+                    keep=keep, since=extent.start, least=0.0,
+                )
+            )  # fmt: skip
+        return signals
+
+    def state(self) -> dict[str, Any]:
+        """Plain values, for :meth:`restore`."""
+        following = None if self._stream is None else self._stream.next_column
+        now = None if following is None or not np.isfinite(self._now) else self._now
+        return {"next": following, "now": now, "signals": [asdict(signal) for signal in self._signals]}
+
+    def restore(self, state: Mapping[str, Any], rows: Tracks) -> None:
+        """Go on from :meth:`state`, with the rows of the last :attr:`memory` seconds."""
+        self._signals = [Signal(**{**s, "vehicles": tuple(s["vehicles"])}) for s in state["signals"]]
+        rows = rows.select(in_lanes(rows.lane, self._spec.lanes))
+        if state["next"] is not None:
+            self._begin(state["next"] - self._width)
+            if state["now"] is not None:
+                assert self._stream is not None
+                self._now = state["now"]
+                self._stream.update(rows.select(rows.time <= self._now), self._now)
+        later = rows.select(rows.time > self._now)
+        self._waiting = [later] if len(later) else []

@@ -1,0 +1,155 @@
+"""Plain rules about vehicles on lanes: what is wrong with this moment, by numbers that anybody can check."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from detectron2.config import CfgNode
+
+from .alarms import Signal
+
+
+@dataclass(frozen=True)
+class Vehicle:
+    """A vehicle on a lane.
+
+    Attributes:
+        id: number of its track.
+        lane, position: m along the lane.
+        speed: m/s along the lane, negative against it.
+        forward: whether it faces along the lane.
+        length: m.
+    """
+
+    id: int
+    lane: str
+    position: float
+    speed: float
+    forward: bool
+    length: float
+
+
+class Rules:
+    """Says of each moment what the vehicles do that they should not.
+
+    Args:
+        rules: ``ROAD_WATCH.RULES``.
+    """
+
+    def __init__(self, rules: CfgNode) -> None:
+        self._r = rules
+        self._lines: dict[str, list[float]] = {}
+        for lane, place in rules.STOP_LINES:
+            self._lines.setdefault(str(lane), []).append(float(place))
+        # Of each vehicle its lane, and the times at which it changed it.
+        self._lane: dict[int, str] = {}
+        self._changes: dict[int, deque[float]] = {}
+        self._seen: dict[int, float] = {}
+
+    def look(self, time: float, vehicles: Sequence[Vehicle]) -> list[Signal]:
+        """The signals of a moment."""
+        lanes: dict[str, list[Vehicle]] = {}
+        for vehicle in sorted(vehicles, key=lambda v: -v.position):
+            lanes.setdefault(vehicle.lane, []).append(vehicle)
+        signals: list[Signal] = []
+        for lane in lanes.values():
+            signals += self._queue(lane)
+            for i, vehicle in enumerate(lane):
+                ahead = lane[i - 1] if i else None
+                behind = lane[i + 1] if i + 1 < len(lane) else None
+                signals += self._alone(vehicle, ahead)
+                signals += self._changing(time, vehicle, behind)
+        self._forget(time)
+        return signals
+
+    def _alone(self, v: Vehicle, ahead: Vehicle | None) -> Iterator[Signal]:
+        r = self._r
+        if abs(v.speed) < r.STANDING_SPEED:
+            if not self._waits(v, ahead):
+                yield _signal("stopped", v, 1.0, least=r.STANDING_SECONDS)
+        elif v.speed <= -r.AGAINST_SPEED:
+            yield _signal("reversing" if v.forward else "wrong_way", v, -v.speed / r.AGAINST_SPEED, 0.5)
+        elif v.speed > r.SPEED_LIMIT:
+            yield _signal("speeding", v, v.speed / (r.SPEED_LIMIT * r.SPEEDING), 0.9)
+
+    def _waits(self, v: Vehicle, ahead: Vehicle | None) -> bool:
+        """Whether it has a reason to stand: someone before it, or a stop line."""
+        if ahead is not None and _gap(v, ahead) < self._r.FREE_METRES:
+            return True
+        return self._at_line(v)
+
+    def _at_line(self, v: Vehicle) -> bool:
+        front = v.position + v.length / 2
+        return any(-3.0 <= line - front <= self._r.STOP_METRES for line in self._lines.get(v.lane, ()))
+
+    def _changing(self, time: float, v: Vehicle, behind: Vehicle | None) -> Iterator[Signal]:
+        before = self._lane.get(v.id)
+        self._lane[v.id], self._seen[v.id] = v.lane, time
+        changes = self._changes.get(v.id)
+        if before is not None and before != v.lane:
+            if changes is None:
+                changes = self._changes[v.id] = deque(maxlen=self._r.WEAVING_CHANGES)
+            changes.append(time)
+            if behind is not None and behind.speed > 1.0:
+                left = max(_gap(behind, v), 0.1) / behind.speed
+                if left < self._r.CUT_IN_SECONDS:
+                    yield _signal("cut_in", v, self._r.CUT_IN_SECONDS / left, others=(behind.id,), least=0.0)
+        full = changes is not None and len(changes) == self._r.WEAVING_CHANGES
+        if full and changes is not None and time - changes[0] <= self._r.WEAVING_SECONDS:
+            yield _signal("weaving", v, 1.0, least=0.0)
+
+    def _queue(self, lane: Sequence[Vehicle]) -> Iterator[Signal]:
+        """Vehicles of a lane, the foremost first, that crawl behind each other for no reason."""
+        row: list[Vehicle] = []
+        for vehicle in [*lane, None]:
+            crawls = vehicle is not None and abs(vehicle.speed) < self._r.QUEUE_SPEED
+            near = bool(row) and vehicle is not None and _gap(vehicle, row[-1]) < self._r.FREE_METRES
+            if vehicle is not None and crawls and (near or not row):
+                row.append(vehicle)
+                continue
+            if len(row) >= self._r.QUEUE_VEHICLES and not any(map(self._at_line, row)):
+                others = tuple(v.id for v in row[1:])
+                score = len(row) / self._r.QUEUE_VEHICLES
+                least = self._r.STANDING_SECONDS / 2
+                yield _signal("phantom_queue", row[0], score, others=others, least=least)
+            row = [vehicle] if vehicle is not None and crawls else []
+
+    def _forget(self, time: float) -> None:
+        late = [i for i, seen in self._seen.items() if time - seen > self._r.WEAVING_SECONDS]
+        for number in late:
+            self._seen.pop(number)
+            self._lane.pop(number)
+            self._changes.pop(number, None)
+
+    def state(self) -> dict[str, Any]:
+        """Plain values, for :meth:`restore`."""
+        changes = {str(i): list(times) for i, times in self._changes.items()}
+        known = {str(i): [lane, self._seen[i]] for i, lane in self._lane.items()}
+        return {"known": known, "changes": changes}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from :meth:`state`."""
+        self._lane = {int(i): lane for i, (lane, _) in state["known"].items()}
+        self._seen = {int(i): seen for i, (_, seen) in state["known"].items()}
+        most = self._r.WEAVING_CHANGES
+        self._changes = {int(i): deque(times, most) for i, times in state["changes"].items()}
+
+
+def _gap(behind: Vehicle, ahead: Vehicle) -> float:
+    return ahead.position - behind.position - (ahead.length + behind.length) / 2
+
+
+def _signal(
+    kind: str,
+    v: Vehicle,
+    score: float,
+    keep: float = 1.0,
+    others: tuple[int, ...] = (),
+    least: float | None = None,
+) -> Signal:
+    score = score if math.isfinite(score) else 0.0
+    return Signal(kind, "rule", (v.id, *others), score, v.lane, v.position, keep=keep, least=least)
