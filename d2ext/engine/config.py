@@ -180,10 +180,7 @@ WEIGHTS_KEYS = (
     "TEST.SCENES.DETECTOR_WEIGHTS",
     "MODEL.JANUS.NAME",
     "MODEL.JANUS.TOKENIZER",
-    "ROAD_WATCH.DETECTOR.CONFIG",
-    "ROAD_WATCH.DETECTOR.WEIGHTS",
-    "ROAD_WATCH.ANOMALY.CONFIG",
-    "ROAD_WATCH.ANOMALY.WEIGHTS",
+    *(f"ROAD_WATCH.{part}.{name}" for part in ("DETECTOR", "ANOMALY") for name in ("CONFIG", "WEIGHTS")),
 )
 
 #: Those of folders, whose names have no digest.

@@ -80,6 +80,7 @@ class _Open:
 
     since: float
     last: float
+    least: float
     event: Event | None = None
 
 
@@ -87,7 +88,8 @@ class AlarmBook:
     """Raises alarms with a minimum duration, and ends them after a silence.
 
     Args:
-        least: s for which a signal must last; over: s of silence after which it is over.
+        least: s for which a signal must last, silences of half of that included; over: s of silence after
+            which an alarm is over.
         quiet: s; no alarm is raised before.
     """
 
@@ -110,20 +112,23 @@ class AlarmBook:
                 if signal.score < 1:
                     continue
                 since = time if signal.since is None else min(signal.since, time)
-                item = self._open[signal.key] = _Open(since, time)
+                least = self._least if signal.least is None else signal.least
+                item = self._open[signal.key] = _Open(since, time, least)
             elif signal.score < (signal.keep if item.event is not None else 1):
                 continue
             item.last = time
             if item.event is not None:
                 item.event = _joined(item.event, signal)
                 continue
-            least = self._least if signal.least is None else signal.least
-            if time >= self._quiet and time - item.since >= least - 1e-6:
+            if time >= self._quiet and time - item.since >= item.least - 1e-6:
                 item.event = self._raise(signal, item.since, time)
                 raised.append(item.event)
-        over = [key for key, item in self._open.items() if time - item.last > self._over - 1e-6]
+        over = [key for key, item in self._open.items() if time - item.last > self._patience(item) - 1e-6]
         ended = [self._open.pop(key) for key in over]
         return raised, [replace(item.event, end=item.last) for item in ended if item.event is not None]
+
+    def _patience(self, item: _Open) -> float:
+        return self._over if item.event is not None else min(self._over, max(item.least / 2, 1e-3))
 
     def finish(self) -> list[Event]:
         """Events that go on at the end, as over."""
@@ -153,7 +158,7 @@ class AlarmBook:
             event = item["event"]
             if event is not None:
                 event = Event(**{**event, "vehicles": tuple(event["vehicles"])})
-            self._open[key] = _Open(item["since"], item["last"], event)
+            self._open[key] = _Open(item["since"], item["last"], item["least"], event)
 
 
 def _joined(event: Event, signal: Signal) -> Event:

@@ -21,7 +21,7 @@ class LaneCounter:
     """
 
     def __init__(self, road: Road, share: float) -> None:
-        self._place = {name: share * _length(line) for name, line in road.lanes.items()}
+        self._place = {name: share * lane_length(line) for name, line in road.lanes.items()}
         self._last: dict[int, list[float]] = {}  # time and position
         self._span: int | None = None
         self._sums: dict[str, list[float]] = {}  # vehicles and the sum of their speeds
@@ -69,6 +69,7 @@ class LaneCounter:
         self._span, self._sums = state["span"], {k: list(v) for k, v in state["sums"].items()}
 
 
-def _length(line: Any) -> float:
+def lane_length(line: Any) -> float:
+    """m along a centre line (P, 2)."""
     step = line[1:] - line[:-1]
     return float(((step**2).sum(1) ** 0.5).sum())

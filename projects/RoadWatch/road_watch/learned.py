@@ -35,6 +35,21 @@ def add_graph_model_config(cfg: CfgNode) -> None:
     cfg.TEST.ORIGINAL_SIZE = True
 
 
+def load_graph_model(settings: CfgNode, device: str = "") -> ImagePredictor:
+    """The model of ``ROAD_WATCH.ANOMALY``.
+
+    Args:
+        device: it runs on; "" for its config's.
+
+    Raises:
+        FileNotFoundError, ValueError: a config or weights that are missing or do not fit.
+    """
+    options = [*map(str, settings.OPTIONS)]
+    options += ["MODEL.WEIGHTS", settings.WEIGHTS] if settings.WEIGHTS else []
+    options += ["MODEL.DEVICE", device] if device else []
+    return ImagePredictor(load_config(add_graph_model_config, settings.CONFIG, options))
+
+
 def no_rows() -> Tracks:
     """A recording of nobody."""
     text, numbers = np.zeros(0, "U1"), np.zeros(0)
@@ -48,25 +63,21 @@ class LearnedAlarms:
 
     Args:
         settings: ``ROAD_WATCH.ANOMALY``.
-        device: the model runs on; "" for the config's.
+        predictor: with a model of space-time graphs.
 
     Attributes:
         graph, heat_map: of the last look, for a view of the graph as it grows; None before it.
-
-    Raises:
-        FileNotFoundError, ValueError: a config or weights that are missing or do not fit.
     """
 
-    def __init__(self, settings: CfgNode, device: str = "") -> None:
-        options = [*map(str, settings.OPTIONS)]
-        options += ["MODEL.WEIGHTS", settings.WEIGHTS] if settings.WEIGHTS else []
-        options += ["MODEL.DEVICE", device] if device else []
-        cfg = load_config(add_graph_model_config, settings.CONFIG, options)
+    def __init__(self, settings: CfgNode, predictor: ImagePredictor) -> None:
+        cfg = predictor.cfg
         self._settings, self._spec, self._width = settings, graph_spec(cfg), cfg.INPUT.GRAPH.WIDTH
-        self._predictor = ImagePredictor(cfg)
+        self._predictor = predictor
         self._stream: StreamingPredictor | None = None
         self._waiting: list[Tracks] = []
-        self._now = -np.inf
+        self._first = 0  # column with which the stream begins
+        self._now = -np.inf  # s, of the last look
+        self._seen = -np.inf  # of the last moment
         self._signals: list[Signal] = []
         self.graph: SpaceTimeGraph | None = None
         self.heat_map: np.ndarray | None = None
@@ -80,10 +91,12 @@ class LearnedAlarms:
     def update(self, time: float, rows: Tracks) -> list[Signal]:
         """Take the rows of a moment; what is found holds until the next look."""
         rows = rows.select(in_lanes(rows.lane, self._spec.lanes))
+        before, self._seen = self._seen, time
+        if self._stream is not None and time - before > self._width * self._spec.seconds_per_pixel:
+            # After a gap that long nothing of before is in the graph.
+            self._stream, self._signals, self._waiting, self._now = None, [], [], -np.inf
         if len(rows):
             self._waiting.append(rows)
-        if self._stream is not None and time - self._now > self._width * self._spec.seconds_per_pixel:
-            self._stream, self._signals = None, []  # after a gap that long nothing of before is in the graph
         if self._stream is None:
             if not self._waiting:
                 return []
@@ -97,6 +110,7 @@ class LearnedAlarms:
         return self._signals
 
     def _begin(self, first_column: int) -> None:
+        self._first = first_column
         self._stream = StreamingPredictor(self._predictor, self._settings.STEP, first_column)
 
     def _look(self, time: float) -> None:
@@ -131,15 +145,17 @@ class LearnedAlarms:
     def state(self) -> dict[str, Any]:
         """Plain values, for :meth:`restore`."""
         following = None if self._stream is None else self._stream.next_column
-        now = None if following is None or not np.isfinite(self._now) else self._now
-        return {"next": following, "now": now, "signals": [asdict(signal) for signal in self._signals]}
+        now, seen = (at if np.isfinite(at) else None for at in (self._now, self._seen))
+        signals = [asdict(signal) for signal in self._signals]
+        return {"first": self._first, "next": following, "now": now, "seen": seen, "signals": signals}
 
     def restore(self, state: Mapping[str, Any], rows: Tracks) -> None:
         """Go on from :meth:`state`, with the rows of the last :attr:`memory` seconds."""
         self._signals = [Signal(**{**s, "vehicles": tuple(s["vehicles"])}) for s in state["signals"]]
+        self._seen = -np.inf if state["seen"] is None else state["seen"]
         rows = rows.select(in_lanes(rows.lane, self._spec.lanes))
         if state["next"] is not None:
-            self._begin(state["next"] - self._width)
+            self._begin(max(state["first"], state["next"] - self._width))
             if state["now"] is not None:
                 assert self._stream is not None
                 self._now = state["now"]

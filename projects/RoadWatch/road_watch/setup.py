@@ -16,7 +16,7 @@ from d2ext.structures import Camera
 
 from .chain import Watch
 from .detector import Finder, LabelFinder, PictureFinder
-from .learned import LearnedAlarms
+from .learned import LearnedAlarms, load_graph_model
 from .outputs import Recorder
 from .run import Run
 from .source import make_source
@@ -51,7 +51,9 @@ def make_watch(cfg: CfgNode, place: Place, size: tuple[int, int]) -> Watch:
     if plane is None:
         raise ValueError("the ground plane: expected --ground, or --height with --pitch")
     finder = make_finder(settings.DETECTOR, place, camera, plane)
-    learned = LearnedAlarms(settings.ANOMALY, place.device) if settings.ANOMALY.CONFIG else None
+    learned = None
+    if settings.ANOMALY.CONFIG:
+        learned = LearnedAlarms(settings.ANOMALY, load_graph_model(settings.ANOMALY, place.device))
     return Watch(cfg, finder, road, camera, plane, learned)
 
 

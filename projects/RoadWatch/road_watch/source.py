@@ -159,7 +159,6 @@ class Reader:
     ) -> None:
         self._source, self._settings, self._start = source, settings, start
         self._in_time = in_time and not source.live
-        self._due = after + (1 / settings.FPS if settings.FPS and after >= 0 else 0.0)
         self._after = after
         self._queue: queue.Queue[Any] = queue.Queue(settings.QUEUE)
         self._closed = threading.Event()
@@ -211,14 +210,18 @@ class Reader:
             delay = min(2 * delay, longest)
 
     def _take(self, picture: Picture) -> None:
-        if picture.time <= self._after or picture.time < self._due - 1e-6:
+        if picture.time <= self._after or self._tick(picture.time) == self._tick(self._after):
             return
-        if self._settings.FPS:
-            self._due = max(self._due, picture.time - 1 / self._settings.FPS) + 1 / self._settings.FPS
+        self._after = picture.time
         if self._in_time:
             self._wait(picture.time)
         self.read += 1
         self._put(picture)
+
+    def _tick(self, time: float) -> float:
+        """The same for pictures of which one alone is looked at."""
+        rate = self._settings.FPS
+        return np.floor(time * rate + 1e-6) if rate else time
 
     def _wait(self, time: float) -> None:
         now = clock.monotonic()
