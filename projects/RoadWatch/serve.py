@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Show a watched road on a page in the browser, and answer sentences about it and about pictures of one's own.
+"""Show a watched road on a page in the browser; answer sentences about it and about one's own pictures.
 
     .venv/bin/python projects/RoadWatch/serve.py --config-file configs/RoadWatch/road_watch_synthroad.yaml \\
         --input clip.mp4 --calib calib.txt --ground denorm.txt --road road.json --output watched

@@ -1,4 +1,4 @@
-"""Sentences about pictures: a grounding model of the registry, and one encoder pass a picture however many ask."""
+"""Sentences about pictures: a grounding model, and one encoder pass a picture however many ask."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "d2ext_token"
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _HEADERS = [
     (b"content-security-policy", _POLICY.encode()),
@@ -74,8 +74,8 @@ class Guard:
     Args:
         app: that one.
         token: that viewers must know; "": nobody is asked.
-        hosts: names under which the server may be called, so that no other site's name can point at it; empty:
-            all.
+        hosts: names under which the server may be called, so that no other site's name can point at it;
+            empty: all.
         limits: of each client.
     """
 

@@ -1,4 +1,4 @@
-"""The latest look of a run for any number of viewers: each picture is drawn once, when somebody asks for it."""
+"""The latest look of a run for any number of viewers: each picture is drawn once, when one asks for it."""
 
 from __future__ import annotations
 
@@ -71,6 +71,7 @@ class Live:
         self.tally: Any = None
         self._watch: Callable[[], Watch | None] = lambda: None
         self._moment: Moment | None = None
+        self._runs = 0
         self._lock, self._drawing = threading.Lock(), threading.Lock()
         self._alarms: OrderedDict[int, Alarm] = OrderedDict()
         self._ring: deque[tuple[float, bytes]] = deque()
@@ -81,6 +82,7 @@ class Live:
         self.state, self.error, self.folder, self.tally = "waiting", "", folder, run.tally
         self._watch = lambda: run.watch
         with self._lock:
+            self._runs += 1
             self._alarms.clear()
             self._ring.clear()
             self._rows.clear()
@@ -106,7 +108,10 @@ class Live:
         self.state = "on"
 
     def end(self, error: str = "") -> None:
-        """The run is over."""
+        """The run is over, and with it the alarms that went on."""
+        with self._lock:
+            for line in _lines(self.folder / EVENTS) if self.folder is not None else ():
+                self._add(line)
         self.state, self.error = ("failed" if error else "over"), error
 
     def _add(self, row: Mapping[str, Any]) -> None:
@@ -177,8 +182,8 @@ class Live:
         moment = self._moment
         if moment is None:
             return None
-        camera, plane = moment.watch.camera, moment.watch.frame.ground
-        return Scene(("live", moment.look.number), moment.image, camera, [float(v) for v in plane])
+        key = "live", self._runs, moment.look.number
+        return Scene(key, moment.image, moment.watch.camera, moment.watch.frame.ground)
 
     def alarms(self) -> list[dict[str, Any]]:
         """The latest first: rows of events, with the number of pictures of the ``clip``."""
