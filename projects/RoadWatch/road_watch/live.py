@@ -124,7 +124,8 @@ class Live:
             old.clip = []
 
     def _film(self, look: Look, image: np.ndarray) -> None:
-        if self._ring and look.time - self._ring[-1][0] < 1 / _RATE - 1e-6:
+        early = bool(self._ring) and look.time - self._ring[-1][0] < 1 / _RATE - 1e-6
+        if early and not look.raised:
             return
         small = image
         if image.shape[1] > _WIDTH:
