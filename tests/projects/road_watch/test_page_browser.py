@@ -17,10 +17,12 @@ import numpy as np
 import pytest
 
 pytest.importorskip("fastapi", reason="the page needs the extra [serve]")
-uvicorn = pytest.importorskip("uvicorn", reason="the page needs the extra [serve]")
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+pytest.importorskip("uvicorn", reason="the page needs the extra [serve]")
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
+import uvicorn
 from page_parts import OneBox, watched
+from playwright import sync_api
 
 from d2ext.projects.road_watch.asker import Asker
 from d2ext.projects.road_watch.live import Live
