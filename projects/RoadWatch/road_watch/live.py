@@ -255,7 +255,8 @@ def draw_traffic(
     for seconds in range(int(np.ceil(start / 15)) * 15, int(start + span) + 1, 15):
         x = _MARGIN + round((seconds - start) * _SECOND)
         cv2.line(canvas, (x, 4), (x, height - 24), _LINE, 1)
-        draw_text(canvas, f"{seconds} s", x, height - 6, 12, _TEXT)
+        if x < width - 40:
+            draw_text(canvas, f"{seconds} s", x, height - 6, 12, _TEXT)
     for time, tracks in rows:
         x = _MARGIN + round((time - start) * _SECOND)
         for k in range(len(tracks)):

@@ -21,13 +21,13 @@ export function drawBoxes(answer) {
     const [height, width] = answer.size;
     const svg = element("boxes");
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const size = Math.max(12, width / 45);
+    const size = 16 * width / Math.max(svg.getBoundingClientRect().width, 1); // 16 pixels of the screen
     svg.replaceChildren(...answer.objects.map((object, i) => {
         const group = shape("g", {});
         for (const [x1, y1, x2, y2] of object.lines)
             group.append(shape("line", { x1, y1, x2, y2 }));
         const [left, top] = object.bbox;
-        const label = shape("text", { x: Math.max(2, left), y: Math.max(size, top - 4), "font-size": size });
+        const label = shape("text", { x: Math.max(2, left), y: Math.max(size, top - size / 4), "font-size": size });
         label.textContent = String(i + 1);
         group.append(label);
         return group;
