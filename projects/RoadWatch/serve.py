@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import secrets
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -97,7 +99,7 @@ def main(args: argparse.Namespace) -> None:
     token = args.token or ("" if local else secrets.token_urlsafe(16))
     asker, live = make_asker(args), Live()
     if args.input is not None:
-        threading.Thread(target=watch, args=(args, live), name="watch", daemon=True).start()
+        threading.Thread(target=watch, args=(args, live, asker), name="watch", daemon=True).start()
     app = build_app(live, asker, token=token, hosts=_LOCAL if local else ())
     query = f"/?token={token}" if token else "/"
     host = f"[{args.host}]" if ":" in args.host else args.host
@@ -116,37 +118,38 @@ def make_asker(args: argparse.Namespace) -> Asker | None:
     return Asker(SentencePredictor(config, args.ask_weights, args.device))
 
 
-def watch(args: argparse.Namespace, live: Live) -> None:
+def watch(args: argparse.Namespace, live: Live, asker: Asker | None) -> None:
     """Watch in this thread; what goes wrong is told on the page and here."""
     from d2ext.engine import load_config
     from d2ext.projects.road_watch import add_road_watch_config
-    from d2ext.projects.road_watch.setup import Place, make_run
+    from d2ext.projects.road_watch.setup import Place
+    from d2ext.projects.road_watch.shown import show_run
 
     options = [*args.opts]
     options += ["ROAD_WATCH.SOURCE.FPS", str(args.fps)] if args.fps is not None else []
     try:
         cfg = load_config(add_road_watch_config, args.config_file, options)
         place = Place(given_camera(args), given_ground(args), args.road, args.device, args.labels)
-        for folder in _folders(args.output, args.repeat):
-            run = make_run(cfg, args.input, place, folder, in_time=True, seen=live.seen)
-            live.begin(run, folder)
-            print(run.go().line(), flush=True)
+        for folder in passes(args.output) if args.repeat else [args.output]:
+            print(show_run(cfg, args.input, place, folder, live, asker), flush=True)
         live.end()
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         live.end(str(error))
 
 
-def _folders(output: Path, repeat: bool) -> Iterator[Path]:
-    """Where the results go, one after the other."""
-    if not repeat:
-        yield output
-        return
-    count = 0
-    while True:
-        count += 1
-        if not (output / f"{count:04d}").exists():
-            yield output / f"{count:04d}"
+def passes(output: Path) -> Iterator[Path]:
+    """A new folder each time; of those that were made here the one before the last is removed, so that the
+    disk does not fill."""
+    made: list[Path] = []
+    for count in itertools.count(1):
+        folder = output / f"{count:04d}"
+        if folder.exists():
+            continue
+        made.append(folder)
+        yield folder
+        if len(made) > 1:
+            shutil.rmtree(made.pop(0), ignore_errors=True)
 
 
 if __name__ == "__main__":

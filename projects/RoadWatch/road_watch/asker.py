@@ -156,11 +156,12 @@ class Asker:
 
     Attributes:
         passes: of the encoder so far.
+        lock: is held while a sentence is answered.
     """
 
     def __init__(self, grounder: Grounder) -> None:
         self._grounder = grounder
-        self._lock, self._room = threading.Lock(), threading.BoundedSemaphore(_WAITING)
+        self.lock, self._room = threading.Lock(), threading.BoundedSemaphore(_WAITING)
         self._encoded: OrderedDict[Hashable, Any] = OrderedDict()
         self._answers: OrderedDict[int, Answer] = OrderedDict()
         self._numbers = itertools.count(1)
@@ -179,7 +180,7 @@ class Asker:
         if not self._room.acquire(blocking=False):
             raise BusyError("too many questions wait: try again in a moment")
         try:
-            with self._lock:
+            with self.lock:
                 found = self._grounder.answer(self._features(scene), text, single)
                 plane = self._grounder.box_plane(scene.plane)
                 names = self._grounder.class_names

@@ -132,6 +132,7 @@ def _add_errors(app: FastAPI, page: Page) -> None:
     app.add_exception_handler(404, lambda *_: refused(_[0], _[1]))
     app.add_exception_handler(405, lambda *_: refused(_[0], _[1]))
     app.add_exception_handler(ValueError, lambda _, error: told(422, str(error)))
+    app.add_exception_handler(Exception, lambda *_: told(500, "that failed: the server's log says why"))
     app.add_exception_handler(BusyError, lambda _, error: told(503, str(error)))
 
 

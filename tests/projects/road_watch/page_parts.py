@@ -46,9 +46,9 @@ class OneBox:
         return None
 
 
-def watched(live: Live, cfg, place, pictures: Path, output: Path, **options) -> None:
-    """Let a run over the tiny road be seen."""
-    run = make_run(cfg, str(pictures), place, output, seen=live.seen, **options)
+def watched(live: Live, cfg, place, pictures: Path, output: Path) -> None:
+    """Let a run over the tiny road be seen, every picture of it."""
+    run = make_run(cfg, str(pictures), place, output, seen=live.seen)
     live.begin(run, output)
     run.go()
     live.end()

@@ -18,11 +18,13 @@ from fastapi.testclient import TestClient
 from page_parts import OneBox, watched
 
 from d2ext.data.formats.kitti import parse_label, read_calib, read_ground
+from d2ext.projects.road_watch import shown
 from d2ext.projects.road_watch.asker import Asker
 from d2ext.projects.road_watch.guard import Buckets, Limits
 from d2ext.projects.road_watch.live import Live
 from d2ext.projects.road_watch.page import build_app
 from d2ext.projects.road_watch.pictures import MAX_BYTES, HandCamera
+from d2ext.projects.road_watch.setup import make_watch
 
 FREE = Limits(1e6, 1e6, 1e6, 1e6)
 
@@ -253,6 +255,28 @@ def test_too_many_requests_are_told_to_wait():
     answers = [page.get("/api/status") for _ in range(4)]
     refused(answers[-1], 429)
     assert answers[-1].headers["retry-after"] == "1"
+
+
+def test_a_run_is_shown_while_sentences_wait_for_its_models(settings, pictures, place, tmp_path, monkeypatch):
+    """Tracing a model disturbs what other threads run, so no sentence may be answered meanwhile."""
+    asker, live, held = Asker(OneBox()), Live(), []
+
+    def make(*given):
+        held.append(asker.lock.locked())
+        return make_watch(*given)
+
+    monkeypatch.setattr(shown, "make_watch", make)
+    cfg = settings("ROAD_WATCH.SOURCE.FPS", 2.0)
+    line = shown.show_run(cfg, str(pictures), place, tmp_path / "out", live, asker)
+    assert held == [True] and not asker.lock.locked()
+    assert "pictures" in line and live.number > 0
+
+
+def test_a_failure_of_the_model_is_told_in_one_line(monkeypatch):
+    page = client(Asker(OneBox()))
+    name = bring(page).json()["picture"]
+    monkeypatch.setattr(OneBox, "answer", lambda *_: 1 / 0)
+    refused(page.post("/api/ask", json={"text": "A car.", "picture": name}), 500, "log")
 
 
 def test_without_video_and_model_the_page_says_so():
