@@ -59,4 +59,5 @@ bench: setup
 	for name in fusion training inference; do $(BIN)/python projects/U2ENet/benchmark.py $$name || exit 1; done
 	$(BIN)/python projects/DiffusionDet3D/benchmark.py
 	$(BIN)/python projects/TrajAD/benchmark.py
+	$(BIN)/python projects/OpenVocab3D/benchmark.py
 	$(BIN)/python projects/SceneSana/benchmark.py

@@ -36,7 +36,7 @@ UNREAD = {
     "DATALOADER.REPEAT_THRESHOLD": (_ORDER, _ORDER),
     "DATALOADER.REPEAT_SQRT": (_ORDER, _ORDER),
     "TEST.AUG.ENABLED": (_SIZE, "INPUT.SIZE: an image is looked at once"),
-    "TEST.DETECTIONS_PER_IMAGE": ("INPUT.DEFAULT_GROUND", "the model's NUM_BOXES or TOPK"),
+    "TEST.DETECTIONS_PER_IMAGE": (_SIZE, "the NUM_BOXES or TOPK of a model that has boxes"),
     "TEST.KEYPOINT_OKS_SIGMAS": (_SIZE, "nothing: there are no keypoints"),
     "VIS_PERIOD": ("TEST.PICTURES", "TEST.EVAL_PERIOD and TEST.PICTURES"),
     "FLOAT32_PRECISION": ("TF32", "TF32"),

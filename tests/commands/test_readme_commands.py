@@ -20,6 +20,7 @@ from d2ext.engine import load_config
 from d2ext.projects.diffusion_det3d import add_diffusion_det3d_config
 from d2ext.projects.janus import add_janus_config
 from d2ext.projects.open_vocab3d import add_open_vocab3d_config
+from d2ext.projects.road_watch import add_road_watch_config
 from d2ext.projects.scene_sana import add_scene_sana_config
 from d2ext.projects.trajad import add_trajad_config
 from d2ext.projects.u2enet import add_u2enet_config
@@ -30,6 +31,7 @@ KEYS = {
     "TrajAD": add_trajad_config,
     "OpenVocab3D": add_open_vocab3d_config,
     "SceneSana": add_scene_sana_config,
+    "RoadWatch": add_road_watch_config,
     "Janus": add_janus_config,
 }
 #: Scripts for a Python without the environment of `make setup`.

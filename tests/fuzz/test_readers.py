@@ -22,8 +22,8 @@ from d2ext.data.formats.kitti import read_calib, read_ground, read_labels, read_
 from d2ext.data.formats.rows import BrokenRows, list_fields, read_names
 from d2ext.data.image_io import read_image, read_image_size, read_mask
 from d2ext.engine import D2Checkpointer, add_engine_config, load_config, load_weights, read_checkpoint
+from d2ext.engine.shards import cut_list, read_shard
 from d2ext.engine.sharing import model_card
-from d2ext.projects.u2enet.batch import cut_list, read_shard
 from d2ext.reading import read_json, read_text
 
 CALIB = (

@@ -115,6 +115,10 @@ def _add_files(watch: CfgNode) -> None:
     watch.OUTPUT.COMMIT_SECONDS = 1.0
     # Annotated video in parts of so many seconds; 0: none.
     watch.OUTPUT.VIDEO_SECONDS = 60.0
+    # Parts that are kept, the latest; 0: all.
+    watch.OUTPUT.VIDEO_PARTS = 0
+    # Write all tracks of every picture as boxes, which evaluations read: some GB a day.
+    watch.OUTPUT.BOXES = True
     # Seconds for which a full disk is waited for, before the chain ends with an error.
     watch.OUTPUT.DISK_PATIENCE = 3600.0
 
@@ -167,6 +171,7 @@ declare(
         "ROAD_WATCH.SOURCE.SILENCE": number(above=0),
         "ROAD_WATCH.OUTPUT.COMMIT_SECONDS": number(0),
         "ROAD_WATCH.OUTPUT.VIDEO_SECONDS": number(0),
+        "ROAD_WATCH.OUTPUT.VIDEO_PARTS": whole(0),
         "ROAD_WATCH.OUTPUT.DISK_PATIENCE": number(0),
         "ROAD_WATCH.NOTIFY.WEBHOOK": _TEXT,
         "ROAD_WATCH.NOTIFY.MQTT": _TEXT,

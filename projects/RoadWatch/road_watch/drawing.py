@@ -34,6 +34,11 @@ def draw_look(image: np.ndarray, look: Look, watch: Watch) -> np.ndarray:
     size = max(10, image.shape[0] // 28)
     lines = [f"{look.time:.1f} s"]
     lines += [f"{e.kind.replace('_', ' ')}: {', '.join(map(str, e.vehicles[:4]))}" for e in look.alarms]
-    for i, line in enumerate(lines[:_LINES]):
-        draw_text(picture, line, size // 2, (i + 1.2) * 1.3 * size, size, ALARM if i else (255, 255, 255))
+    shown = lines[:_LINES]
+    height, width = round((len(shown) + 0.5) * 1.3 * size), round(0.6 * size * max(map(len, shown))) + size
+    picture[:height, :width] //= 3  # so that text is read on any sky
+    for i, line in enumerate(shown):
+        draw_text(
+            picture, line, size // 2, (i + 1.2) * 1.3 * size, size, PALETTE[0] if i else (255, 255, 255)
+        )
     return picture

@@ -82,7 +82,8 @@ class Run:
         self._committed = -np.inf
         self._done = False
         self._last: tuple[int, float] | None = None  # number and time of the last picture
-        self._video = Parts(recorder.folder / "video", source.fps, self._settings.OUTPUT.VIDEO_SECONDS)
+        output = self._settings.OUTPUT
+        self._video = Parts(recorder.folder / "video", source.fps, output.VIDEO_SECONDS, output.VIDEO_PARTS)
         self._tellers = make_tellers(self._settings.NOTIFY, recorder.folder / EVENTS)
 
     def go(self) -> Tally:
@@ -151,7 +152,8 @@ class Run:
         assert self.watch is not None
         add = self._recorder.add
         add(TRACKS, tracks_to_csv(look.rows).split(b"\n", 1)[1])
-        add(BOXES, box_rows(look, self.watch).encode())
+        if self._settings.OUTPUT.BOXES:
+            add(BOXES, box_rows(look, self.watch).encode())
         self._record_flows(look.flows)
         self._record_events([*look.raised, *look.over])
         if look.raised or self._video.seconds:
@@ -211,10 +213,11 @@ class Parts:
 
     Args:
         seconds: of a part; 0: no video.
+        most: parts that are kept, the latest; 0: all.
     """
 
-    def __init__(self, folder: Path, fps: float, seconds: float) -> None:
-        self.seconds, self._folder, self._fps = seconds, folder, fps
+    def __init__(self, folder: Path, fps: float, seconds: float, most: int = 0) -> None:
+        self.seconds, self._folder, self._fps, self._most = seconds, folder, fps, most
         self._writer: VideoWriter | None = None
         self._began = 0.0
 
@@ -244,3 +247,5 @@ class Parts:
             path = self._writer.path
             path.replace(path.with_name(path.name.replace(".part", "")))
             self._writer = None
+            for old in sorted(self._folder.glob("*.mp4"))[: -self._most] if self._most else ():
+                old.unlink()

@@ -14,6 +14,7 @@ from d2ext.data.config import add_detection_data_config
 from d2ext.modeling import add_detection3d_config, optimize_for_inference
 from d2ext.modeling.box3d.images import EncodedImages, view_features
 from d2ext.modeling.box3d.objects import ObjectViews
+from d2ext.modeling.detection.inference import WarmStart
 from d2ext.structures import Boxes3D, Camera
 
 #: DETR3D+ is DETR3D with all that came after its publication.
@@ -156,6 +157,23 @@ def test_any_number_of_boxes_and_steps_can_be_tested(toy_records, count, sampler
         assert len(output["boxes"]) == len(output["steps"]) == steps
         assert all(boxes.shape == (count, 4) for boxes in output["boxes"])
         assert 0 < len(output["instances"]) <= count * steps
+
+
+def test_expected_boxes_start_detection_where_they_lie(toy_records):
+    """With no noise on them they are what the step starts from, in original pixels, and have a time of their
+    own: at that of the others they would be found otherwise."""
+    model = small_model("DiffusionDet3D", **{"MODEL.DIFFUSION.SMALLEST": 0.01}).eval()
+    encoded = model.encode(toy_records)
+    height, width = toy_records[0]["height"], toy_records[0]["width"]
+    box = torch.tensor([[0.2 * width, 0.3 * height, 0.6 * width, 0.7 * height]])
+    warm = WarmStart([box, box[:0]], 0)
+    first, second = model.detect(encoded, 9, 1, return_steps=True, warm=warm)
+    cold = model.detect(encoded, 9, 1, return_steps=True)
+    assert torch.allclose(first["boxes"][0][0], box[0], atol=0.05 * width)
+    assert torch.equal(first["boxes"][0][1:], cold[0]["boxes"][0][1:])
+    same(second["instances"], cold[1]["instances"])
+    late = model.detect(encoded, 9, 1, warm=WarmStart(warm.boxes, 900))[0]["instances"]
+    assert len(late) != len(first["instances"]) or not torch.equal(late.scores, first["instances"].scores)
 
 
 def test_learned_boxes_cannot_change_in_number(toy_records):

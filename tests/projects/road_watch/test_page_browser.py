@@ -229,6 +229,34 @@ def test_every_control_has_a_name_and_text_can_be_read(visit, address):
     seen.shot("desk_own_empty_dark")
 
 
+def test_axe_finds_nothing(visit, address, road_picture):
+    """Deque's rules, where ``$D2EXT_AXE`` names the file axe.min.js of the npm package axe-core."""
+    axe = os.environ.get("D2EXT_AXE", "")
+    if not axe:
+        pytest.skip("no $D2EXT_AXE")
+    page = visit(address, DESK).page
+    page.locator("#alarms button").first.wait_for()
+    page.evaluate(Path(axe).read_text())
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.click("#tab-live")
+        found += page.evaluate(RULES)
+        page.click("#tab-own")
+        page.set_input_files("#file", str(road_picture))
+        page.locator("#picture[alt='road.png']").wait_for()
+        page.click("#examples button >> nth=0")
+        page.locator("#answer:not([hidden])").wait_for()
+        found += page.evaluate(RULES)
+        page.locator("#alarms button").first.click()
+        found += page.evaluate(RULES)
+        page.keyboard.press("Escape")
+    assert found == []
+
+
+RULES = """async () => (await axe.run()).violations
+    .map(v => v.id + ": " + v.nodes.map(n => n.html.slice(0, 90)).join(" | "))"""
+
 AUDIT = """() => {
     const shown = e => e.checkVisibility({ visibilityProperty: true });
     const faults = [];

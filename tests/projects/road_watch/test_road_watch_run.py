@@ -10,6 +10,7 @@ import signal
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from small_road import FRAMES, SIZE
@@ -184,3 +185,17 @@ def test_the_end_of_a_long_recording_is_read_alone(tmp_path):
     found = recorder.rows_since(150.0)
     assert (found.time == expected.time).all() and (found.position == expected.position).all()
     assert (found.ids[found.track] == expected.ids[expected.track]).all()
+
+
+def test_of_the_annotated_video_so_many_parts_stay(settings, pictures, place, tmp_path):
+    cfg = settings()
+    output = cfg.ROAD_WATCH.OUTPUT
+    output.VIDEO_SECONDS, output.VIDEO_PARTS, output.BOXES = 2.0, 2, False
+    go(cfg, pictures, place, tmp_path / "out", most=50)
+    (tmp_path / "out/video/00000050.part.mp4").write_bytes(b"cut off")  # as a killed run leaves it
+    go(cfg, pictures, place, tmp_path / "out")
+    names = sorted(path.name for path in (tmp_path / "out/video").iterdir())
+    assert names == ["00000050.mp4", "00000070.mp4"]
+    video = cv2.VideoCapture(str(tmp_path / "out/video/00000050.mp4"))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 20
+    assert (tmp_path / "out/boxes.txt").read_bytes() == b""
