@@ -18,10 +18,11 @@ from fastapi.testclient import TestClient
 from page_parts import OneBox, watched
 
 from d2ext.data.formats.kitti import parse_label, read_calib, read_ground
+from d2ext.data.trajectories import GraphSpec, SpaceTimeRenderer, Tracks
 from d2ext.projects.road_watch import shown
 from d2ext.projects.road_watch.asker import Asker
 from d2ext.projects.road_watch.guard import Buckets, Limits
-from d2ext.projects.road_watch.live import Live
+from d2ext.projects.road_watch.live import Live, Moment
 from d2ext.projects.road_watch.page import build_app
 from d2ext.projects.road_watch.pictures import MAX_BYTES, HandCamera
 from d2ext.projects.road_watch.setup import make_watch
@@ -333,3 +334,22 @@ def test_fifty_at_once_are_answered_or_told_to_wait():
         asked = pool.map(lambda i: page.post("/api/ask", json={"text": f"C {i}", "picture": name}), range(50))
         statuses = [answer.status_code for answer in asked]
     assert set(statuses) <= {200, 503} and statuses.count(200) >= 9
+
+
+def test_the_graph_shows_the_models_heat_map_once_there_is_one(settings, pictures, place, tmp_path):
+    """A hot place of the map changes the picture of the graph."""
+    live = Live()
+    watched(live, settings("ROAD_WATCH.SOURCE.FPS", 2.0), place, pictures, tmp_path / "out")
+    page, moment = client(None, live), live._moment
+    plain = decoded(page.get("/api/live/graph.jpg"))
+    one, time = np.ones(60, int), np.arange(0, 30.0, 0.5)
+    tracks = Tracks(np.array(["a"]), 0 * one, time, one, 10 * time, np.full(60, 10.0))
+    graph = SpaceTimeRenderer(tracks, GraphSpec((1, 2), 0, 300)).render(0, 128)
+    heat = np.zeros(graph.image.shape[:2], np.float32)
+    heat[10:20, 30:60] = 1.0
+    live._moment = Moment(moment.look, moment.image, moment.watch, (graph, heat))
+    hot = decoded(page.get("/api/live/graph.jpg"))
+    assert hot.shape != plain.shape
+    live._moment = Moment(moment.look, moment.image, moment.watch, (graph, 0 * heat))
+    cold = decoded(page.get("/api/live/graph.jpg"))
+    assert np.abs(hot.astype(int) - cold).max(2).sum() > 100 * 30 * 10

@@ -4,7 +4,7 @@ const EN = {
     back: "Back to live", choose: "Choose a picture",
     drop: "or drop one on the frame (JPEG, PNG, WebP, BMP; 8 MiB at most)",
     hand: "Calibration by hand: move the line to the horizon", horizon: "Horizon",
-    height: "Camera above the road, m", fov: "Field of view, degrees", focal: "or focal length, pixels",
+    height: "Camera height, m", fov: "Field of view, degrees", focal: "or focal length, pixels",
     roll: "Roll, degrees", ask: "What are you looking for?", find: "Find", alarms: "Alarms", above: "From above",
     graph: "Space and time", nothing: "Nothing to see yet.", play: "Play the clip", close: "Close",
     noAlarms: "No alarms.", loading: "Loading …", waiting: "Waiting for the first picture …",
@@ -17,7 +17,7 @@ const EN = {
 const ZH = {
     skip: "到问句框", theme: "深色 / 浅色", stage: "画面", live: "实时", own: "我的图片", back: "回到实时",
     choose: "选择图片", drop: "或拖放到画面上（JPEG、PNG、WebP、BMP，最大 8 MiB）",
-    hand: "手动标定：把线移到地平线", horizon: "地平线", height: "相机离路面高度（米）", fov: "水平视场角（度）",
+    hand: "手动标定：把线移到地平线", horizon: "地平线", height: "相机高度（米）", fov: "水平视场角（度）",
     focal: "或焦距（像素）", roll: "横滚角（度）", ask: "你要找什么？", find: "查找", alarms: "告警", above: "俯视图",
     graph: "时空图", nothing: "还没有内容。", play: "播放片段", close: "关闭", noAlarms: "没有告警。",
     loading: "加载中……", waiting: "等待第一帧画面……", noVideo: "没有视频。请上传自己的图片。",
