@@ -43,8 +43,8 @@ class Limits:
         body: bytes that a request may bring.
     """
 
-    rate: float = 60.0
-    burst: float = 120.0
+    rate: float = 200.0
+    burst: float = 400.0
     heavy_rate: float = 2.0
     heavy_burst: float = 10.0
     body: int = 8 << 20
