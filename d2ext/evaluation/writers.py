@@ -20,7 +20,12 @@ _ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # a fixed date: equal predictions give equal 
 
 
 def write_kitti(path: str | Path, rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> None:
-    """Write the predictions of one image as KITTI text, 16 columns with the score last.
+    """Write the predictions of one image (:func:`kitti_text`)."""
+    write_bytes(path, kitti_text(rows, class_names).encode())
+
+
+def kitti_text(rows: Sequence[Mapping[str, Any]], class_names: Sequence[str]) -> str:
+    """The predictions of one image as KITTI text, 16 columns with the score last.
 
     Args:
         rows: predictions with ``category_id``, ``alpha``, ``bbox``, ``dimensions``, ``location``, ``yaw``,
@@ -31,7 +36,7 @@ def write_kitti(path: str | Path, rows: Sequence[Mapping[str, Any]], class_names
     for row in rows:
         numbers = [row["alpha"], *row["bbox"], *row["dimensions"], *row["location"], row["yaw"], row["score"]]
         lines.append(f"{class_names[row['category_id']]} -1 -1 " + " ".join(f"{n:.4f}" for n in numbers))
-    write_bytes(path, "".join(line + "\n" for line in lines).encode())
+    return "".join(line + "\n" for line in lines)
 
 
 def assign_objects(iou: np.ndarray) -> np.ndarray:

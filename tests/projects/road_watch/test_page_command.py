@@ -1,0 +1,55 @@
+"""serve.py: what is wrong is told in one line, and repeated runs do not fill the disk."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+
+import pytest
+from project_scripts import ROOT, call_script, load_script
+
+serve = load_script("serve", "RoadWatch")
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (["--input", "rtsp://camera"], "--config-file"),
+        (["--port", "70000"], "65535"),
+        (["--token", "two words"], "--token"),
+        (["--road", "nowhere.json"], "nowhere.json"),
+        (["--fov", "60", "--focal", "500"], "expected one of them"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_one_line(capsys, arguments, told):
+    assert call_script(serve, *arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and told in line and len(line) < 300
+
+
+@pytest.mark.parametrize("missing", ["fastapi", "uvicorn"])
+def test_a_missing_package_is_one_line_that_names_the_extra(capsys, monkeypatch, missing):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == missing else find(name))
+    monkeypatch.setattr(serve, "_NEEDS", (missing,))
+    assert call_script(serve, "--no-ask") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert missing in line and "d2ext[serve]" in line
+
+
+def test_a_repeated_run_keeps_two_folders_of_its_own(tmp_path):
+    (tmp_path / "0002").mkdir()  # of somebody else
+    for folder in itertools.islice(serve.passes(tmp_path), 4):
+        folder.mkdir()
+        assert len(list(tmp_path.iterdir())) <= 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["0002", "0004", "0005"]
+
+
+def test_every_file_that_the_page_names_is_there():
+    web = ROOT / "projects/RoadWatch/road_watch/web"
+    sources = sorted(path.stem for path in (web / "src").glob("*.ts"))
+    assert sorted(path.stem for path in (web / "built").glob("*.js")) == sources
+    index = (web / "index.html").read_text()
+    assert "http://" not in index and "https://" not in index  # no resource from outside
+    assert "<script>" not in index and " style=" not in index and " on" + "click" not in index
