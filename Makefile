@@ -61,3 +61,4 @@ bench: setup
 	$(BIN)/python projects/TrajAD/benchmark.py
 	$(BIN)/python projects/OpenVocab3D/benchmark.py
 	$(BIN)/python projects/SceneSana/benchmark.py
+	$(BIN)/python projects/RoadWatch/benchmark.py --hours 0.1
