@@ -27,10 +27,6 @@ PROJECTS = {
     "OpenVocab3D": (OpenVocabTrainer, add_open_vocab3d_config, "openvocab_tiny_synthroad.yaml"),
     "SceneSana": (SceneSanaTrainer, add_scene_sana_config, "sana_f16_scenes.yaml"),
     "Janus": (JanusTrainer, add_janus_config, "stage3_tiny_synthroad.yaml"),
-<<<<<<< HEAD
-    "RoadWatch": (None, add_road_watch_config, "road_watch_synthroad.yaml"),
-=======
->>>>>>> w-watch
 }
 #: Projects that train nothing.
 CHAINS = {"RoadWatch": (None, add_road_watch_config, "road_watch_synthroad.yaml")}
