@@ -14,6 +14,7 @@ let tab = "live";
 let brought = ""; // name of one's own picture
 let frozen = false; // an answer is shown in the place of the live picture
 let chosen = false; // the viewer has chosen a tab
+let asking = false;
 let answer = null;
 let drawn = -1; // number of the live picture that is shown
 function tell(line) {
@@ -44,9 +45,12 @@ function showState() {
     }
     place.hidden = status?.state === "none";
     element("files").hidden = !status || status.number < 0;
-    send.disabled = status !== null && !status.asks;
-    if (status && !status.asks)
-        send.title = word("noModel");
+    element("side").hidden = status?.state === "none";
+    const mute = status !== null && !status.asks;
+    send.disabled = asking || mute;
+    text.disabled = mute;
+    text.placeholder = mute ? word("noModel") : "";
+    element("examples").hidden = mute;
 }
 async function poll() {
     try {
@@ -169,11 +173,13 @@ async function take(file) {
 // Sentences.
 async function ask() {
     const sentence = text.value.trim();
+    if (asking)
+        return;
     if (!sentence)
         return text.focus();
     if (tab === "own" && !brought)
         return tell(word("dropHere"));
-    send.disabled = true;
+    asking = send.disabled = true;
     frame.classList.add("busy");
     tell(word("searching"));
     try {
@@ -193,7 +199,7 @@ async function ask() {
     }
     finally {
         frame.classList.remove("busy");
-        send.disabled = false;
+        asking = send.disabled = false;
     }
 }
 function showExamples() {

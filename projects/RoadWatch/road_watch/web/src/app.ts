@@ -17,6 +17,7 @@ let tab: "live" | "own" = "live";
 let brought = ""; // name of one's own picture
 let frozen = false; // an answer is shown in the place of the live picture
 let chosen = false; // the viewer has chosen a tab
+let asking = false;
 let answer: Answer | null = null;
 let drawn = -1; // number of the live picture that is shown
 
@@ -45,8 +46,12 @@ function showState(): void {
   }
   place.hidden = status?.state === "none";
   element<HTMLElement>("files").hidden = !status || status.number < 0;
-  send.disabled = status !== null && !status.asks;
-  if (status && !status.asks) send.title = word("noModel");
+  element<HTMLElement>("side").hidden = status?.state === "none";
+  const mute = status !== null && !status.asks;
+  send.disabled = asking || mute;
+  text.disabled = mute;
+  text.placeholder = mute ? word("noModel") : "";
+  element<HTMLElement>("examples").hidden = mute;
 }
 
 async function poll(): Promise<void> {
@@ -162,9 +167,10 @@ async function take(file: File | undefined): Promise<void> {
 
 async function ask(): Promise<void> {
   const sentence = text.value.trim();
+  if (asking) return;
   if (!sentence) return text.focus();
   if (tab === "own" && !brought) return tell(word("dropHere"));
-  send.disabled = true;
+  asking = send.disabled = true;
   frame.classList.add("busy");
   tell(word("searching"));
   try {
@@ -182,7 +188,7 @@ async function ask(): Promise<void> {
     fail(error);
   } finally {
     frame.classList.remove("busy");
-    send.disabled = false;
+    asking = send.disabled = false;
   }
 }
 
