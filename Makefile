@@ -5,11 +5,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export VENV PYTHON DETECTRON2
 
-.PHONY: help setup demo test test-slow test-lowest fuzz lint bench
+.PHONY: help setup demo serve test test-slow test-lowest fuzz lint bench
 
 help:
 	@echo "make setup      create $(VENV) and install everything"
 	@echo "make demo       evaluate the shipped checkpoint, draw a picture, train for two minutes"
+	@echo "make serve      watch a rendered road on a page at http://127.0.0.1:8000/"
 	@echo "make test       fast tests; ARGS are pytest's: make test ARGS=\"-k resume -x\""
 	@echo "make test-slow  training runs and other slow tests; ARGS as well"
 	@echo "make test-lowest  the fast tests with the lowest versions that pyproject.toml allows; ARGS as well"
@@ -25,6 +26,15 @@ demo:
 	echo "demo: within 10 minutes: set-up (about 3, seconds when done before), then a model that finds what" \
 		"sentences mean is tested (1 to 2), drawn from (under 1) and trained (2)"; \
 	bash scripts/setup.sh && $(BIN)/python scripts/demo.py --began $$began
+
+CLIP = output/serve/clip/kitti_tracking/training
+
+serve: setup
+	test -d $(CLIP) || $(BIN)/python -m d2ext.data.synthroad --root output/serve/clip --seed 3 --video --clips 1 \
+		--seconds 60 --width 512 --anomalies 1
+	$(BIN)/python projects/RoadWatch/serve.py --config-file configs/RoadWatch/road_watch_synthroad.yaml \
+		--input $(CLIP)/image_02/0000 --calib $(CLIP)/calib/0000.txt --ground $(CLIP)/denorm/0000.txt \
+		--road $(CLIP)/road/0000.json --output output/serve/watched --repeat
 
 # Tests run in as many processes as there are cores; ARGS="-n 0 ..." in this one.
 test:
