@@ -75,7 +75,8 @@ def test_nothing_is_sixty_degrees_and_said_once(tmp_path, caplog, monkeypatch):
         for _ in range(2):
             camera = GivenCamera().of(SIZE, path)
     assert camera.fx == pytest.approx(320 / math.tan(math.radians(30)))
-    assert sum("camera unknown" in r.getMessage() for r in caplog.records) == 1
+    # a logger that an earlier test has set up hands caplog the same record twice
+    assert len({id(r) for r in caplog.records if "camera unknown" in r.getMessage()}) == 1
 
 
 def test_height_and_angles_give_the_plane(tmp_path):
