@@ -32,19 +32,24 @@ def color_name(
     pixels = picture[top:bottom, left:right].reshape(-1, 3)
     if not len(pixels):
         return None
-    names = list(known)
-    votes = _nearest(_lab(pixels), _lab(0.85 * np.array(list(known.values()))))
-    return names[int(np.bincount(votes, minlength=len(names)).argmax())]
+    votes = nearest_colors(lab(pixels), known)
+    return list(known)[int(np.bincount(votes, minlength=len(known)).argmax())]
 
 
-def _lab(colors: np.ndarray) -> np.ndarray:
+def lab(colors: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* (N, 3) of BGR colours (N, 3) in 0-255."""
     return cv2.cvtColor((colors[None] / 255).astype(np.float32), cv2.COLOR_BGR2LAB)[0].astype(float)
 
 
-def _nearest(colors: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """(N,) which of ``known`` a colour (N, 3) in L*a*b* is nearest to: hue counts most, then chroma, then
-    lightness, which shade changes."""
-    (hue, chroma, light), (hues, chromas, lights) = _polar(colors[:, None]), _polar(known[None])
+def nearest_colors(colors: np.ndarray, known: Mapping[str, tuple[int, int, int]] = PAINT) -> np.ndarray:
+    """(N,) indices of the names that colours (N, 3) in L*a*b* are nearest to: hue counts most, then chroma,
+    then lightness, which shade changes.
+
+    Args:
+        known: colours in BGR by name.
+    """
+    named = lab(0.85 * np.array(list(known.values())))
+    (hue, chroma, light), (hues, chromas, lights) = _polar(colors[:, None]), _polar(named[None])
     turn = 2 * np.sqrt(chroma * chromas) * np.sin((hue - hues) / 2)
     return (turn**2 + (0.5 * (chroma - chromas)) ** 2 + (0.4 * (light - lights)) ** 2).argmin(1)
 

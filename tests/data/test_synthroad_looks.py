@@ -7,7 +7,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-from color_names import NAMES, lab, nearest_names
 
 from d2ext.data.synthroad.geometry import View, plane_from_tilt
 from d2ext.data.synthroad.models import DISTRACTOR, SHAPES
@@ -15,6 +14,9 @@ from d2ext.data.synthroad.objects import draw_objects, draw_shadows
 from d2ext.data.synthroad.palette import PAINT
 from d2ext.data.synthroad.raster import Canvas
 from d2ext.data.synthroad.scene import Light, Road, Scene, SceneObject
+from d2ext.evaluation.colors import lab, nearest_colors
+
+NAMES = list(PAINT)
 
 ROAD = Road(0.0, 0.0, 3.5, 1, 1, 0.0, 2.0, None, None)
 SUNNY, OVERCAST = (0.60, 0.38), (0.80, 0.0)
@@ -80,7 +82,7 @@ def test_paint_keeps_the_name_of_its_colour(color: str, light: tuple[float, floa
     for number, (_, shape) in enumerate(VEHICLES):
         picture, paint = _picture(number, color, light), _paint(number)
         assert paint.sum() > 300
-        nearest = NAMES[nearest_names(np.median(lab(picture[paint]), axis=0)[None])[0]]
+        nearest = NAMES[nearest_colors(np.median(lab(picture[paint]), axis=0)[None])[0]]
         if nearest != color:
             wrong.append((shape, nearest))
     assert not wrong

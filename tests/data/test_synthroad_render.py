@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from color_names import NAMES, lab, nearest_names
 
 from d2ext.data.synthroad.geometry import View, plane_from_tilt, rotation_y
 from d2ext.data.synthroad.labels import Frame, make_frame
 from d2ext.data.synthroad.layout import CAR, POLE, CameraKind
+from d2ext.data.synthroad.palette import PAINT
 from d2ext.data.synthroad.render import render
 from d2ext.data.synthroad.scene import Light, Sensor
+from d2ext.evaluation.colors import lab, nearest_colors
+
+NAMES = list(PAINT)
 
 KINDS = (CAR, POLE)
 
@@ -148,7 +151,7 @@ def test_colours_can_be_read_from_the_picture(frames) -> None:
                 pixels = rendering.image[ids == i + 1].astype(float)
                 if len(pixels) < 800 or label.category in ("pedestrian", "cyclist"):
                     continue
-                votes = np.bincount(nearest_names(lab(pixels)), minlength=len(NAMES))
+                votes = np.bincount(nearest_colors(lab(pixels)), minlength=len(NAMES))
                 # Tyres, windows and frames are black and gray on every vehicle.
                 votes[[NAMES.index("black"), NAMES.index("gray")]] //= 2
                 total += 1

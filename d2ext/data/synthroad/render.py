@@ -28,8 +28,13 @@ class Rendering:
     whole_area: np.ndarray
 
 
-def render(scene: Scene, rng: np.random.Generator) -> Rendering:
-    """Draw a scene with at most 255 objects. rng: of rain, glare, dirt and noise."""
+def render(scene: Scene, rng: np.random.Generator, grain: np.random.Generator | None = None) -> Rendering:
+    """Draw a scene with at most 255 objects.
+
+    Args:
+        rng: of rain, glare, dirt and noise.
+        grain: of what differs from one picture of a video to the next, drops and noise; None: ``rng``.
+    """
     canvas = Canvas(scene.view)
     draw_background(canvas, scene)
     draw_shadows(canvas, scene)
@@ -37,6 +42,7 @@ def render(scene: Scene, rng: np.random.Generator) -> Rendering:
     visible, alone = draw_objects(canvas, scene)
     size = (scene.view.width, scene.view.height)
     image = cv2.resize(canvas.color, size, interpolation=cv2.INTER_AREA)
-    image = apply_weather(image, canvas.inverse_depth[::SCALE, ::SCALE], scene.view, scene.light, rng)
+    depth = canvas.inverse_depth[::SCALE, ::SCALE]
+    image = apply_weather(image, depth, scene.view, scene.light, rng, grain)
     area = SCALE * SCALE
-    return Rendering(expose(image, scene.sensor, rng), canvas.ids, visible / area, alone / area)
+    return Rendering(expose(image, scene.sensor, rng, grain), canvas.ids, visible / area, alone / area)

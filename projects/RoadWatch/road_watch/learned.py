@@ -67,6 +67,7 @@ class LearnedAlarms:
 
     Attributes:
         graph, heat_map: of the last look, for a view of the graph as it grows; None before it.
+        threshold: of its scores; 0 before it.
     """
 
     def __init__(self, settings: CfgNode, predictor: ImagePredictor) -> None:
@@ -81,6 +82,7 @@ class LearnedAlarms:
         self._signals: list[Signal] = []
         self.graph: SpaceTimeGraph | None = None
         self.heat_map: np.ndarray | None = None
+        self.threshold = 0.0
 
     @property
     def memory(self) -> float:
@@ -119,7 +121,8 @@ class LearnedAlarms:
         self._waiting, self._now = [], time
         for graph, found in self._stream.update(rows, time):
             self.graph, self.heat_map = graph, found["anomaly_map"].float().cpu().numpy()
-            self._signals = self._regions(graph, self.heat_map, found["threshold"])
+            self.threshold = found["threshold"]
+            self._signals = self._regions(graph, self.heat_map, self.threshold)
 
     def _regions(self, graph: SpaceTimeGraph, values: np.ndarray, threshold: float) -> list[Signal]:
         settings, signals = self._settings, []

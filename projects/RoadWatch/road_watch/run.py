@@ -118,6 +118,10 @@ class Run:
                 teller.close(2 * self._settings.NOTIFY.TIMEOUT)
         return self.tally
 
+    def close(self) -> None:
+        """Let another run have the folder."""
+        self._recorder.close()
+
     def _count(self, reader: Reader) -> None:
         if reader.dropped and not self.tally.dropped:
             logger.warning("the chain is late: pictures are dropped")

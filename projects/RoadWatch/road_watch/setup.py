@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,11 +71,19 @@ def identity_of(cfg: CfgNode, source: str, place: Place) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def make_run(cfg: CfgNode, source: str, place: Place, output: Path, **options: Any) -> Run:
+def make_run(
+    cfg: CfgNode,
+    source: str,
+    place: Place,
+    output: Path,
+    building: AbstractContextManager | None = None,
+    **options: Any,
+) -> Run:
     """A run that goes on where an earlier one in ``output`` stopped.
 
     Args:
         source: path of a video or a folder, or address of a stream.
+        building: entered while the models are built.
         options: as :class:`~.run.Run` has them.
 
     Raises:
@@ -86,4 +95,9 @@ def make_run(cfg: CfgNode, source: str, place: Place, output: Path, **options: A
     recorder = Recorder(output, identity, cfg.ROAD_WATCH.OUTPUT.DISK_PATIENCE)
     epoch = recorder.state["epoch"] if recorder.state else 0.0
     pictures = make_source(source, cfg.ROAD_WATCH.SOURCE, epoch)
-    return Run(cfg, lambda size: make_watch(cfg, place, size), pictures, recorder, **options)
+
+    def make(size: tuple[int, int]) -> Watch:
+        with building or nullcontext():
+            return make_watch(cfg, place, size)
+
+    return Run(cfg, make, pictures, recorder, **options)

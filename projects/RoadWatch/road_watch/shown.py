@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 
 from detectron2.config import CfgNode
 
-from d2ext.data.trajectories import read_road
-
 from .asker import Asker
-from .chain import Watch
 from .live import Live
-from .outputs import Recorder
-from .run import Run
-from .setup import Place, identity_of, make_watch
-from .source import make_source
+from .setup import Place, make_run
 
 
 def show_run(cfg: CfgNode, source: str, place: Place, output: Path, live: Live, asker: Asker | None) -> str:
@@ -36,18 +29,10 @@ def show_run(cfg: CfgNode, source: str, place: Place, output: Path, live: Live, 
         FileNotFoundError, ValueError, OSError: something cannot be used.
     """
 
-    def make(size: tuple[int, int]) -> Watch:
-        with nullcontext() if asker is None else asker.lock:
-            return make_watch(cfg, place, size)
-
-    read_road(place.road)  # said before anything is written
-    make_source(source, cfg.ROAD_WATCH.SOURCE)
-    recorder = Recorder(output, identity_of(cfg, source, place), cfg.ROAD_WATCH.OUTPUT.DISK_PATIENCE)
+    building = None if asker is None else asker.lock
+    run = make_run(cfg, source, place, output, building, in_time=True, seen=live.seen)
     try:
-        epoch = recorder.state["epoch"] if recorder.state else 0.0
-        pictures = make_source(source, cfg.ROAD_WATCH.SOURCE, epoch)
-        run = Run(cfg, make, pictures, recorder, in_time=True, seen=live.seen)
         live.begin(run, output)
         return run.go().line()
     finally:
-        recorder.close()
+        run.close()

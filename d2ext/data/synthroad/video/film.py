@@ -6,18 +6,14 @@ import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-import cv2
 import numpy as np
 
-from d2ext.data.synthroad.exposure import expose
-from d2ext.data.synthroad.objects import draw_objects, draw_shadows
-from d2ext.data.synthroad.raster import SCALE, Canvas
-from d2ext.data.synthroad.scene import Scene, Sensor
-from d2ext.data.synthroad.scenery import draw_background, draw_scenery
+from d2ext.data.synthroad.raster import SCALE
+from d2ext.data.synthroad.render import render
+from d2ext.data.synthroad.scene import Sensor
 from d2ext.data.synthroad.video.clip import Clip
 from d2ext.data.synthroad.video.section import RATE
 from d2ext.data.synthroad.video.tracks import Track, in_picture, make_tracks
-from d2ext.data.synthroad.weather import apply_weather
 
 # Objects that one picture can hold; the farthest ones are left out.
 _MOST = 90
@@ -49,8 +45,9 @@ class Film:
         items = [track.item(row) for track, row in shown]
         still = self._scenes[bool(self.clip.red[frame])]
         scene = replace(still, objects=items, sensor=_at(still.sensor, frame))
-        image, visible, alone = _draw(scene, self._steady(), self._grain(frame))
-        return Shot(image, shown, np.where(alone > 0, visible / np.maximum(alone, 1), 0.0))
+        found = render(scene, self._steady(), self._grain(frame))
+        whole = np.maximum(found.whole_area, 1 / SCALE**2)  # a sample at least
+        return Shot(found.image, shown, found.visible_area / whole)
 
     def _steady(self) -> np.random.Generator:
         """What is the same in every picture: dirt on the lens, glare, the rain's slant."""
@@ -58,21 +55,6 @@ class Film:
 
     def _grain(self, frame: int) -> np.random.Generator:
         return np.random.default_rng([*self.clip.seed, frame + 1])
-
-
-def _draw(
-    scene: Scene, steady: np.random.Generator, grain: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    canvas = Canvas(scene.view)
-    draw_background(canvas, scene)
-    draw_shadows(canvas, scene)
-    draw_scenery(canvas, scene)
-    visible, alone = draw_objects(canvas, scene)
-    size = (scene.view.width, scene.view.height)
-    image = cv2.resize(canvas.color, size, interpolation=cv2.INTER_AREA)
-    depth = canvas.inverse_depth[::SCALE, ::SCALE]
-    image = apply_weather(image, depth, scene.view, scene.light, steady, grain)
-    return expose(image, scene.sensor, steady, grain), visible, alone
 
 
 def _at(sensor: Sensor, frame: int) -> Sensor:
