@@ -6,7 +6,6 @@ import argparse
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,10 +13,18 @@ from detectron2.config import CfgNode
 from tqdm import tqdm
 
 from d2ext.engine.precision import inference_dtype
-from d2ext.engine.shards import Shard, ShardPredictor, check_manifest, cut_list
+from d2ext.engine.shards import Shard, ShardPredictor, check_manifest, cut_list, write_folder_list
 
 
-def settle_devices(cfg: CfgNode, args: argparse.Namespace) -> None:
+def on_cpu(cfg: CfgNode) -> CfgNode:
+    """The config of a model on the CPU, which is built to see that all of it fits."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.DEVICE = "cpu"
+    return cfg
+
+
+def _settle_devices(cfg: CfgNode, args: argparse.Namespace) -> None:
     """Fill in what the arguments of ``d2ext_cli.shards`` leave open, and where and in which type models
     run."""
     gpus = torch.cuda.device_count()
@@ -31,7 +38,6 @@ def settle_devices(cfg: CfgNode, args: argparse.Namespace) -> None:
 def predict_list(
     worker: type[ShardPredictor],
     cfg: CfgNode,
-    list_file: Path,
     args: argparse.Namespace,
     asked: Mapping[str, Any],
     title: str,
@@ -40,7 +46,7 @@ def predict_list(
 
     Args:
         worker: made in every actor with the config, the list, the folder and the values of ``asked``.
-        args: as ``d2ext_cli.shards`` has them, and ``output``.
+        args: as ``d2ext_cli.shards`` has them, and ``text`` of a folder where the worker has sentences.
         asked: what the answers depend on beside list, config and weights, for the manifest.
         title: of the progress bar.
 
@@ -48,6 +54,14 @@ def predict_list(
         FileNotFoundError, ValueError: a list that is wrong, or answers in the folder to something else.
         OSError: answers cannot be written.
     """
+    cfg = on_cpu(cfg)
+    _settle_devices(cfg, args)
+    args.output = args.output.absolute()
+    args.output.mkdir(parents=True, exist_ok=True)
+    list_file = args.list and args.list.absolute()
+    if args.folder:
+        list_file = args.output / "list.jsonl"
+        write_folder_list(args.folder, args.text if worker.texts else None, list_file)
     print(f"checking {list_file}")
     shards = cut_list(list_file, args.shard_size, worker.texts)
     check_manifest(args.output, cfg, list_file, args.shard_size, asked)

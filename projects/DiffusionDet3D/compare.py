@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
-from d2ext_cli import CommandParser, check_options, integer, output_folder, run_command
+from d2ext_cli import CommandParser, run_command
+from d2ext_cli.runs import add_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 TEST = "synthroad_rope3d_test"
@@ -78,14 +79,10 @@ def tables(output: Path, seeds: range, box_steps: int) -> str:
 
 def build_parser() -> CommandParser:
     parser = CommandParser(__doc__)
-    parser.add_argument("--iterations", type=integer(1), default=2000, help="training iterations of a run")
-    parser.add_argument("--seeds", type=integer(1), default=1, help="runs of every model")
+    add_runs(parser, iterations=2000, seeds=1, output=ROOT / "output/comparison")
     parser.add_argument(
         "--box-steps", type=int, choices=STEPS, default=1, help="steps when the number of boxes varies"
     )
-    parser.add_argument("--output", type=output_folder, default=ROOT / "output/comparison")
-    parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="more options for every run")
-    parser.add_check(lambda args: check_options(args.options))
     return parser
 
 

@@ -30,8 +30,6 @@ from d2ext_cli import (
     add_config_file,
     add_options,
     existing_file,
-    existing_folder,
-    output_folder,
     run_command,
 )
 from d2ext_cli.shards import add_shards
@@ -40,13 +38,9 @@ from d2ext_cli.shards import add_shards
 def build_parser() -> CommandParser:
     parser = CommandParser(__doc__)
     add_config_file(parser, "OpenVocab3D")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--list", type=existing_file, help="JSON lines")
-    source.add_argument("--folder", type=existing_folder, help="one split of a dataset")
     names = parser.add_mutually_exclusive_group(required=True)
     names.add_argument("--prompts", help='names: "a, b; c", a and b of one thing')
     names.add_argument("--names", type=existing_file, help="YAML file of names")
-    parser.add_argument("--output", required=True, type=output_folder, help="folder for the answers")
     add_shards(parser)
     add_options(parser)
     return parser
@@ -55,25 +49,15 @@ def build_parser() -> CommandParser:
 def main(args: argparse.Namespace) -> None:
     from d2ext.data.open_vocab.names import parse_prompts, read_names
     from d2ext.engine import load_config
-    from d2ext.engine.shard_run import predict_list, settle_devices
-    from d2ext.engine.shards import write_folder_list
+    from d2ext.engine.shard_run import on_cpu, predict_list
     from d2ext.projects.open_vocab3d import OpenVocabPredictor, add_open_vocab3d_config
     from d2ext.projects.open_vocab3d.batch import NamePredictor, as_rows
 
     names = read_names(args.names) if args.names is not None else parse_prompts(args.prompts)
     cfg = load_config(add_open_vocab3d_config, args.config_file, args.opts)
-    cfg.defrost()
-    cfg.MODEL.DEVICE = "cpu"
     print(f"loading {cfg.MODEL.WEIGHTS}")
-    OpenVocabPredictor(cfg, names)  # what does not fit is an error here and not in every actor
-    settle_devices(cfg, args)
-    args.output = args.output.absolute()
-    args.output.mkdir(parents=True, exist_ok=True)
-    list_file = args.list and args.list.absolute()
-    if args.folder:
-        list_file = args.output / "list.jsonl"
-        write_folder_list(args.folder, None, list_file)
-    predict_list(NamePredictor, cfg, list_file, args, {"names": as_rows(names)}, "OpenVocab3D")
+    OpenVocabPredictor(on_cpu(cfg), names)  # what does not fit is an error here and not in every actor
+    predict_list(NamePredictor, cfg, args, {"names": as_rows(names)}, "OpenVocab3D")
 
 
 if __name__ == "__main__":

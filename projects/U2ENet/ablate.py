@@ -21,7 +21,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
-from d2ext_cli import CommandParser, check_options, integer, output_folder, run_command
+from d2ext_cli import CommandParser, run_command
+from d2ext_cli.runs import add_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "projects/U2ENet"
@@ -167,12 +168,7 @@ class Run:
 
 def build_parser() -> CommandParser:
     parser = CommandParser(__doc__)
-    parser.add_argument("--iterations", type=integer(1), default=600, help="training iterations of a run")
-    parser.add_argument("--seeds", type=integer(1), default=3, help="runs of every variant")
-    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="VARIANT")
-    parser.add_argument("--output", type=output_folder, default=ROOT / "output/ablation")
-    parser.add_argument("options", nargs="*", metavar="KEY VALUE", help="more options for every run")
-    parser.add_check(lambda args: check_options(args.options))
+    add_runs(parser, iterations=600, seeds=3, output=ROOT / "output/ablation", variants=VARIANTS)
     return parser
 
 

@@ -29,9 +29,6 @@ from d2ext_cli import (
     CommandParser,
     add_config_file,
     add_options,
-    existing_file,
-    existing_folder,
-    output_folder,
     run_command,
 )
 from d2ext_cli.shards import add_shards
@@ -40,13 +37,12 @@ from d2ext_cli.shards import add_shards
 def build_parser() -> CommandParser:
     parser = CommandParser(__doc__)
     add_config_file(parser, "U2ENet")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--list", type=existing_file, help="JSON lines")
-    source.add_argument(
-        "--folder", type=existing_folder, help="one split of a dataset; asks --text about every image"
+    parser.add_argument(
+        "--text",
+        action="append",
+        default=[],
+        help="with --folder: sentence about every image; may be given several times",
     )
-    parser.add_argument("--text", action="append", default=[], help="sentence; may be given several times")
-    parser.add_argument("--output", required=True, type=output_folder, help="folder for the answers")
     parser.add_argument("--single", action="store_true", help="exactly one object a sentence")
     add_shards(parser)
     add_options(parser)
@@ -62,24 +58,14 @@ def check_source(args: argparse.Namespace) -> None:
 
 def main(args: argparse.Namespace) -> None:
     from d2ext.engine import load_config
-    from d2ext.engine.shard_run import predict_list, settle_devices
-    from d2ext.engine.shards import write_folder_list
+    from d2ext.engine.shard_run import on_cpu, predict_list
     from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
     from d2ext.projects.u2enet.batch import SentencePredictor
 
     cfg = load_config(add_u2enet_config, args.config_file, args.opts)
-    cfg.defrost()
-    cfg.MODEL.DEVICE = "cpu"
     print(f"loading {cfg.MODEL.WEIGHTS}")
-    U2ENetPredictor(cfg)  # weights that do not fit are an error here and not in every actor
-    settle_devices(cfg, args)
-    args.output = args.output.absolute()
-    args.output.mkdir(parents=True, exist_ok=True)
-    list_file = args.list and args.list.absolute()
-    if args.folder:
-        list_file = args.output / "list.jsonl"
-        write_folder_list(args.folder, args.text, list_file)
-    predict_list(SentencePredictor, cfg, list_file, args, {"single_target": args.single or None}, "U2ENet")
+    U2ENetPredictor(on_cpu(cfg))  # weights that do not fit are an error here and not in every actor
+    predict_list(SentencePredictor, cfg, args, {"single_target": args.single or None}, "U2ENet")
 
 
 if __name__ == "__main__":
