@@ -19,13 +19,12 @@ from page_parts import OneBox, watched
 
 from d2ext.data.formats.kitti import parse_label, read_calib, read_ground
 from d2ext.data.trajectories import GraphSpec, SpaceTimeRenderer, Tracks
-from d2ext.projects.road_watch import shown
+from d2ext.projects.road_watch import setup, shown
 from d2ext.projects.road_watch.asker import Asker
 from d2ext.projects.road_watch.guard import Buckets, Limits
 from d2ext.projects.road_watch.live import Live, Moment
 from d2ext.projects.road_watch.page import build_app
 from d2ext.projects.road_watch.pictures import MAX_BYTES, HandCamera
-from d2ext.projects.road_watch.setup import make_watch
 
 FREE = Limits(1e6, 1e6, 1e6, 1e6)
 
@@ -260,13 +259,13 @@ def test_too_many_requests_are_told_to_wait():
 
 def test_a_run_is_shown_while_sentences_wait_for_its_models(settings, pictures, place, tmp_path, monkeypatch):
     """Tracing a model disturbs what other threads run, so no sentence may be answered meanwhile."""
-    asker, live, held = Asker(OneBox()), Live(), []
+    asker, live, held, make_watch = Asker(OneBox()), Live(), [], setup.make_watch
 
     def make(*given):
         held.append(asker.lock.locked())
         return make_watch(*given)
 
-    monkeypatch.setattr(shown, "make_watch", make)
+    monkeypatch.setattr(setup, "make_watch", make)
     cfg = settings("ROAD_WATCH.SOURCE.FPS", 2.0)
     line = shown.show_run(cfg, str(pictures), place, tmp_path / "out", live, asker)
     assert held == [True] and not asker.lock.locked()
