@@ -18,7 +18,7 @@ A dataset dict for grounding is one image with all its sentences: Detectron2's s
 
 For a vocabulary that is open, an annotation has its ``name``, as its file writes it, whether or not that is a
 road class (``category_id`` is its place in the metadata's ``thing_classes``), and ``phrases`` where the file
-describes it in words (ODVG, CVAT, Label Studio). Of the two annotation tools it can have ``attributes``, text
+describes it in words (ODVG, CVAT, Label Studio). Of those two tools it can have ``attributes``, texts
 by name, and of CVAT a ``cuboid``, the pixels (8, 2) of a box's corners. Names of which a record says nothing
 are absent from its image, except where it has ``neg_category_ids`` (LVIS, ODVG's captions): then only those
 are known to be absent, and of a class in ``not_exhaustive_category_ids`` there may be more objects than are
