@@ -11,6 +11,7 @@ from detectron2.config import CfgNode
 from detectron2.utils.events import EventWriter, get_event_storage
 
 from d2ext.files import write_json
+from d2ext.reading import one_line
 
 #: In OUTPUT_DIR: which run is gone on with.
 RUN_FILE = "wandb_run.json"
@@ -45,7 +46,8 @@ class WandbWriter(EventWriter):
                 resume="allow",
             )
         except (wandb.errors.Error, OSError, KeyError, ValueError) as error:
-            raise ValueError(f"WANDB.PROJECT {cfg.WANDB.PROJECT!r}: wandb: {error}"[:290]) from None
+            message = f"WANDB.PROJECT {cfg.WANDB.PROJECT!r}: wandb: {error}"
+            raise ValueError(one_line(message)) from None
         write_json(known, {"id": self._run.id})
         self._window = window
         self._last = -1

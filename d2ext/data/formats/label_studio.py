@@ -10,6 +10,7 @@ labelling interface, XML, lists the labels in order.
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -157,7 +158,7 @@ def _names(address: str) -> list[str]:
     except ValueError:  # brackets that are no host
         return []
     parts = [part for part in path.split("/") if part not in ("", ".")]
-    if ".." in parts or not parts or not path.isprintable():
+    if ".." in parts or not parts or not path.isprintable() or max(map(len, map(os.fsencode, parts))) > 255:
         return []
     names = ["/".join(parts[i:]) for i in range(max(0, len(parts) - _MOST_FOLDERS), len(parts))]
     bare = _UPLOADED.sub("", parts[-1], count=1)
