@@ -69,7 +69,7 @@ def main(args: argparse.Namespace) -> None:
         picture = draw_grounding(image, args.text, answers, camera, plane, class_names=names)
         counts = [len(answer) for answer in answers]
         said = [f"{n} object{'s' * (n != 1)}: {text}" for n, text in zip(counts, args.text, strict=True)]
-        return Look({"sentences": rows}, picture, said, sum(counts))
+        return Look({"sentences": rows}, picture, said, sum(counts), predictor.box_plane(plane))
 
     run_demo(sources, cameras, look, "U2ENet")
 
