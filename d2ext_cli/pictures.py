@@ -50,6 +50,12 @@ def add_results(parser: d2ext_cli.CommandParser, *flags: str, required: bool = T
         type=number(above=0, most=240),
         help="of the video that is written (default the input's, or 10)",
     )
+    parser.add_argument(
+        "--rerun",
+        type=_recording,
+        metavar="FILE.rrd",
+        help="a recording for Rerun, with camera, pictures, boxes and sentences; needs rerun-sdk",
+    )
 
 
 def given_pictures(args: argparse.Namespace) -> Sources:
@@ -61,7 +67,7 @@ def given_pictures(args: argparse.Namespace) -> Sources:
     from d2ext.engine.demo import Sources
 
     paths = [path for group in args.input for path in group]
-    sources = Sources(paths, args.output, args.json, args.every, args.fps)
+    sources = Sources(paths, args.output, args.json, args.every, args.fps, args.rerun)
     sources.check()
     return sources
 
@@ -83,3 +89,10 @@ def _output(text: str) -> Path:
     path = Path(text)
     (d2ext_cli.output_folder if path.is_dir() else d2ext_cli.output_file)(text)
     return path
+
+
+def _recording(text: str) -> Path:
+    """A file of Rerun to write."""
+    if not text.lower().endswith(".rrd"):
+        raise argparse.ArgumentTypeError(f"{text}: expected the name of a file .rrd")
+    return d2ext_cli.output_file(text)

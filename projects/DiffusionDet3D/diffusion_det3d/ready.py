@@ -64,9 +64,11 @@ class Ready:
         found = self.predictor(pixels, view, plane)
         found = found[found.scores >= min_score].to("cpu")
         names = self.predictor.class_names
-        rows = named_rows(found, self.predictor.box_plane(plane), names)
+        stands_on = self.predictor.box_plane(plane)
+        rows = named_rows(found, stands_on, names)
         picture = draw_detections(pixels, found, view, names, plane)
-        return Look({"objects": rows}, picture, [f"{len(found)} object{'s' * (len(found) != 1)}"], len(found))
+        said = [f"{len(found)} object{'s' * (len(found) != 1)}"]
+        return Look({"objects": rows}, picture, said, len(found), stands_on)
 
 
 def load(config: str, options: Sequence[str]) -> Ready:

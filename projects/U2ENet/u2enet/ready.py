@@ -74,11 +74,12 @@ def look(predictor: U2ENetPredictor, texts: Sequence[str], single: bool | None, 
     image, camera, plane = seen
     answers = predictor(image, texts, camera, plane, single)
     names = predictor.class_names
-    rows = answer_rows(texts, answers, predictor.box_plane(plane), names)
+    stands_on = predictor.box_plane(plane)
+    rows = answer_rows(texts, answers, stands_on, names)
     picture = draw_grounding(image, texts, answers, camera, plane, class_names=names)
     counts = [len(answer) for answer in answers]
     said = [f"{n} object{'s' * (n != 1)}: {text}" for n, text in zip(counts, texts, strict=True)]
-    return Look({"sentences": rows}, picture, said, sum(counts))
+    return Look({"sentences": rows}, picture, said, sum(counts), stands_on)
 
 
 def load(config: str, options: Sequence[str]) -> Ready:
