@@ -61,8 +61,20 @@ __all__ = [
 #: Of recordings, as in d2ext.data.trajectories.COLUMN_MAPS.
 LAYOUTS = ("plain", "highd", "ind", "ngsim", "citysim", "pneuma", "sumo", "dair_v2x_seq", "kitti_tracking")
 #: Of datasets of objects that are written and read, and read, as in d2ext.data.conversion.
-WRITTEN_LAYOUTS = ("coco", "lvis", "omni3d", "odvg", "kitti", "rope3d", "dair_v2x_i")
-OBJECT_LAYOUTS = (*WRITTEN_LAYOUTS, "mono3drefer", "monomulti3d")
+_BOTH = (
+    "coco",
+    "lvis",
+    "omni3d",
+    "odvg",
+    "cvat",
+    "cvat_video",
+    "label_studio",
+    "kitti",
+    "rope3d",
+    "dair_v2x_i",
+)
+WRITTEN_LAYOUTS = (*_BOTH, "rerun")
+OBJECT_LAYOUTS = (*_BOTH, "mono3drefer", "monomulti3d")
 
 
 def config_file(text: str) -> str:

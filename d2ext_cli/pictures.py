@@ -21,13 +21,19 @@ def add_pictures(parser: d2ext_cli.CommandParser) -> None:
         "--input",
         required=True,
         nargs="+",
-        type=_pictures,
+        type=picture_paths,
         metavar="IMAGE|FOLDER|'GLOB'|VIDEO",
         help="what to look at",
     )
+    add_results(parser, "--output")
+
+
+def add_results(parser: d2ext_cli.CommandParser, *flags: str, required: bool = True) -> None:
+    """Where what was found goes: pictures or a video, by one of ``flags``, and JSON."""
     parser.add_argument(
-        "--output",
-        required=True,
+        *flags,
+        required=required,
+        dest="output",
         type=_output,
         metavar="FILE|FOLDER",
         help="picture to write; of more than one a folder, or a video such as out.mp4",
@@ -44,6 +50,12 @@ def add_pictures(parser: d2ext_cli.CommandParser) -> None:
         type=number(above=0, most=240),
         help="of the video that is written (default the input's, or 10)",
     )
+    parser.add_argument(
+        "--rerun",
+        type=_recording,
+        metavar="FILE.rrd",
+        help="a recording for Rerun, with camera, pictures, boxes and sentences; needs rerun-sdk",
+    )
 
 
 def given_pictures(args: argparse.Namespace) -> Sources:
@@ -55,13 +67,13 @@ def given_pictures(args: argparse.Namespace) -> Sources:
     from d2ext.engine.demo import Sources
 
     paths = [path for group in args.input for path in group]
-    sources = Sources(paths, args.output, args.json, args.every, args.fps)
+    sources = Sources(paths, args.output, args.json, args.every, args.fps, args.rerun)
     sources.check()
     return sources
 
 
-def _pictures(text: str) -> list[Path]:
-    """The files of a glob, or one file or folder."""
+def picture_paths(text: str) -> list[Path]:
+    """The type of such an argument: the files of a glob, or one file or folder."""
     if any(letter in text for letter in _WILD) and not Path(text).exists():
         path = Path(text)
         anchor = Path(path.anchor) if path.is_absolute() else Path()
@@ -77,3 +89,10 @@ def _output(text: str) -> Path:
     path = Path(text)
     (d2ext_cli.output_folder if path.is_dir() else d2ext_cli.output_file)(text)
     return path
+
+
+def _recording(text: str) -> Path:
+    """A file of Rerun to write."""
+    if not text.lower().endswith(".rrd"):
+        raise argparse.ArgumentTypeError(f"{text}: expected the name of a file .rrd")
+    return d2ext_cli.output_file(text)

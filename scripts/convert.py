@@ -6,17 +6,19 @@
     .venv/bin/python scripts/convert.py own/*.csv --output out --opts TIME_UNIT 0.001 BACKWARD_LANES "['2']"
     .venv/bin/python scripts/convert.py datasets/rope3d --layout rope3d --to omni3d --output rope3d_train.json
     .venv/bin/python scripts/convert.py own.json --layout coco --images pictures --to odvg --output own.jsonl
+    .venv/bin/python scripts/convert.py own.json --layout coco --images pictures --to cvat --output own.xml
 
 Recordings become FOLDER/NAME.csv with track_id, time (s), lane, position (m) and speed (m/s), as TrajAD reads
 them. Formats with x and y need the centre lines of the lanes, --road. --opts takes the keys of
 INPUT.RECORDING, explained in d2ext/data/config.py.
 
-Datasets of objects are converted with --to: from and to coco, lvis, omni3d, odvg (files, which name images
-from the folder --images), kitti, rope3d, dair_v2x_i (folders, of which one --split is read or written, with
-copies of the images or, with --link, links), and from mono3drefer and monomulti3d. A line says what the other
-format has no place for. odvg has its class names in a label map beside it, which is written, and read if
---label-map names it. --classes takes objects of these names only; the labels of a folder that has others than
-the road classes need it.
+Datasets of objects are converted with --to: from and to coco, lvis, omni3d, odvg, cvat, cvat_video,
+label_studio (files, which name images from the folder --images), kitti, rope3d, dair_v2x_i (folders, of which
+one --split is read or written, with copies of the images or, with --link, links), from mono3drefer and
+monomulti3d, and to rerun (NAME.rrd, for looking at; needs rerun-sdk). A line says what the other format has
+no place for. odvg and label_studio have their class names in a file beside theirs, the label map and the
+labelling interface, which is written, and read if --label-map names it. --classes takes objects of these
+names only; the labels of a folder that has others than the road classes need it.
 
 With D2EXT_SKIP_BROKEN=1 in the environment what is broken is left out and counted.
 """
@@ -59,7 +61,7 @@ def build_parser() -> CommandParser:
     objects.add_argument(
         "--classes", nargs="+", help="objects to take (default: all of a file, the road classes of a folder)"
     )
-    objects.add_argument("--label-map", type=existing_file, help="class names of odvg's labels")
+    objects.add_argument("--label-map", type=existing_file, help="class names of odvg or label_studio")
     objects.add_argument("--link", action="store_true", help="links to the images in the place of copies")
     add_options(parser)
     parser.add_check(check_arguments)

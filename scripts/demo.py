@@ -4,7 +4,8 @@
 1. renders a small SynthRoad with a seed that the shipped checkpoint never saw,
 2. evaluates the checkpoint on its test scenes (single and multi target),
 3. draws the answers to a few sentences on one picture and writes them as JSON,
-4. trains the tiny model from random weights, for two minutes or the time that is left.
+4. trains the tiny model from random weights, for two minutes or the time that is left,
+and says how to open the page on which a road is watched.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ START, RENDER_SCENE, ANSWER_SCENE = 10.0, 0.25, 1.0
 MOST_TRAINING, LEAST_TRAINING = 120.0, 20.0
 #: Iterations after which the loss must have fallen.
 ENOUGH = 12
+#: The last line: what there is to see beside it.
+NEXT = "page: `make serve` watches a rendered road; open http://127.0.0.1:8000/ and ask it in words"
 #: Seconds that are never planned with: the end of the training, and what the clock hides.
 RESERVE = 25.0
 
@@ -159,12 +162,14 @@ def main(args: argparse.Namespace) -> None:
     done, values = max(losses, default=0), list(losses.values())
     if done < ENOUGH:
         print(f"loss: no word on it after {done} iterations, this machine is too busy for more")
+        print(NEXT)
         return
     part = -(-len(values) // 3)
     first, last = fmean(values[:part]), fmean(values[-part:])
     print(f"loss {first:.2f} -> {last:.2f} in {done} iterations")
     if not last < first:
         sys.exit("error: the loss did not fall")
+    print(NEXT)
 
 
 def parse_args() -> argparse.Namespace:

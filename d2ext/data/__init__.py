@@ -18,9 +18,11 @@ A dataset dict for grounding is one image with all its sentences: Detectron2's s
 
 For a vocabulary that is open, an annotation has its ``name``, as its file writes it, whether or not that is a
 road class (``category_id`` is its place in the metadata's ``thing_classes``), and ``phrases`` where the file
-describes it in words (ODVG). Names of which a record says nothing are absent from its image, except where it
-has ``neg_category_ids`` (LVIS, ODVG's captions): then only those are known to be absent, and of a class in
-``not_exhaustive_category_ids`` there may be more objects than are labelled.
+describes it in words (ODVG, CVAT, Label Studio). Of those two tools it can have ``attributes``, texts
+by name, and of CVAT a ``cuboid``, the pixels (8, 2) of a box's corners. Names of which a record says nothing
+are absent from its image, except where it has ``neg_category_ids`` (LVIS, ODVG's captions): then only those
+are known to be absent, and of a class in ``not_exhaustive_category_ids`` there may be more objects than are
+labelled.
 
 The datasets for anomalies have records of their own: ``formats.trajectories`` and ``formats.mvtec_ad``.
 """
@@ -35,7 +37,14 @@ from .builtin import register_dataset  # registers the datasets
 from .grounding_mapper import GroundingMapper
 from .image_record import image_record
 from .mapper import DetectionMapper
-from .registration import register_coco, register_lvis, register_odvg, register_omni3d
+from .registration import (
+    register_coco,
+    register_cvat,
+    register_label_studio,
+    register_lvis,
+    register_odvg,
+    register_omni3d,
+)
 from .sentences import flip_sentence
 from .stream import TrainingStream, build_test_loader, build_train_loader
 
@@ -52,7 +61,9 @@ __all__ = [
     "flip_sentence",
     "image_record",
     "register_coco",
+    "register_cvat",
     "register_dataset",
+    "register_label_studio",
     "register_lvis",
     "register_odvg",
     "register_omni3d",

@@ -11,8 +11,10 @@ from d2ext.structures.vocabulary import ROAD, Vocabulary
 
 from .formats import (
     load_coco,
+    load_cvat,
     load_dair_v2x_i,
     load_kitti,
+    load_label_studio,
     load_lvis,
     load_mono3drefer,
     load_monomulti3d,
@@ -22,23 +24,33 @@ from .formats import (
 )
 from .formats.writing import (
     write_coco,
+    write_cvat,
+    write_cvat_video,
     write_dair_v2x_i,
     write_kitti_folder,
+    write_label_studio,
     write_lvis,
     write_odvg,
     write_omni3d,
+    write_rerun,
     write_rope3d_folder,
 )
 
 Records = Sequence[Mapping[str, Any]]
 
-#: Formats of one file, whose images lie in a folder that it names them from.
-_FILES: dict[str, tuple[Callable[..., Any], Callable[..., None]]] = {
+#: Formats of one file, whose images lie in a folder that it names them from; None: not read.
+_FILES: dict[str, tuple[Callable[..., Any] | None, Callable[..., None]]] = {
     "coco": (load_coco, write_coco),
     "lvis": (load_lvis, write_lvis),
     "omni3d": (load_omni3d, write_omni3d),
     "odvg": (load_odvg, write_odvg),
+    "cvat": (load_cvat, write_cvat),
+    "cvat_video": (load_cvat, write_cvat_video),
+    "label_studio": (load_label_studio, write_label_studio),
+    "rerun": (None, write_rerun),
 }
+#: Of those with the names of their classes in a file beside them, the end of its name when it is written.
+_LABEL_MAPS = {"odvg": "_label_map.json", "label_studio": "_interface.xml"}
 #: Formats of a folder, of which a split is read; None: not written.
 _FOLDERS: dict[str, tuple[Callable[..., Any], Callable[..., None] | None]] = {
     "kitti": (load_kitti, write_kitti_folder),
@@ -48,9 +60,10 @@ _FOLDERS: dict[str, tuple[Callable[..., Any], Callable[..., None] | None]] = {
     "monomulti3d": (load_monomulti3d, None),
 }
 #: Formats that are read, and those that are written.
-READ = (*_FILES, *_FOLDERS)
+READ = (*(name for name, (load, _) in _FILES.items() if load is not None), *_FOLDERS)
 WRITTEN = (*_FILES, *(name for name, (_, write) in _FOLDERS.items() if write is not None))
 _TURNED = {"3D boxes", "cameras", "ground planes", "tilt of the boxes", "occlusion", "truncation"}
+_DRAWN = {"occlusion", "truncation", "colours", "sentences", "phrases", "attributes"}
 #: What each format has a place for, of what :func:`contents` finds.
 _HELD: dict[str, set[str]] = {
     "coco": {"crowds", "classes of crowds"},
@@ -58,6 +71,13 @@ _HELD: dict[str, set[str]] = {
     "omni3d": {
         "3D boxes", "cameras", "ground planes", "tilt of the boxes", "lean of single boxes", "truncation",
         "regions without labels", "crowds", "visibility and counts of points",
+    },
+    "cvat": _DRAWN | {"cuboids"},
+    "cvat_video": _DRAWN | {"cuboids", "tracks"},
+    "label_studio": _DRAWN,
+    "rerun": {
+        "3D boxes", "cameras", "ground planes", "tilt of the boxes", "lean of single boxes", "colours",
+        "sentences", "phrases", "tracks",
     },
     "odvg": {"sentences", "phrases", "captions", "which categories are absent"},
     "kitti": _TURNED - {"tilt of the boxes"} | {"regions without labels", "crowds"},
@@ -82,7 +102,7 @@ def read_objects(
         path: the file, or the dataset's folder.
         images: of a file, the folder that its images are named from; None: the file's own.
         split: of a folder.
-        label_map: of "odvg".
+        label_map: of "odvg" and "label_studio", the file beside theirs that lists the classes.
         vocabulary: classes. None: the file's own; of a folder the road classes.
 
     Raises:
@@ -91,10 +111,11 @@ def read_objects(
     if layout in _FOLDERS:
         vocabulary = vocabulary or ROAD
         return _FOLDERS[layout][0](path, split, skip_broken, vocabulary), vocabulary
-    if layout not in _FILES:
+    load = _FILES.get(layout, (None, None))[0]
+    if load is None:
         raise ValueError(f"layout {layout!r}: expected one of {', '.join(READ)}")
-    more = {"label_map": label_map} if layout == "odvg" else {}
-    return _FILES[layout][0](path, images or path.parent, skip_broken, vocabulary, **more)
+    more = {"label_map": label_map} if layout in _LABEL_MAPS else {}
+    return load(path, images or path.parent, skip_broken, vocabulary, **more)
 
 
 def write_objects(
@@ -110,7 +131,8 @@ def write_objects(
 
     Args:
         layout: as in :func:`read_objects`.
-        path: the file, or the dataset's folder. "odvg" has a label map beside it, NAME_label_map.json.
+        path: the file, or the dataset's folder. Beside it "odvg" has a label map, NAME_label_map.json, and
+            "label_studio" the labelling interface, NAME_interface.xml.
         images: of a file, the folder to name images from; None: the deepest that holds all.
         split: of a folder.
         link: in a folder, links to the images instead of copies.
@@ -122,8 +144,8 @@ def write_objects(
     names = list(vocabulary.names)
     if layout in _FILES:
         write: Callable[..., None] = _FILES[layout][1]
-        if layout == "odvg":
-            write = partial(write, label_map=path.with_name(f"{path.stem}_label_map.json"))
+        if layout in _LABEL_MAPS:
+            write = partial(write, label_map=path.with_name(path.stem + _LABEL_MAPS[layout]))
         write(path, records, names, images or common_folder(records))
         return
     folder_writer = _FOLDERS.get(layout, (None, None))[1]
@@ -162,6 +184,9 @@ def _contents(record: Mapping[str, Any]) -> Iterator[str]:
         ("sentences", record["sentences"]),
         ("phrases", any("phrases" in a for a in objects)),
         ("captions", record.get("caption")),
+        ("cuboids", any("cuboid" in a for a in objects)),
+        ("attributes", any("attributes" in a for a in objects)),
+        ("tracks", any("track_id" in a for a in objects)),
         ("which categories are absent", "neg_category_ids" in record),
         ("which categories are not labelled throughout", record.get("not_exhaustive_category_ids")),
         ("visibility and counts of points", any("omni3d" in a for a in objects)),

@@ -18,7 +18,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from d2ext.structures.vocabulary import Vocabulary
 
-from .formats import load_coco, load_lvis, load_odvg, load_omni3d
+from .formats import load_coco, load_cvat, load_label_studio, load_lvis, load_odvg, load_omni3d
 from .formats.coco import Loaded
 from .formats.listing import AssumedCamera
 from .given_camera import USUAL_FOV
@@ -92,6 +92,39 @@ def register_odvg(
     :func:`register_coco` and :func:`~d2ext.data.formats.load_odvg`."""
     load = partial(load_odvg, camera=AssumedCamera(fov, exif), label_map=label_map)
     register_file(name, load, jsonl_file, image_root, classes, "odvg", metadata)
+
+
+def register_cvat(
+    name: str,
+    xml_file: StrPath,
+    image_root: StrPath,
+    *,
+    classes: Names = None,
+    fov: float = USUAL_FOV,
+    exif: bool = False,
+    **metadata: Any,
+) -> None:
+    """Register a CVAT file, for images or for video; see :func:`register_coco` and
+    :func:`~d2ext.data.formats.load_cvat`."""
+    load = partial(load_cvat, camera=AssumedCamera(fov, exif))
+    register_file(name, load, xml_file, image_root, classes, "coco", metadata)
+
+
+def register_label_studio(
+    name: str,
+    json_file: StrPath,
+    image_root: StrPath,
+    *,
+    label_map: StrPath | None = None,
+    classes: Names = None,
+    fov: float = USUAL_FOV,
+    exif: bool = False,
+    **metadata: Any,
+) -> None:
+    """Register an export of Label Studio, with its labelling interface, ``label_map``, where that is at hand;
+    see :func:`register_coco` and :func:`~d2ext.data.formats.load_label_studio`."""
+    load = partial(load_label_studio, camera=AssumedCamera(fov, exif), label_map=label_map)
+    register_file(name, load, json_file, image_root, classes, "coco", metadata)
 
 
 def register_file(

@@ -114,6 +114,13 @@ def _add_evaluation_keys(cfg: CfgNode) -> None:
     # Images of each evaluated dataset whose answers are drawn into TensorBoard at every evaluation.
     cfg.TEST.PICTURES = 4
 
+    # Project of Weights & Biases that a training is logged to beside TensorBoard, by the library wandb, which
+    # has settings of its own (WANDB_MODE=offline writes to OUTPUT_DIR/wandb only). Empty: none.
+    cfg.WANDB = CfgNode()
+    cfg.WANDB.PROJECT = ""
+    # Name of the run there; empty: that of the folder OUTPUT_DIR.
+    cfg.WANDB.NAME = ""
+
 
 def _is_device(name: str) -> bool:
     return bool(torch.device(name))
@@ -161,7 +168,7 @@ declare(
     }
 )
 
-machine_keys("MODEL.DEVICE", "OUTPUT_DIR", "DATALOADER.NUM_WORKERS")
+machine_keys("MODEL.DEVICE", "OUTPUT_DIR", "DATALOADER.NUM_WORKERS", "WANDB")
 
 #: Keys that name files or folders of weights: by their name (:mod:`d2ext.weights`), or by a path, which is
 #: looked for in the working folder and then among those that come with the code.

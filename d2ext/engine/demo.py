@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from torch import Tensor, tensor
 from tqdm import tqdm
 
+from d2ext.data.formats.writing import RerunFile
 from d2ext.data.frames import Frame, ImageFiles, VideoFile, is_video
 from d2ext.data.given_camera import CameraOfEach
 from d2ext.data.image_io import read_image
@@ -36,12 +38,14 @@ class Look:
         picture: (H, W, 3) uint8 BGR, with what was found.
         said: what the command prints of one picture.
         count: of objects.
+        plane: (4,) on which the boxes of the row stand, None for the camera's x-z plane.
     """
 
     row: dict[str, Any]
     picture: np.ndarray
     said: Sequence[str]
     count: int
+    plane: Tensor | None = None
 
 
 #: From image (H, W, 3) uint8 BGR, its camera and its ground plane (4,) or None.
@@ -58,6 +62,7 @@ class Sources:
         json: file to write, None for none, or of many pictures one beside ``output``.
         every: look at each so many pictures only.
         fps: of a video to write; None: as the input's.
+        rerun: recording for Rerun to write too, None for none.
     """
 
     paths: Sequence[Path]
@@ -65,6 +70,7 @@ class Sources:
     json: Path | None = None
     every: int = 1
     fps: float | None = None
+    rerun: Path | None = None
 
     @property
     def is_one(self) -> bool:
@@ -119,10 +125,51 @@ def run_demo(sources: Sources, cameras: CameraOfEach, look: Looker, title: str) 
         FileNotFoundError, ValueError: a picture cannot be used; of many, after all others are done.
         OSError: something cannot be written.
     """
-    if sources.is_one:
-        _look_at_one(sources, cameras, look)
-    else:
-        _look_at_many(sources, cameras, look, title)
+    with RerunFile(sources.rerun, ()) if sources.rerun else nullcontext() as recording:
+        if recording is not None:
+            look = _recorded(look, recording)
+        if sources.is_one:
+            _look_at_one(sources, cameras, look)
+        else:
+            _look_at_many(sources, cameras, look, title)
+    if sources.rerun:
+        print(f"wrote {sources.rerun}")
+
+
+def _recorded(look: Looker, recording: RerunFile) -> Looker:
+    """``look``, and what it finds goes into a recording."""
+
+    def look_and_record(image: np.ndarray, camera: Camera, plane: Tensor | None) -> Look:
+        found = look(image, camera, plane)
+        jpeg = cv2.imencode(".jpg", image)[1].tobytes()
+        recording.add(_as_record(found, image.shape[:2], camera), jpeg)
+        return found
+
+    return look_and_record
+
+
+def _as_record(found: Look, size: tuple[int, ...], camera: Camera) -> dict[str, Any]:
+    """A dataset dict of what was found. An object that several sentences name is there once."""
+    groups = found.row.get("sentences") or [{"objects": found.row.get("objects", ())}]
+    annotations: dict[tuple[Any, ...], dict[str, Any]] = {}
+    sentences = []
+    for number, group in enumerate(groups):
+        targets = []
+        for item in group["objects"]:
+            key = (item["class"], *item["bbox"], *item["location"])
+            annotation = annotations.setdefault(key, {**item, "id": len(annotations), "has_3d": True})
+            targets.append(annotation["id"])
+        if "text" in group:
+            sentences.append({"id": number, "text": group["text"], "target_ids": targets})
+    return {
+        "height": size[0],
+        "width": size[1],
+        "camera": camera.P.tolist(),
+        "ground_plane": None if found.plane is None else found.plane.tolist(),
+        "level_boxes": found.plane is None,
+        "annotations": list(annotations.values()),
+        "sentences": sentences,
+    }
 
 
 def _look_at_one(sources: Sources, cameras: CameraOfEach, look: Looker) -> None:

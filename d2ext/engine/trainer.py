@@ -35,6 +35,7 @@ from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimedSchedule
 from d2ext.engine.report import write_report
 from d2ext.engine.state_dicts import load_backbone
 from d2ext.engine.steps import AutocastTrainer, PatientTrainer
+from d2ext.engine.wandb_writer import WandbWriter
 from d2ext.modeling.fold import check_compiler, compile_parts
 from d2ext.tables import Printed
 
@@ -144,7 +145,8 @@ class BaseTrainer(DefaultTrainer):
         folder = self.cfg.OUTPUT_DIR
         os.makedirs(folder, exist_ok=True)
         printer = ProgressPrinter(weakref.proxy(self), self.time_limit)
-        return [printer, JSONWriter(os.path.join(folder, "metrics.json")), TensorboardXWriter(folder)]
+        files = [JSONWriter(os.path.join(folder, "metrics.json")), TensorboardXWriter(folder)]
+        return [printer, *files, *([WandbWriter(self.cfg)] if self.cfg.WANDB.PROJECT else [])]
 
     def _validate(self) -> dict[str, Any]:
         cfg = self.cfg.clone()

@@ -84,7 +84,8 @@ def main(args: argparse.Namespace) -> None:
         rows = named_rows(found, predictor.box_plane(plane), names)
         said = [f"{len(found)} object{'s' * (len(found) != 1)}"]
         said += [f"wrote {args.strip}"] if args.strip is not None else []
-        return Look({"objects": rows}, draw(image, found, camera, names, plane), said, len(found))
+        picture = draw(image, found, camera, names, plane)
+        return Look({"objects": rows}, picture, said, len(found), predictor.box_plane(plane))
 
     run_demo(sources, cameras, look, "DiffusionDet3D")
 

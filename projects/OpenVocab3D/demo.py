@@ -88,7 +88,7 @@ def main(args: argparse.Namespace) -> None:
         rows = named_rows(found, predictor.box_plane(plane), predictor.class_names)
         said = [f"{sum(row['class'] == n for row in rows)} x {n}" for n in predictor.class_names]
         picture = draw(image, found, camera, predictor.class_names, plane, colors)
-        return Look({"objects": rows}, picture, said, len(found))
+        return Look({"objects": rows}, picture, said, len(found), predictor.box_plane(plane))
 
     run_demo(sources, cameras, look, "OpenVocab3D")
 

@@ -2,9 +2,11 @@
 files that name their own classes return these too. The writers are in :mod:`d2ext.data.formats.writing`."""
 
 from .coco import load_coco, load_lvis
+from .cvat import load_cvat
 from .dair_v2x_i import load_dair_v2x_i
 from .kitti_object import load_kitti
 from .kitti_tracking import load_kitti_tracking, read_kitti_tracks, write_kitti_tracks
+from .label_studio import load_label_studio
 from .mono3drefer import load_mono3drefer
 from .monomulti3d import load_monomulti3d
 from .mvtec_ad import load_mvtec_ad
@@ -20,9 +22,11 @@ from .visa import load_visa
 __all__ = [
     "TrackLabels",
     "load_coco",
+    "load_cvat",
     "load_dair_v2x_i",
     "load_kitti",
     "load_kitti_tracking",
+    "load_label_studio",
     "load_lvis",
     "load_mono3drefer",
     "load_monomulti3d",

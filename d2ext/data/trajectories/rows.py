@@ -6,10 +6,10 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn, TextIO
-from xml.parsers import expat
+from typing import TextIO
 
 from d2ext.reading import open_file
+from d2ext.xml_reading import XmlParser
 
 #: A row's line in the file, and its fields as text.
 Row = tuple[int, list[str]]
@@ -94,53 +94,12 @@ def xml_root(path: Path) -> str:
     Raises:
         FileNotFoundError, ValueError: no such file.
     """
-    parser = _XmlParser(path)
-    with open_file(path) as file:
-        while not parser.done:
-            parser.feed(file.read(_CHUNK))
+    parser = XmlParser(path)
+    parser.read()
     return parser.root
 
 
-class _XmlParser:
-    """Reads XML piece by piece; document types, which could hold entities, are refused."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.done = False
-        self.root = ""
-        self.expat = expat.ParserCreate()
-        self.expat.StartElementHandler = self._start
-        self.expat.StartDoctypeDeclHandler = self._doctype
-        self._fault: ValueError | None = None
-
-    def feed(self, data: bytes) -> None:
-        """Parse the next bytes; none: the end of the file."""
-        try:
-            self.expat.Parse(data, not data)
-        except (expat.ExpatError, ValueError, LookupError) as error:
-            # The latter two are for encodings that are not known.
-            code = getattr(error, "code", None)
-            reason = str(error)[:60] if code is None else expat.ErrorString(code)
-            message = f"{self.path}:{self.expat.CurrentLineNumber}: expected XML: {reason}"
-            raise self._fault or ValueError(message) from None
-        self.done = not data
-
-    def fail(self, message: str) -> NoReturn:
-        self._fault = ValueError(f"{self.path}:{self.expat.CurrentLineNumber}: {message}")
-        raise self._fault
-
-    def element(self, name: str, attributes: dict[str, str]) -> None:
-        """Called at the start of each element."""
-
-    def _doctype(self, *_: object) -> None:
-        self.fail("expected XML without a document type")
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self.root = self.root or name
-        self.element(name, attributes)
-
-
-class _FcdParser(_XmlParser):
+class _FcdParser(XmlParser):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.names: list[str] = []

@@ -1,0 +1,70 @@
+"""A training's figures in Weights & Biases, as one of Detectron2's writers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from detectron2.config import CfgNode
+from detectron2.utils.events import EventWriter, get_event_storage
+
+from d2ext.files import write_json
+from d2ext.reading import one_line
+
+#: In OUTPUT_DIR: which run is gone on with.
+RUN_FILE = "wandb_run.json"
+
+
+class WandbWriter(EventWriter):
+    """Logs every scalar of the event storage at its iteration, smoothed as Detectron2's other writers do. A
+    training that is resumed goes on with the run whose id lies in its folder.
+
+    Args:
+        cfg: with ``WANDB`` and ``OUTPUT_DIR``; all of it becomes the run's config.
+        window: iterations over which values are smoothed.
+
+    Raises:
+        ValueError: wandb is not installed, or refuses.
+    """
+
+    def __init__(self, cfg: CfgNode, window: int = 20) -> None:
+        try:
+            import wandb
+        except ImportError:
+            raise ValueError("WANDB.PROJECT is set and wandb is missing: pip install d2ext[wandb]") from None
+        folder = Path(cfg.OUTPUT_DIR)
+        known = folder / RUN_FILE
+        try:
+            self._run = wandb.init(
+                project=cfg.WANDB.PROJECT,
+                name=cfg.WANDB.NAME or folder.absolute().name,
+                dir=str(folder),
+                config=yaml.safe_load(cfg.dump()),
+                id=json.loads(known.read_text())["id"] if known.is_file() else None,
+                resume="allow",
+            )
+        except (wandb.errors.Error, OSError, KeyError, ValueError) as error:
+            message = f"WANDB.PROJECT {cfg.WANDB.PROJECT!r}: wandb: {error}"
+            raise ValueError(one_line(message)) from None
+        write_json(known, {"id": self._run.id})
+        self._window = window
+        self._last = -1
+
+    def write(self) -> None:
+        """Log what is new since the last call."""
+        storage = get_event_storage()
+        by_step: dict[int, dict[str, Any]] = {}
+        last = self._last
+        for name, (value, step) in storage.latest_with_smoothing_hint(self._window).items():
+            if step > self._last:
+                by_step.setdefault(step, {})[name] = value
+                last = max(last, step)
+        for step in sorted(by_step):
+            self._run.log(by_step[step], step=step)
+        self._last = last
+
+    def close(self) -> None:
+        """End the run."""
+        self._run.finish()
