@@ -1,8 +1,8 @@
 """The pages of the documentation and the READMEs: their blocks of code, and how these are run.
 
 A comment before a block says what is special about it: ``<!-- needs: image.jpg road.jpg=1280x720 -->`` names
-files that a reader would have, and ``<!-- checked only: why -->`` that it is not run. Commands that are not run
-are checked by ``tests/commands`` as those of READMEs are.
+files that a reader would have, and ``<!-- checked only: why -->`` that it is not run. Commands that are not
+run are checked by ``tests/commands`` as those of READMEs are.
 """
 
 from __future__ import annotations
