@@ -115,7 +115,7 @@ def check_d2ext(arguments: list[str]) -> None:
     """A command of ``d2ext``; the arguments of what it runs are parsed by that."""
     name, *rest = arguments
     assert name in COMMANDS or name.startswith("-"), f"d2ext {name}: no such command"
-    if name in COMMANDS and "--help" not in rest:
+    if name in COMMANDS and rest and "--help" not in rest:  # alone it is a name in a sentence
         with pytest.raises(Parsed) as result:
             COMMANDS[name][1](rest)
         check_config(result.value.args[0])
