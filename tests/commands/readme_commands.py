@@ -19,8 +19,8 @@ VENV_PROGRAMS = ("python", "pip", "torchrun", "tensorboard", "d2ext", "mkdocs")
 SYSTEM_PROGRAMS = ("make", "python3", "d2ext")
 #: How a line of a block, or a span of code in a sentence, begins that is a command.
 COMMAND = re.compile(
-    r"(\.venv/bin/|(python3?|pip|torchrun|tensorboard|make) |d2ext (?!needs )|(scripts|projects)/\S+\.(py|sh) "
-    r"|export |for \w+ in |\w+=\S)"
+    r"(\.venv/bin/|(python3?|pip|torchrun|tensorboard|make) |d2ext (?!needs )"
+    r"|(scripts|projects)/\S+\.(py|sh) |export |for \w+ in |\w+=\S)"
 )
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 RECORD = 'printf "%s\\0" "$#" "$0" "$@" >>"$CALLS"'
