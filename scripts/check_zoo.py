@@ -26,12 +26,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # this checkout's modules, from any folder
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
 from d2ext_cli import CommandParser, output_folder, run_command
 from d2ext_cli.shipped import CONFIGS, RESOURCES, SHIPPED
 from d2ext_cli.zoo import PREFIX, ZOO, find_model, models, project_of, read_zoo
 
+ROOT = Path(__file__).resolve().parents[1]
 Entry = dict[str, Any]
 DIGITS = 1  # of a figure in the file
 

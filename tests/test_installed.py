@@ -149,7 +149,7 @@ def d2ext(python: Path, folder: Path, *words: object, **variables: str) -> subpr
 def scenes(python, tmp_path_factory) -> Path:
     """Three pictures that the installed command has rendered."""
     root = tmp_path_factory.mktemp("datasets")
-    counts = ("--train", 2, "--val", 0, "--test", 1)
+    counts = ("--train", 2, "--val", 1, "--test", 1)
     done = d2ext(python, root, "synthroad", "--root", root / "synthroad", "--seed", 5, *counts)
     assert not done.returncode, done.stderr
     return root
