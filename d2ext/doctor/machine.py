@@ -29,7 +29,8 @@ def machine_lines() -> list[str]:
 
 def zoo_lines() -> tuple[list[str], list[str]]:
     """Weights that are there, or can be fetched; and what is wrong with others."""
-    there, faults = [], []
+    there: list[str] = []
+    faults: list[str] = []
     for name, entry in read_zoo().items():
         try:
             there.append(f"{PREFIX}{name}: {resolve(PREFIX + name)}")
