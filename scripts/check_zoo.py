@@ -71,7 +71,7 @@ def model_name(text: str) -> str:
 def main(args: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    names = args.only or list(models())
+    names = [name for name in args.only or models() if models()[name].get("figures")]
     if args.list:
         print("\n".join(line for name in names for line in plan(name, models()[name], args)))
         return
@@ -171,7 +171,7 @@ def compare(name: str, entry: Entry, found: Mapping[str, float]) -> Iterator[Row
 def write_sums() -> None:
     """Write the hashes of all weights that are here."""
     for name, entry in read_zoo().items():
-        paths = [top / entry["weights"] for top in (SHIPPED, RESOURCES)]
+        paths = [top / entry["weights"] for top in (SHIPPED, RESOURCES) if "weights" in entry]
         for path in filter(Path.is_file, paths):
             rewrite(name, {"sha256": digest(path.read_bytes())}, {})
             break

@@ -32,6 +32,8 @@ def zoo_lines() -> tuple[list[str], list[str]]:
     there: list[str] = []
     faults: list[str] = []
     for name, entry in read_zoo().items():
+        if "weights" not in entry:
+            continue
         try:
             there.append(f"{PREFIX}{name}: {resolve(PREFIX + name)}")
         except FileNotFoundError as error:

@@ -26,10 +26,11 @@ class Ready:
 
     Attributes:
         cfg: what it goes by.
+        device: for the models; "" for their configs'.
     """
 
-    def __init__(self, cfg: CfgNode) -> None:
-        self.cfg = cfg
+    def __init__(self, cfg: CfgNode, device: str = "") -> None:
+        self.cfg, self.device = cfg, device
 
     def __call__(
         self,
@@ -59,7 +60,8 @@ class Ready:
         tilt = {k: v for k, v in known.items() if k in ("height", "pitch", "roll")}
         seen_by = GivenCamera(paths.get("calib"), **intrinsics, **numbers)  # type: ignore[arg-type]
         stands_on = GivenGround(paths.get("ground"), **tilt)  # type: ignore[arg-type]
-        place = Place(seen_by, stands_on, Path(road), labels=None if labels is None else Path(labels))
+        told = None if labels is None else Path(labels)
+        place = Place(seen_by, stands_on, Path(road), self.device, told)
         return make_run(self.cfg, str(source), place, Path(output)).go()
 
 
@@ -69,4 +71,6 @@ def load(config: str, options: Sequence[str]) -> Ready:
     Raises:
         FileNotFoundError, ValueError: a key that cannot be used.
     """
-    return Ready(load_config(add_road_watch_config, config, options))
+    words = list(options)
+    device = words[words.index("MODEL.DEVICE") + 1] if "MODEL.DEVICE" in words[::2] else ""
+    return Ready(load_config(add_road_watch_config, config, words), device)
