@@ -30,7 +30,7 @@ demo:
 CLIP = output/serve/clip/kitti_tracking/training
 
 serve: setup
-	test -d $(CLIP) || $(BIN)/python -m d2ext.data.synthroad --root output/serve/clip --seed 3 --video --clips 1 \
+	test -f $(CLIP)/label_02/0000.txt || $(BIN)/python -m d2ext.data.synthroad --root output/serve/clip --seed 3 --video --clips 1 \
 		--seconds 60 --width 512 --anomalies 1
 	$(BIN)/python projects/RoadWatch/serve.py --config-file configs/RoadWatch/road_watch_synthroad.yaml \
 		--input $(CLIP)/image_02/0000 --calib $(CLIP)/calib/0000.txt --ground $(CLIP)/denorm/0000.txt \

@@ -13,10 +13,20 @@ from pathlib import Path
 import pytest
 
 from d2ext.shipped import SHIPPED, get_config_file
-from d2ext.weights import registry
+from d2ext_cli.zoo import read_zoo
 
 ROOT = Path(__file__).resolve().parents[1]
-TREE = ("d2ext", "projects", "configs", "d2ext_cli", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+TREE = (
+    "d2ext",
+    "projects",
+    "configs",
+    "scripts",
+    "d2ext_cli",
+    "pyproject.toml",
+    "setup.py",
+    "README.md",
+    "LICENSE",
+)
 #: Prints what the three shipped models see in one rendered image.
 PREDICTIONS = """
 import json, os
@@ -112,7 +122,7 @@ def test_the_models_of_a_wheel_answer_as_those_of_the_checkout(python, tmp_path)
 @pytest.mark.slow
 def test_every_config_and_weight_of_the_checkout_is_in_a_wheel(python, tmp_path):
     names = sorted(p.relative_to(ROOT / "configs").as_posix() for p in (ROOT / "configs").rglob("*.yaml"))
-    shipped = sorted(name for name, entry in registry().items() if "fetch" not in entry)
+    shipped = sorted(name for name, entry in read_zoo().items() if "fetch" not in entry)
     program = f"""
 from d2ext.shipped import get_config_file
 from d2ext.weights import resolve

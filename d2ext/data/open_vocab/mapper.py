@@ -129,6 +129,7 @@ class PromptMapper(DetectionMapper):
             return None
         names = dataset_dict["names"]
         labels = [as_label(annotation, names) for annotation in annotations]
+        output |= {"names": names, "categories": [label.category for label in labels]}
         if dataset_dict.get("only"):
             whole = torch.ones(len(labels), 1)
             told = torch.zeros(len(labels), dtype=torch.long)

@@ -27,7 +27,8 @@ def add_exemplars(
     prompts: Prompts, alike: PromptTable, records: Sequence[dict]
 ) -> tuple[Prompts, list[dict]]:
     """Ask every image, as a last prompt, for what is like the exemplar of the image before it (of itself,
-    where it is alone). An object answers to it if it is of the same class.
+    where it is alone). An object answers to it if its class has the same name. Images in which objects of
+    that class may have no label are not asked: their dataset does not know it, or not all is labelled.
 
     Args:
         prompts: of B images.
@@ -38,13 +39,12 @@ def add_exemplars(
     rolled = alike.map(lambda t: t.roll(1, 0)[:, None])
     told = prompts.table.states  # to the maps, already
     table = PromptTable.join([prompts.table._replace(states=()), rolled], lambda pair: torch.cat(pair, 1))
-    (exists,) = transfer(
-        [torch.tensor([[records[i]["exemplar"] >= 0] for i in before])], alike.vectors.device
-    )
-    asked = []
+    asked, known = [], []
     for record, i in zip(records, before, strict=True):
-        other, chosen = records[i]["instances"].gt_classes, records[i]["exemplar"]
-        own = record["instances"].gt_classes
-        same = own == other[chosen] if chosen >= 0 else torch.zeros_like(own, dtype=torch.bool)
-        asked.append(record | {"truth": torch.cat([record["truth"], same[:, None].float()], 1)})
+        chosen = records[i]["exemplar"]
+        name = records[i]["categories"][chosen] if chosen >= 0 else None
+        same = torch.tensor([float(own == name) for own in record["categories"]]).view(-1, 1)
+        asked.append(record | {"truth": torch.cat([record["truth"], same], 1)})
+        known.append([name in record["names"] and record.get("all_labelled", True)])
+    (exists,) = transfer([torch.tensor(known)], alike.vectors.device)
     return Prompts(table._replace(states=told), torch.cat([prompts.exists, exists], 1)), asked

@@ -186,7 +186,8 @@ class Janus(nn.Module):
                 inputs=tokens.ids,
                 attention_mask=tokens.mask,
                 generation_mode="image",
-                guidance_scale=self.settings.GUIDANCE,
+                # At 1 transformers takes both halves of its batch, with and without words, for pictures.
+                guidance_scale=max(self.settings.GUIDANCE, 1 + 1e-6),
                 do_sample=True,
                 temperature=self.settings.DRAW_TEMPERATURE,
                 top_k=0,

@@ -32,9 +32,10 @@ class OpenVocabDet3D(DiffusionDet3D):
     :meth:`embed` made of a vocabulary. In training it has ``prompts``, ``prompt_truth`` (G, K), whether each
     of the ``instances`` answers to each of them (1, 0, NaN in doubt), in ``instances`` also ``gt_prompts``,
     the prompt by which the size of an object is told (-1: none, that of every object), ``exemplar``, the
-    index of an object that the next image of the batch is asked for the like of (-1: none), and where there
-    are any ``ignored_boxes`` (I, 4), where objects are not labelled; ``all_labelled`` False of an image in
-    which only what its prompts name is labelled.
+    index of an object that the next image of the batch is asked for the like of (-1: none), ``names`` of the
+    classes that its dataset knows and ``categories``, that of each object among them, where there are any
+    ``ignored_boxes`` (I, 4), where objects are not labelled, and ``all_labelled`` False of an image in which
+    only what its prompts name is labelled.
 
     Args:
         prompt_encoder: of the words.

@@ -66,5 +66,7 @@ def toy_record(seed: int, prompts: list[str], objects: int | None = None) -> dic
         "instances": labels,
         "prompt_truth": truth,
         "exemplar": objects - 1,
+        "names": ["car", "bus", "van"],
+        "categories": [["car", "bus", "van"][i] for i in labels.gt_classes.tolist()],
         "ignored_boxes": torch.tensor([[0.0, 0.0, 40.0, 40.0]])[: seed % 2],
     }

@@ -173,15 +173,28 @@ def test_truths_are_filled_up_and_the_last_prompt_is_every_object():
 
 def test_exemplars_are_of_the_image_before_and_mean_its_class():
     records = [toy_record(i, ["car"], n) | {"truth": torch.zeros(n, 2)} for i, n in enumerate((3, 0, 2))]
-    records[0]["instances"].gt_classes = torch.tensor([0, 1, 2])
-    records[2]["instances"].gt_classes = torch.tensor([2, 0])
+    records[0]["categories"], records[2]["categories"] = ["car", "bus", "van"], ["van", "car"]
     prompts = Prompts.of_images([table(1)] * 3, table(1, seed=1))
     alike = table(3, seed=2)
     asked, records = add_exemplars(prompts, alike, records)
     assert torch.equal(asked.table.vectors[:, -1], alike.vectors[[2, 0, 1]])
     assert asked.exists[:, -1].tolist() == [True, True, False]  # the second has no object
-    assert records[0]["truth"][:, -1].tolist() == [1, 0, 0]  # like class 0, the last object of the third
+    assert records[0]["truth"][:, -1].tolist() == [1, 0, 0]  # like a car, the last object of the third
     assert records[1]["truth"].shape == (0, 3) and records[2]["truth"][:, -1].tolist() == [0, 0]
+
+
+def test_who_may_have_such_objects_without_a_label_is_not_asked_for_the_like():
+    """Classes are the same by name, whatever their numbers in two datasets."""
+    truth = torch.zeros(1, 2)
+    first, other, unknown, partly = (toy_record(i, ["car"], 1) | {"truth": truth} for i in range(4))
+    first |= {"names": ["tram", "car"], "categories": ["car"]}
+    other |= {"names": ["car", "dog"], "categories": ["car"]}
+    unknown |= {"names": ["dog"], "categories": ["dog"]}
+    partly |= {"categories": ["bus"], "all_labelled": False}
+    for record, exists, truth in ((other, True, 1), (unknown, False, 0), (partly, False, 0)):
+        prompts = Prompts.of_images([table(1)] * 2, table(1, seed=1))
+        asked, records = add_exemplars(prompts, table(2, seed=2), [first, record])
+        assert asked.exists[1, -1].item() is exists and records[1]["truth"][:, -1].tolist() == [truth]
 
 
 def test_an_exemplar_takes_the_place_of_a_text_and_has_its_size(model):

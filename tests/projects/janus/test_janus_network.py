@@ -64,6 +64,24 @@ def test_pictures_are_guided_away_from_what_no_words_give(toy_model):
     assert codes.shape == (1, talk.image_tokens) and codes[0, 0] == guided.argmax()
 
 
+def test_without_guidance_a_picture_is_what_its_words_give(toy_model):
+    """The likeliest image tokens one after the other, each from the whole sequence before it."""
+    model = toy_model("MODEL.JANUS.GUIDANCE", 1.0, "MODEL.JANUS.DRAW_TEMPERATURE", 1e-4).eval()
+    network, row = model.network, model.talk.drawing("a red car on a road.")
+    with torch.no_grad():
+        embedded = network.get_input_embeddings()(torch.tensor([row.ids[: row.drawn]]))
+        codes = []
+        for _ in range(model.talk.image_tokens):
+            hidden = network.model.language_model(inputs_embeds=embedded).last_hidden_state[:, -1]
+            codes.append(network.model.generation_head(hidden).argmax(-1))
+            drawn = network.prepare_embeddings_for_image_generation(codes[-1][:, None])
+            embedded = torch.cat([embedded, drawn], 1)
+        pixels = network.model.vqmodel.decode(torch.stack(codes, 1))
+    expected = (pixels * 127.5 + 127.5).round().clamp(0, 255)
+    difference = (model.draw(["a red car on a road."]).float() - expected).abs()
+    assert difference.max() <= 1
+
+
 def test_a_seed_gives_the_same_picture(toy_model):
     model = toy_model().eval()
     pictures = []
