@@ -20,6 +20,7 @@ import importlib.util
 import itertools
 import secrets
 import shutil
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -90,6 +91,7 @@ def main(args: argparse.Namespace) -> None:
     for name in _NEEDS:
         if importlib.util.find_spec(name) is None:
             raise ValueError(f"the page needs the package {name}: pip install 'd2ext[serve]'")
+    listener = listen(args.host, args.port)  # said before models are built and anything is written
     import uvicorn
 
     from d2ext.projects.road_watch.live import Live
@@ -103,8 +105,27 @@ def main(args: argparse.Namespace) -> None:
     app = build_app(live, asker, token=token, hosts=_LOCAL if local else ())
     query = f"/?token={token}" if token else "/"
     host = f"[{args.host}]" if ":" in args.host else args.host
-    print(f"open http://{host}:{args.port}{query} (Ctrl-C ends)", flush=True)
-    uvicorn.run(app, host=args.host, port=args.port, log_level="warning", server_header=False)
+    print(f"open http://{host}:{listener.getsockname()[1]}{query} (Ctrl-C ends)", flush=True)
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run([listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that nobody else can have; port 0 is any that is free.
+
+    Raises:
+        ValueError: the port is in use, or the machine has no such address.
+    """
+    host = host.strip("[]")
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        reason = (error.strerror or str(error)).lower()
+        raise ValueError(f"--host {host} --port {port}: {reason}, expected another one") from None
+    return listener
 
 
 def make_asker(args: argparse.Namespace) -> Asker | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import socket
 
 import pytest
 from project_scripts import ROOT, call_script, load_script
@@ -36,6 +37,22 @@ def test_a_missing_package_is_one_line_that_names_the_extra(capsys, monkeypatch,
     assert call_script(serve, "--no-ask") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert missing in line and "d2ext[serve]" in line
+
+
+def test_a_port_in_use_or_a_foreign_address_is_one_line_before_anything_is_built(capsys, monkeypatch):
+    monkeypatch.setattr(serve, "make_asker", lambda args: pytest.fail("a model was built"))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        for host, port in (("127.0.0.1", taken.getsockname()[1]), ("192.0.2.1", 0)):
+            assert call_script(serve, "--host", host, "--port", str(port)) == 1
+            (line,) = capsys.readouterr().err.splitlines()
+            assert line.startswith("error: ") and f"--host {host} --port {port}" in line
+
+
+def test_a_free_port_is_found():
+    with serve.listen("127.0.0.1", 0) as listener:
+        assert socket.create_connection(listener.getsockname(), 2).close() is None
 
 
 def test_a_repeated_run_keeps_two_folders_of_its_own(tmp_path):
