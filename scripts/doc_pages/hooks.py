@@ -1,7 +1,7 @@
-"""Hooks of mkdocs: READMEs and the model zoo become pages, and links into the tree work on the site as on a file.
+"""Hooks of mkdocs: READMEs and the model zoo become pages; links into the tree work there as in files.
 
-A page links to files as they lie in the tree (``../projects/U2ENet/README.md``), so that it can be read where it
-lies. On the site such a link leads to the page that is made of that file, or to the repository where
+A page links to files as they lie in the tree (``../projects/U2ENet/README.md``), so that it can be read where
+it lies. On the site such a link leads to the page that is made of that file, or to the repository where
 ``repo_url`` is set, and is the file's name in the tree where it is not.
 """
 
