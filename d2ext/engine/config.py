@@ -110,6 +110,8 @@ def _add_evaluation_keys(cfg: CfgNode) -> None:
     # Training ends after so many minutes of this run, in order: what follows the last iteration is done then.
     # 0: no limit.
     cfg.SOLVER.MAX_MINUTES = 0.0
+    # Checkpoints of a run that are kept beside its last one, the latest; 0: all.
+    cfg.SOLVER.CHECKPOINTS_KEPT = 0
     # The learning rate goes by SOLVER.MAX_ITER. True: by the share of SOLVER.MAX_MINUTES that is over where
     # that is further, so that a run of so many minutes ends with the schedule's end, whatever the machine.
     cfg.SOLVER.SCHEDULE_BY_TIME = False
@@ -130,20 +132,16 @@ declare(
         ),
         "SOLVER.STEP_SHARES": every(number(0, 1)),
         "SOLVER.BASE_LR": number(0),
-        "SOLVER.BACKBONE_MULTIPLIER": number(0),
-        "SOLVER.TEXT_MULTIPLIER": number(0),
-        "SOLVER.BOTTOM_UP_MULTIPLIER": number(0),
+        **{f"SOLVER.{part}_MULTIPLIER": number(0) for part in ("BACKBONE", "TEXT", "BOTTOM_UP")},
         "SOLVER.LAYER_DECAY": number(0, 1),
         "SOLVER.CLIP_GRADIENTS.CLIP_TYPE": one_of("full_model", "value", "norm"),
         "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": number(above=0),
         "SOLVER.IMS_PER_BATCH": whole(1),
         "SOLVER.REFERENCE_WORLD_SIZE": whole(0),
         "SOLVER.BIAS_LR_FACTOR": number(0),
-        "SOLVER.WEIGHT_DECAY_BIAS": number(0),
         "SOLVER.CLIP_GRADIENTS.NORM_TYPE": number(above=0),
         "SOLVER.MOMENTUM": number(0, 1),
-        "SOLVER.WEIGHT_DECAY": number(0),
-        "SOLVER.WEIGHT_DECAY_NORM": number(0),
+        **{f"SOLVER.WEIGHT_DECAY{of}": number(0) for of in ("", "_NORM", "_BIAS")},
         "SOLVER.WARMUP_FACTOR": number(0, 1),
         "SOLVER.GAMMA": number(0),
         "SOLVER.STEPS": every(whole(0)),
@@ -152,6 +150,7 @@ declare(
         "SOLVER.LOOK_PERIOD": whole(1),
         "SOLVER.WARMUP_ITERS": whole(0),
         "SOLVER.CHECKPOINT_PERIOD": whole(1),
+        "SOLVER.CHECKPOINTS_KEPT": whole(0),
         "SOLVER.PATIENCE": whole(0),
         "SOLVER.EMA.DECAY": Expected("a number of at least 0 and less than 1", lambda x: 0 <= x < 1),
         "TEST.EVAL_PERIOD": whole(0),

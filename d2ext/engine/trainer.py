@@ -112,7 +112,7 @@ class BaseTrainer(DefaultTrainer):
             precise_bn = hooks.PreciseBN(
                 cfg.TEST.EVAL_PERIOD, self.model, loader, cfg.TEST.PRECISE_BN.NUM_ITER
             )
-        minutes = cfg.SOLVER.MAX_MINUTES
+        minutes, kept = cfg.SOLVER.MAX_MINUTES, cfg.SOLVER.CHECKPOINTS_KEPT or None
         self.time_limit = TimeLimit(minutes) if minutes > 0 else None
         timed = cfg.SOLVER.SCHEDULE_BY_TIME
         self.validation = None
@@ -133,7 +133,7 @@ class BaseTrainer(DefaultTrainer):
             LossLook(cfg.SOLVER.LOOK_PERIOD, cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD),
             self.average,
             self.validation,
-            Checkpoint(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD) if main else None,
+            Checkpoint(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD, max_to_keep=kept) if main else None,
             hooks.EvalHook(0 if self.validation else cfg.TEST.EVAL_PERIOD, self._evaluate_test),
             ProgressWriter(self.build_writers()) if main else None,
             hooks.CallbackHook(after_train=_report) if main else None,
