@@ -1,4 +1,4 @@
-"""Hooks of mkdocs: READMEs and the model zoo become pages; links into the tree work there as in files.
+"""Hooks of mkdocs: READMEs and the model zoo become pages, and links into the tree work on the site too.
 
 A page links to files as they lie in the tree (``../projects/U2ENet/README.md``), so that it can be read where
 it lies. On the site such a link leads to the page that is made of that file, or to the repository where
@@ -20,9 +20,13 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = (".jpg", ".png", ".svg")
-#: A link or picture outside of code: text, target without its anchor, anchor.
-LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#]+)(#[^)\s]*)?\)")
-CODE = re.compile(r"(^```.*?^```$|^(?:    .*\n)+|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
+#: Code, which is left alone, or a link or picture: mark, text, target without its anchor, anchor.
+LINK = re.compile(
+    r"^```.*?^```$|^(?:    [^\n]*\n)+"
+    r"|(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s#]+)(#[^)\s]*)?\)"
+    r"|`[^`\n]+`",
+    re.MULTILINE | re.DOTALL,
+)
 #: Sphinx's roles in docstrings, as mkdocstrings renders them.
 ROLE = re.compile(r":(?:class|func|meth|mod|data|attr|exc|obj):<code>~?([\w.]+)</code>")
 NO_ZOO = "The zoo is listed in `d2ext/zoo.yaml`.\n"
@@ -51,6 +55,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages and the pictures that lie elsewhere."""
     for source, name in pages().items():
         text = (ROOT / source).read_text(encoding="utf-8")
+        if not text.startswith("# "):  # a table alone
+            text = f"# {source.removeprefix('projects/').removesuffix('.md')}\n\n{text}"
         files.append(File.generated(config, name, content=text))
     for path in sorted(ROOT.glob("projects/*/*")):
         if path.suffix in PICTURES:
@@ -69,10 +75,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     source = of_page.get(name, f"docs/{name}")
     if name == "zoo.md":
         markdown = markdown.replace("<!-- zoo -->", zoo_table(source))
-    parts = CODE.split(markdown)
-    for i in range(0, len(parts), 2):  # the others are code
-        parts[i] = LINK.sub(lambda match: link(match, source, name, config.repo_url), parts[i])
-    return "".join(parts)
+    return LINK.sub(lambda match: link(match, source, name, config.repo_url), markdown)
 
 
 def on_page_content(html: str, **_: Any) -> str:
@@ -83,7 +86,7 @@ def on_page_content(html: str, **_: Any) -> str:
 def link(match: re.Match[str], source: str, name: str, repository: str | None) -> str:
     """A link of ``source``, a file of the tree, as the page ``name`` has it."""
     mark, text, target, anchor = match[1], match[2], match[3], match[4] or ""
-    if "://" in target or target.startswith("mailto:"):
+    if not target or "://" in target:
         return match[0]
     path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
     made = pages()

@@ -8,16 +8,18 @@ import ast
 import re
 import shlex
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What the environment of `make setup` holds, and programs that every machine has.
-VENV_PROGRAMS = ("python", "pip", "torchrun", "tensorboard")
-SYSTEM_PROGRAMS = ("make", "python3")
+VENV_PROGRAMS = ("python", "pip", "torchrun", "tensorboard", "d2ext", "mkdocs")
+#: `d2ext` is on the path where the environment is active.
+SYSTEM_PROGRAMS = ("make", "python3", "d2ext")
 #: How a line of a block, or a span of code in a sentence, begins that is a command.
 COMMAND = re.compile(
-    r"(\.venv/bin/|(python3?|pip|torchrun|tensorboard|make) |(scripts|projects)/\S+\.(py|sh) "
+    r"(\.venv/bin/|(python3?|pip|torchrun|tensorboard|make|d2ext) |(scripts|projects)/\S+\.(py|sh) "
     r"|export |for \w+ in |\w+=\S)"
 )
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -34,7 +36,12 @@ class Call(NamedTuple):
 def documents() -> dict[str, list[str]]:
     """Scripts of bash by the file that they are in."""
     found = {}
-    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("projects/**/README.md"))]:
+    pages = [
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("projects/**/README.md"),
+        *ROOT.glob("d2ext/**/README.md"),
+    ]
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(pages)]:
         text = path.read_text()
         found[str(path.relative_to(ROOT))] = blocks(text) + spans(text)
     for path in sorted([*ROOT.glob("projects/*/*.py"), *ROOT.glob("scripts/*.py")]):
@@ -47,8 +54,9 @@ def blocks(text: str) -> list[str]:
     """Blocks that are indented by four columns, or fenced as sh or bash, and are commands."""
     fenced = re.findall(r"^```(?:sh|bash|console)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     indented = re.findall(r"(?:\A|\n\n)((?:    .*\n?)+)", FENCE.sub("", text))
-    unindented = [re.sub("^    ", "", block, flags=re.MULTILINE) for block in indented]
-    return [block for block in fenced + unindented if COMMAND.match(block)]
+    return [
+        block for block in fenced + [textwrap.dedent(block) for block in indented] if COMMAND.match(block)
+    ]
 
 
 def spans(text: str) -> list[str]:

@@ -15,7 +15,7 @@ except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
 from readme_commands import ROOT, Call, documents, executable_files, one_line, run_in_stubs
 
-import d2ext_cli
+import d2ext_cli.doctor
 from d2ext.engine import load_config
 from d2ext.projects.diffusion_det3d import add_diffusion_det3d_config
 from d2ext.projects.janus import add_janus_config
@@ -24,6 +24,7 @@ from d2ext.projects.road_watch import add_road_watch_config
 from d2ext.projects.scene_sana import add_scene_sana_config
 from d2ext.projects.trajad import add_trajad_config
 from d2ext.projects.u2enet import add_u2enet_config
+from d2ext_cli.main import COMMANDS
 
 KEYS = {
     "U2ENet": add_u2enet_config,
@@ -62,7 +63,10 @@ def parse(monkeypatch):
     parse_args = argparse.ArgumentParser.parse_args
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parsed)
     for name in ("existing_file", "existing_folder", "existing_path"):
-        monkeypatch.setattr(d2ext_cli, name, users_path(getattr(d2ext_cli, name)))
+        lenient = users_path(getattr(d2ext_cli, name))
+        for module in (d2ext_cli, d2ext_cli.doctor):
+            monkeypatch.setattr(module, name, lenient, raising=False)
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # d2ext puts a script there
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(ROOT)
 
@@ -79,6 +83,8 @@ def parse(monkeypatch):
 def check_config(args: argparse.Namespace) -> None:
     """Config keys and values of a command are those of its project."""
     config = getattr(args, "config_file", None)
+    if config and Path(config).is_absolute() and Path(config).is_relative_to(ROOT):
+        config = str(Path(config).relative_to(ROOT))
     if config and is_ours(config):
         load_config(KEYS[Path(config).parts[1]], config, getattr(args, "opts", ()))
 
@@ -103,6 +109,16 @@ def check_python(parse, arguments: list[str]) -> None:
         assert importlib.util.find_spec(arguments[1]), arguments[1]
     else:
         check_script(parse, arguments)
+
+
+def check_d2ext(arguments: list[str]) -> None:
+    """A command of ``d2ext``; the arguments of what it runs are parsed by that."""
+    name, *rest = arguments
+    assert name in COMMANDS or name.startswith("-"), f"d2ext {name}: no such command"
+    if name in COMMANDS and "--help" not in rest:
+        with pytest.raises(Parsed) as result:
+            COMMANDS[name][1](rest)
+        check_config(result.value.args[0])
 
 
 def check_torchrun(parse, arguments: list[str]) -> None:
@@ -134,6 +150,8 @@ def check(parse, call: Call) -> None:
         check_torchrun(parse, call.arguments)
     elif call.program == ".venv/bin/pip":
         check_pip(call.arguments)
+    elif call.program in ("d2ext", ".venv/bin/d2ext"):
+        check_d2ext(call.arguments)
     elif call.program == "make":
         check_make(call.arguments)
     elif call.program.endswith(".py"):
