@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export VENV PYTHON DETECTRON2
 
-.PHONY: help setup demo serve test test-slow test-lowest fuzz lint bench
+.PHONY: help setup demo serve test test-slow test-lowest fuzz lint docs notebooks zoo bench
 
 help:
 	@echo "make setup      create $(VENV) and install everything"
@@ -16,6 +16,9 @@ help:
 	@echo "make test-lowest  the fast tests with the lowest versions that pyproject.toml allows; ARGS as well"
 	@echo "make fuzz       20,000 wrong files for each reader"
 	@echo "make lint       ruff (rules and format) and mypy"
+	@echo "make docs       build the site in output/site; every link and reference is checked"
+	@echo "make notebooks  run notebooks/, under two minutes each"
+	@echo "make zoo        measure the shipped models anew and compare with d2ext/zoo.yaml, about an hour"
 	@echo "make bench      time the model and its parts"
 
 setup:
@@ -63,6 +66,18 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Both need extras that make setup leaves out.
+docs: setup
+	@$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
+	$(BIN)/mkdocs build --strict
+
+notebooks: setup
+	@$(BIN)/pip install -q -c constraints.txt -e '.[notebooks]'
+	$(BIN)/python -m pytest -q -n 0 --nbmake --nbmake-timeout=600 notebooks $(ARGS)
+
+zoo: setup
+	$(BIN)/python scripts/check_zoo.py $(ARGS)
 
 bench: setup
 	$(BIN)/python scripts/benchmark.py

@@ -1,8 +1,8 @@
 """Build script: what pyproject.toml cannot say, the packages of the projects.
 
-``projects/<Name>/<package>/`` is installed as ``d2ext.projects.<package>``, and its weights and configs below
-``d2ext/resources`` by the names that they have in the tree (see ``d2ext/shipped.py``). A new project needs no
-line here.
+``projects/<Name>/<package>/`` is installed as ``d2ext.projects.<package>``; its weights, configs and commands
+(``projects/<Name>/*.py``, and ``scripts``) lie below ``d2ext/resources`` by the names that they have in the
+tree (see ``d2ext_cli/shipped.py``). A new project needs no line here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ for init in sorted(Path("projects").glob("*/*/__init__.py")):
     package_dir[name] = source
     packages += [name, *(f"{name}.{sub}" for sub in find_packages(source))]
 
-for data in sorted([*Path("configs").iterdir(), *Path("projects").glob("*/weights")]):
+shipped = ["configs/*", "projects/*", "projects/*/weights", "scripts", "scripts/*"]
+for data in sorted({path for pattern in shipped for path in Path().glob(pattern)}):
+    if not data.is_dir() or data.name.startswith(("__", ".")):
+        continue
     name = ".".join(("d2ext", "resources", *data.parts))
     package_dir[name] = data.as_posix()
     packages.append(name)

@@ -24,7 +24,9 @@ with quiet_imports():
     from d2ext import data, modeling  # noqa: F401
 
 from d2ext.moved_modules import keep_former_names
+from d2ext.zoo import from_zoo
 
 keep_former_names()
 
+__all__ = ["from_zoo"]
 __version__ = "0.1.0"

@@ -1,19 +1,13 @@
-"""Where the files lie that come with the code: ``configs/`` and ``projects/*/weights/``.
-
-In a checkout they are beside the package; in an installed package they are below ``resources``, under the
-same names (see setup.py).
-"""
+"""Where the files lie that come with the code, such as ``configs/`` and ``projects/*/weights/``: beside the
+package in a checkout, below ``resources`` in an installed package."""
 
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parent
-RESOURCES = PACKAGE / "resources"
-CONFIGS = "configs"  # name of the folder at the top of a tree of configs
-#: Where the names of shipped files begin.
-SHIPPED = RESOURCES if (RESOURCES / CONFIGS).is_dir() else PACKAGE.parent
+from d2ext_cli.shipped import CONFIGS, PACKAGE, RESOURCES, SHIPPED
+
+__all__ = ["CONFIGS", "PACKAGE", "RESOURCES", "SHIPPED", "get_config_file"]
 
 
 def get_config_file(name: str) -> str:

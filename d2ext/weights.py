@@ -1,6 +1,6 @@
 """Weights and encoders by name: ``d2ext://u2enet/tiny`` is the same file for every project, wherever it lies.
 
-The names, files and digests are in ``resources/weights.json``. A file is looked for in the checkout of this
+The names, files and digests are in ``zoo.yaml``. A file is looked for in the checkout of this
 collection or the installed package, and in the cache folder (``$D2EXT_CACHE``, else ``~/.cache/d2ext``), and
 used only if its digest is right.
 """
@@ -12,11 +12,11 @@ import hashlib
 import os
 from pathlib import Path
 
-from d2ext.reading import open_file, read_json
+from d2ext.reading import open_file
 from d2ext.shipped import RESOURCES, SHIPPED
+from d2ext_cli.zoo import PREFIX, read_zoo
 
-PREFIX = "d2ext://"
-REGISTRY = RESOURCES / "weights.json"
+__all__ = ["PREFIX", "cache_folder", "resolve", "sha256"]
 
 
 def cache_folder() -> Path:
@@ -36,12 +36,12 @@ def resolve(name: str) -> str:
     rest = name[len(PREFIX) :]
     if ".." not in rest.split("/") and (RESOURCES / rest / "tokenizer.json").is_file():
         return str(RESOURCES / rest)  # an encoder
-    known = registry()
+    known = read_zoo()
     if rest not in known:
         names = ", ".join(PREFIX + known_name for known_name in sorted(known))
         raise ValueError(f"{name[:80]}: no such weights, expected one of {names}"[:299])
     entry = known[rest]
-    file, digest = entry["file"], entry["sha256"]
+    file, digest = entry["weights"], entry["sha256"]
     cached = cache_folder() / f"{rest}{Path(file).suffix}"
     for path in (SHIPPED / file, RESOURCES / file, cached):
         if path.is_file():
@@ -50,12 +50,6 @@ def resolve(name: str) -> str:
             return str(path)
     how = f" ({entry['fetch']} writes it)" if "fetch" in entry else ""
     raise FileNotFoundError(f"{name}: not on this machine; expected {Path(file).name} as {cached}{how}")
-
-
-def registry() -> dict[str, dict[str, str]]:
-    """``file`` (from the top of a checkout or of ``resources``), ``sha256`` and, where it does not come with
-    the code, the command that can ``fetch`` it, of every name without its prefix."""
-    return read_json(REGISTRY)
 
 
 @functools.lru_cache

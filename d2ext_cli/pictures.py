@@ -21,13 +21,19 @@ def add_pictures(parser: d2ext_cli.CommandParser) -> None:
         "--input",
         required=True,
         nargs="+",
-        type=_pictures,
+        type=picture_paths,
         metavar="IMAGE|FOLDER|'GLOB'|VIDEO",
         help="what to look at",
     )
+    add_results(parser, "--output")
+
+
+def add_results(parser: d2ext_cli.CommandParser, *flags: str, required: bool = True) -> None:
+    """Where what was found goes: pictures or a video, by one of ``flags``, and JSON."""
     parser.add_argument(
-        "--output",
-        required=True,
+        *flags,
+        required=required,
+        dest="output",
         type=_output,
         metavar="FILE|FOLDER",
         help="picture to write; of more than one a folder, or a video such as out.mp4",
@@ -66,8 +72,8 @@ def given_pictures(args: argparse.Namespace) -> Sources:
     return sources
 
 
-def _pictures(text: str) -> list[Path]:
-    """The files of a glob, or one file or folder."""
+def picture_paths(text: str) -> list[Path]:
+    """The type of such an argument: the files of a glob, or one file or folder."""
     if any(letter in text for letter in _WILD) and not Path(text).exists():
         path = Path(text)
         anchor = Path(path.anchor) if path.is_absolute() else Path()

@@ -12,7 +12,7 @@ import d2ext
 PACKAGE = Path(d2ext.__file__).resolve().parent
 ORDER = (
     "", "structures", "tracking", "layers", "modeling", "data", "evaluation", "visualization", "engine",
-    "gallery", "predictor",
+    "gallery", "predictor", "zoo", "doctor",
 )  # fmt: skip
 MODELING = (
     "losses", "backbone", "text", "box3d", "detection", "grounding", "anomaly", "generation", "describe",

@@ -13,10 +13,20 @@ from pathlib import Path
 import pytest
 
 from d2ext.shipped import SHIPPED, get_config_file
-from d2ext.weights import registry
+from d2ext_cli.zoo import read_zoo
 
 ROOT = Path(__file__).resolve().parents[1]
-TREE = ("d2ext", "projects", "configs", "d2ext_cli", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+TREE = (
+    "d2ext",
+    "projects",
+    "configs",
+    "scripts",
+    "d2ext_cli",
+    "pyproject.toml",
+    "setup.py",
+    "README.md",
+    "LICENSE",
+)
 #: Prints what the three shipped models see in one rendered image.
 PREDICTIONS = """
 import json, os
@@ -112,7 +122,7 @@ def test_the_models_of_a_wheel_answer_as_those_of_the_checkout(python, tmp_path)
 @pytest.mark.slow
 def test_every_config_and_weight_of_the_checkout_is_in_a_wheel(python, tmp_path):
     names = sorted(p.relative_to(ROOT / "configs").as_posix() for p in (ROOT / "configs").rglob("*.yaml"))
-    shipped = sorted(name for name, entry in registry().items() if "fetch" not in entry)
+    shipped = sorted(name for name, entry in read_zoo().items() if "fetch" not in entry)
     program = f"""
 from d2ext.shipped import get_config_file
 from d2ext.weights import resolve
@@ -126,6 +136,59 @@ print(resolve("d2ext://text/tiny"))
     assert configs == str([(ROOT / "configs" / name).read_text() for name in names])
     site = str(python.parents[1])
     assert weights.count(site) == len(shipped) and encoder.startswith(site)
+
+
+def d2ext(python: Path, folder: Path, *words: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The installed command, in a folder that has none of our modules."""
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | variables
+    command = [str(python.parent / "d2ext"), *map(str, words)]
+    return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def scenes(python, tmp_path_factory) -> Path:
+    """Three pictures that the installed command has rendered."""
+    root = tmp_path_factory.mktemp("datasets")
+    counts = ("--train", 2, "--val", 1, "--test", 1)
+    done = d2ext(python, root, "synthroad", "--root", root / "synthroad", "--seed", 5, *counts)
+    assert not done.returncode, done.stderr
+    return root
+
+
+@pytest.mark.slow
+def test_the_installed_doctor_says_what_is_here_and_reads_datasets(python, scenes, tmp_path):
+    done = d2ext(python, tmp_path, "doctor")
+    site = str(python.parents[1])
+    assert f"{site}/" in done.stdout and "(installed)" in done.stdout
+    for name in ("torch", "Detectron2: ", "bfloat16: ", "d2ext://u2enet/tiny: "):
+        assert name in done.stdout
+    assert done.returncode == int("FAULT" in done.stdout)
+    done = d2ext(python, tmp_path, "doctor", scenes, "--sheet", tmp_path / "sheet.jpg")
+    assert not done.returncode and "all can be read" in done.stdout, done.stdout + done.stderr
+    assert (tmp_path / "sheet.jpg").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_installed_command_answers_a_sentence_about_a_picture(python, scenes, tmp_path):
+    (image,) = scenes.glob("synthroad/monomulti3d/test/images/*")
+    words = ("ask", image, "all cars", "--fov", 70, "--out", "o.png", "--json", "o.json")
+    done = d2ext(python, tmp_path, *words, "--opts", "MODEL.DEVICE", "cpu")
+    assert not done.returncode, done.stderr
+    (answer,) = json.loads((tmp_path / "o.json").read_text())["sentences"]
+    assert answer["text"] == "all cars" and f"{len(answer['objects'])} object" in done.stdout
+    assert (tmp_path / "o.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_installed_command_trains_for_ten_iterations(python, scenes, tmp_path):
+    tiny = ("INPUT.SIZE", "(64, 96)", "SOLVER.IMS_PER_BATCH", "1", "DATALOADER.NUM_WORKERS", "0")
+    tests = ("DATASETS.TRAIN", "('synthroad_monomulti3d_train',)", "DATASETS.TEST", "()")
+    words = ("train", "u2enet/tiny", "SOLVER.MAX_ITER", 10, *tiny, *tests, "MODEL.DEVICE", "cpu")
+    done = d2ext(python, tmp_path, *words, "OUTPUT_DIR", "out", DETECTRON2_DATASETS=str(scenes))
+    assert not done.returncode, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "out/metrics.json").read_text().splitlines()]
+    assert max(line["iteration"] for line in lines) == 9
+    assert (tmp_path / "out/model_final.pth").is_file()
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
 """Weights by name."""
 
 import hashlib
-import json
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -10,14 +9,18 @@ from torch import ones
 from d2ext import weights
 from d2ext.engine import read_checkpoint
 from d2ext.shipped import RESOURCES, SHIPPED
-from d2ext.weights import registry, resolve
+from d2ext.weights import resolve
+from d2ext_cli import zoo
+from d2ext_cli.zoo import read_zoo
 
 
 def test_every_name_has_its_file_in_a_checkout_with_the_digest_that_hashlib_gives():
-    shipped = {name: entry for name, entry in registry().items() if "fetch" not in entry}
+    shipped = {name: entry for name, entry in read_zoo().items() if "fetch" not in entry}
     assert len(shipped) >= 6
     for name, entry in shipped.items():
-        path = next(top / entry["file"] for top in (SHIPPED, RESOURCES) if (top / entry["file"]).is_file())
+        path = next(
+            top / entry["weights"] for top in (SHIPPED, RESOURCES) if (top / entry["weights"]).is_file()
+        )
         assert hashlib.sha256(path.read_bytes()).hexdigest() == entry["sha256"]
         assert resolve(f"d2ext://{name}") == str(path)
 
@@ -48,15 +51,15 @@ def test_what_can_be_fetched_is_looked_for_in_the_cache_and_the_error_names_the_
 
 def test_weights_without_a_checkout_lie_in_the_cache_folder_and_their_content_counts(tmp_path, monkeypatch):
     file = tmp_path / "cache/u2enet/tiny.safetensors"
-    known = tmp_path / "weights.json"
+    known = tmp_path / "zoo.yaml"
     for name in ("SHIPPED", "RESOURCES"):
         monkeypatch.setattr(weights, name, tmp_path / "site-packages/d2ext/resources")
-    monkeypatch.setattr(weights, "REGISTRY", known)
+    monkeypatch.setattr(zoo, "ZOO", known)
     monkeypatch.setenv("D2EXT_CACHE", str(tmp_path / "cache"))
     file.parent.mkdir(parents=True)
     save_file({"a": ones(2)}, file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    known.write_text(json.dumps({"u2enet/tiny": {"file": "x/u2enet.safetensors", "sha256": digest}}))
+    known.write_text(f"u2enet/tiny: {{what: x, weights: x/u2enet.safetensors, sha256: {digest}, licence: x}}")
     assert resolve("d2ext://u2enet/tiny") == str(file)
     with file.open("ab") as end:
         end.write(b" ")

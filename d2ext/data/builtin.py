@@ -36,7 +36,8 @@ from .synthesis import check_complete, command
 
 Loader = Callable[..., list[dict[str, Any]]]
 
-_LOADERS: dict[str, Loader] = {
+#: Readers of the layouts on disk, by name: (root, split, skip_broken, vocabulary) -> dataset dicts.
+LOADERS: dict[str, Loader] = {
     "mono3drefer": load_mono3drefer,
     "monomulti3d": load_monomulti3d,
     "rope3d": load_rope3d,
@@ -115,8 +116,8 @@ def register_dataset(
         classes if isinstance(classes, Vocabulary) else Vocabulary.of_names(classes) if classes else ROAD
     )
     if isinstance(loader, str):
-        if loader not in _LOADERS or root is None or split is None:
-            layouts = ", ".join(_LOADERS)
+        if loader not in LOADERS or root is None or split is None:
+            layouts = ", ".join(LOADERS)
             raise ValueError(
                 f"dataset {name!r}: expected one of {layouts}, a root and a split, got {loader!r}"
             )
@@ -151,7 +152,7 @@ def _load(name: str, kind: str, root: Path, split: str, vocabulary: Vocabulary) 
     collecting = gc.isenabled()
     gc.disable()  # loading makes millions of objects and no garbage: collecting in between doubles its time
     try:
-        records = _LOADERS[kind](root, split, skip_broken=skip_broken(), **options)
+        records = LOADERS[kind](root, split, skip_broken=skip_broken(), **options)
         return add_looks(records, root / LOOKS_FILE)
     finally:
         if collecting:
@@ -180,7 +181,7 @@ def register_all(root: str | Path) -> None:
         generator, _, rest = folder.partition("/")
         every |= {f"{name}/{rest}": splits for name in written.get(generator, ())}
     for folder, splits in every.items():
-        own.setdefault(folder, (next(part for part in folder.split("/") if part in _LOADERS), splits))
+        own.setdefault(folder, (next(part for part in folder.split("/") if part in LOADERS), splits))
     for folder, (kind, splits) in own.items():
         generator, _, rest = folder.partition("/")
         dataset, different = folder, {}

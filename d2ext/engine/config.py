@@ -14,6 +14,7 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY
 
 from d2ext.checks import Expected, check_values, declare, every, number, one_of, registered, whole
+from d2ext.engine.writers import add_wandb_config
 from d2ext.identity import machine_keys
 from d2ext.moved_keys import move_keys
 from d2ext.shipped import SHIPPED
@@ -56,6 +57,7 @@ def add_engine_config(cfg: CfgNode) -> None:
 
     _add_computing_keys(cfg)
     _add_evaluation_keys(cfg)
+    add_wandb_config(cfg)
 
 
 def _add_computing_keys(cfg: CfgNode) -> None:
@@ -116,21 +118,10 @@ def _add_evaluation_keys(cfg: CfgNode) -> None:
     # Images of each evaluated dataset whose answers are drawn into TensorBoard at every evaluation.
     cfg.TEST.PICTURES = 4
 
-    # Project of Weights & Biases that a training is logged to beside TensorBoard, by the library wandb, which
-    # has settings of its own (WANDB_MODE=offline writes to OUTPUT_DIR/wandb only). Empty: none.
-    cfg.WANDB = CfgNode()
-    cfg.WANDB.PROJECT = ""
-    # Name of the run there; empty: that of the folder OUTPUT_DIR.
-    cfg.WANDB.NAME = ""
-
-
-def _is_device(name: str) -> bool:
-    return bool(torch.device(name))
-
 
 declare(
     {
-        "MODEL.DEVICE": Expected("cpu, cuda, or cuda:N", _is_device),
+        "MODEL.DEVICE": Expected("cpu, cuda, or cuda:N", lambda name: bool(torch.device(name))),
         "MODEL.META_ARCHITECTURE": registered(META_ARCH_REGISTRY),
         "MODEL.BACKBONE.NAME": registered(BACKBONE_REGISTRY),
         "MODEL.PIXEL_MEAN": every(number(), 3),
@@ -161,7 +152,7 @@ declare(
     }
 )
 
-machine_keys("MODEL.DEVICE", "OUTPUT_DIR", "DATALOADER.NUM_WORKERS", "WANDB")
+machine_keys("MODEL.DEVICE", "OUTPUT_DIR", "DATALOADER.NUM_WORKERS")
 
 #: Keys that name files or folders of weights: by their name (:mod:`d2ext.weights`), or by a path, which is
 #: looked for in the working folder and then among those that come with the code.

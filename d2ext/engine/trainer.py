@@ -19,7 +19,7 @@ from detectron2.evaluation import (
 )
 from detectron2.modeling import build_model
 from detectron2.utils import comm
-from detectron2.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
+from detectron2.utils.events import EventStorage, EventWriter
 from fvcore.nn.precise_bn import get_bn_modules
 from torch import nn
 
@@ -35,7 +35,7 @@ from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimedSchedule
 from d2ext.engine.report import write_report
 from d2ext.engine.state_dicts import load_backbone
 from d2ext.engine.steps import AutocastTrainer, PatientTrainer
-from d2ext.engine.wandb_writer import WandbWriter
+from d2ext.engine.writers import build_writers
 from d2ext.modeling.fold import check_compiler, compile_parts
 from d2ext.tables import Printed
 
@@ -137,11 +137,7 @@ class BaseTrainer(DefaultTrainer):
 
     def build_writers(self) -> list[EventWriter]:
         """As Detectron2's, with a line that says what is left also under a limit of the time."""
-        folder = self.cfg.OUTPUT_DIR
-        os.makedirs(folder, exist_ok=True)
-        printer = ProgressPrinter(weakref.proxy(self), self.time_limit)
-        files = [JSONWriter(os.path.join(folder, "metrics.json")), TensorboardXWriter(folder)]
-        return [printer, *files, *([WandbWriter(self.cfg)] if self.cfg.WANDB.PROJECT else [])]
+        return [ProgressPrinter(weakref.proxy(self), self.time_limit), *build_writers(self.cfg)]
 
     def _validate(self) -> dict[str, Any]:
         cfg = self.cfg.clone()

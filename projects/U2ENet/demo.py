@@ -56,22 +56,15 @@ def build_parser() -> CommandParser:
 
 def main(args: argparse.Namespace) -> None:
     from d2ext.engine.demo import Look, run_demo
-    from d2ext.projects.u2enet.evaluator import answer_rows
-    from d2ext.visualization import draw_grounding
+    from d2ext.projects.u2enet.ready import look
 
     sources, cameras = given_pictures(args), given_cameras(args)
     predictor = load_predictor(args)
-    names = predictor.class_names
 
-    def look(image: np.ndarray, camera: Camera, plane: Tensor | None) -> Look:
-        answers = predictor(image, args.text, camera, plane, single_target=args.single or None)
-        rows = answer_rows(args.text, answers, predictor.box_plane(plane), names)
-        picture = draw_grounding(image, args.text, answers, camera, plane, class_names=names)
-        counts = [len(answer) for answer in answers]
-        said = [f"{n} object{'s' * (n != 1)}: {text}" for n, text in zip(counts, args.text, strict=True)]
-        return Look({"sentences": rows}, picture, said, sum(counts), predictor.box_plane(plane))
+    def look_at(image: np.ndarray, camera: Camera, plane: Tensor | None) -> Look:
+        return look(predictor, args.text, args.single or None, (image, camera, plane))
 
-    run_demo(sources, cameras, look, "U2ENet")
+    run_demo(sources, cameras, look_at, "U2ENet")
 
 
 def load_predictor(args: argparse.Namespace) -> U2ENetPredictor:

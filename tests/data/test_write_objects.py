@@ -25,7 +25,11 @@ few = settings(
 seeds = st.integers(0, 2**40)
 #: Names as the formats of folders have them, which have no blanks.
 JOINED = Vocabulary.of_names([name.replace(" ", "_") for name in WORDS.names])
-FILES = {"coco": "a.json", "lvis": "a.json", "omni3d": "a.json", "odvg": "a.jsonl"}
+FILES = {
+    "coco": "a.json", "lvis": "a.json", "omni3d": "a.json", "odvg": "a.jsonl", "cvat": "a.xml",
+    "label_studio": "a.json",
+}  # fmt: skip
+LABEL_MAPS = {"odvg": "a_label_map.json", "label_studio": "a_interface.xml"}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,7 @@ def there_and_back(layout: str, records: list[dict], images: Path) -> tuple[list
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / FILES.get(layout, "dataset")
         write_objects(layout, path, records, WORDS, images)
-        label_map = Path(folder) / "a_label_map.json" if layout == "odvg" else None
+        label_map = Path(folder) / LABEL_MAPS[layout] if layout in LABEL_MAPS else None
         vocabulary = None if layout in FILES else JOINED
         found, names = read_objects(layout, path, images, label_map=label_map, vocabulary=vocabulary)
         return found, list(names.names)
@@ -63,11 +67,14 @@ def test_files_keep_names_and_2d_boxes_and_omni3d_pixels_of_3d_boxes(images, see
     same_2d(records, found)
     for a, b in zip(records, found, strict=True):
         assert [x["name"] for x in a["annotations"]] == [y["name"] for y in b["annotations"]]
-        if layout in ("coco", "lvis", "omni3d"):
+        if layout != "odvg":
             assert a["image_id"] == b["image_id"]
+        if layout in ("coco", "lvis", "omni3d"):
             assert [x["id"] for x in a["annotations"]] == [y["id"] for y in b["annotations"]]
+        if layout in ("omni3d", "cvat", "label_studio"):
+            shares = [[x["truncated"] for x in record["annotations"]] for record in (a, b)]
+            np.testing.assert_allclose(*shares, rtol=1e-11)
         if layout == "omni3d":
-            assert [x["truncated"] for x in a["annotations"]] == [y["truncated"] for y in b["annotations"]]
             assert b["level_boxes"] is level and not any("rotation" in y for y in b["annotations"])
             torch.testing.assert_close(projected(a), projected(b), atol=1e-6, rtol=0)
 
@@ -88,6 +95,24 @@ def test_folders_keep_pixels_of_3d_boxes(images, seed, level, layout):
             assert x["truncated"] == pytest.approx(y["truncated"], abs=1e-9)
             if x["has_3d"]:
                 np.testing.assert_allclose(x["dimensions"], y["dimensions"], rtol=1e-9)
+
+
+@few
+@given(seeds, st.booleans())
+def test_a_cuboid_of_cvat_has_the_pixels_of_the_corners_of_its_box(images, seed, level):
+    records = make_records(images, seed, level)
+    found, _ = there_and_back("cvat", records, images)
+    for a, b in zip(records, found, strict=True):
+        assert [x["has_3d"] for x in a["annotations"]] == ["cuboid" in y for y in b["annotations"]]
+        cuboids = np.array([y["cuboid"] for y in b["annotations"] if "cuboid" in y])
+        for corners, pixels in zip(projected(a).numpy(), cuboids, strict=True):
+            np.testing.assert_allclose(by_place(pixels), by_place(corners), atol=1e-6)
+            left, right = pixels[:2].mean(0), pixels[2:4].mean(0)
+            assert left[0] <= right[0] and (pixels[::2, 1] < pixels[1::2, 1]).all()  # top, then bottom
+
+
+def by_place(points: np.ndarray) -> np.ndarray:
+    return points[np.lexsort(points.round(6).T)]
 
 
 def test_kitti_boxes_are_level_about_the_centres_of_tilted_ones(images):
@@ -123,6 +148,10 @@ def test_crowds_negatives_phrases_and_sentences_go_where_there_is_a_place_for_th
     ]
     assert all(part in lost(records, "odvg") for part in ("crowds", "3D boxes", "cameras", "truncation"))
     assert "sentences" not in lost(records, "odvg") and "sentences" in lost(records, "coco")
+    for layout in ("cvat", "label_studio"):
+        (sentence,) = found[layout][1]["sentences"]
+        assert (sentence["text"], sentence["target_ids"]) == ("what is near", [0])
+        assert found[layout][1]["annotations"][0]["phrases"] == ["what is near"]
 
 
 def test_nothing_is_said_to_be_lost_where_all_has_a_place(images):
@@ -151,7 +180,7 @@ def test_links_names_and_a_second_split(images, tmp_path):
         write_objects("kitti", tmp_path / "x", twice, WORDS)
 
 
-@pytest.mark.parametrize("layout", ["coco", "lvis", "omni3d", "odvg"])
+@pytest.mark.parametrize("layout", list(FILES))
 def test_images_elsewhere_are_refused(images, tmp_path, layout):
     (tmp_path / "own").mkdir()
     with pytest.raises(ValueError, match=f"expected an image below {tmp_path / 'own'}"):

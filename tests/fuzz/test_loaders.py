@@ -19,8 +19,10 @@ from hostile import change_json, check_record, fuzz, mutate, result_or_message, 
 from hypothesis import given
 
 from d2ext.data.formats import (
+    load_cvat,
     load_dair_v2x_i,
     load_kitti,
+    load_label_studio,
     load_lvis,
     load_mono3drefer,
     load_monomulti3d,
@@ -178,6 +180,53 @@ def odvg() -> Files:
     }
 
 
+def cvat(video: bool) -> Files:
+    """Of two pictures: two boxes, one of them turned, and a cuboid in a group with one."""
+    corners = "".join(
+        f'{axis}{end}{edge}="{place}" '
+        for edge, u in (("l1", 10), ("r1", 20), ("l2", 12), ("r2", 19))
+        for end, v in (("t", 5), ("b", 15))
+        for axis, place in (("x", u), ("y", v))
+    )
+    box = 'occluded="1" outside="0" xtl="1.5" ytl="2" xbr="30" ybr="20" rotation="10"'
+    said = '<attribute name="phrases">red\na car</attribute><attribute name="make">x</attribute>'
+    labels = "<label><name>car</name></label><label><name>bus</name></label>"
+    meta = f"<meta><task><name>t</name><size>2</size><labels>{labels}</labels></task></meta>"
+    parts = []
+    for i in range(2):
+        if video:
+            head = f'<track id="{i}" label="car" group_id="1">'
+            shapes = f'<box frame="0" {box}>{said}</box>', f'<cuboid frame="0" {corners}/>'
+            parts.append(f'{head}{shapes[i]}<box frame="1" {box}/></track>')
+        else:
+            head = f'<image id="{i}" name="images/{"ab"[i]}.png" width="64" height="36">'
+            shapes = f'<box label="car" {box} group_id="1">{said}</box>', f'<box label="bus" {box}/>'
+            cuboid = f'<cuboid label="car" {corners} group_id="1"/>'
+            parts.append(head + "".join(shapes) + cuboid + "</image>")
+    text = f"<annotations><version>1.1</version>{meta}{''.join(parts)}</annotations>"
+    pictures = {f"{'' if video else 'images/'}{name}.png": picture(".png") for name in "ab"}
+    return {"a.xml": text.encode(), **pictures}
+
+
+def label_studio() -> Files:
+    shared = {"id": "r", "to_name": "image", "original_width": 64, "original_height": 36}
+    value = {"x": 10.5, "y": 20, "width": 30, "height": 40.5, "rotation": 15}
+    rectangle = value | {"rectanglelabels": ["car"]}
+    result = [
+        {**shared, "from_name": "label", "type": "rectanglelabels", "value": rectangle},
+        {**shared, "from_name": "phrases", "type": "textarea", "value": value | {"text": ["red", "a car"]}},
+        {**shared, "from_name": "occlusion", "type": "choices", "value": value | {"choices": ["1"]}},
+    ]  # fmt: skip
+    tasks = [
+        {"id": i, "data": {"image": f"/data/local-files/?d=images/{name}.png"},
+         "annotations": [{"result": result, "was_cancelled": False, "ground_truth": False}]}
+        for i, name in enumerate("ab")
+    ]  # fmt: skip
+    interface = b'<View><RectangleLabels name="label"><Label value="car"/></RectangleLabels></View>'
+    pictures = {f"images/{name}.png": picture(".png") for name in "ab"}
+    return {"a.json": tasks, "labels.xml": interface, **pictures}
+
+
 def of_file(load: Callable, name: str, **options: str) -> Callable:
     """A loader of a file as one of a folder; gives the records."""
 
@@ -225,6 +274,9 @@ LOADERS: dict[Callable, tuple[str, Files]] = {
     of_file(load_lvis, "a.json"): ("train", listing("file_name", LVIS, BOX)),
     of_file(load_omni3d, "a.json"): ("train", omni3d()),
     of_file(load_odvg, "a.jsonl", label_map="labels.json"): ("train", odvg()),
+    of_file(load_cvat, "a.xml"): ("train", cvat(video=False)),
+    of_file(load_cvat, "a.xml"): ("train", cvat(video=True)),
+    of_file(load_label_studio, "a.json", label_map="labels.xml"): ("train", label_studio()),
 }
 
 

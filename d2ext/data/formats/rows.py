@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,6 +20,21 @@ MAX_SENTENCE = 10_000  # characters
 _MAX_LIST = 10_000  # characters; Python's parser takes minutes or falls over where there are many more
 #: The usual case, whose fields a split finds many times faster than the Python parser.
 _PLAIN_LIST = re.compile(r"\['[^'\\]*'(?:, '[^'\\]*')*\]")
+
+
+#: Where errors that are skipped go besides, while somebody listens.
+_LISTENER: ContextVar[list[str] | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def hear_broken() -> Iterator[list[str]]:
+    """All errors that :class:`BrokenRows` skips inside of a ``with`` block, in one line each."""
+    heard: list[str] = []
+    token = _LISTENER.set(heard)
+    try:
+        yield heard
+    finally:
+        _LISTENER.reset(token)
 
 
 class BrokenRows:
@@ -41,7 +59,10 @@ class BrokenRows:
         if not self.skip or not isinstance(error, Exception):
             return False
         self.count += 1
-        self.first = self.first or one_line(str(error) or repr(error))
+        line = one_line(str(error) or repr(error))
+        self.first = self.first or line
+        if (heard := _LISTENER.get()) is not None:
+            heard.append(line)
         return True
 
     def report(self, dataset: str, what: str = "rows or files") -> None:

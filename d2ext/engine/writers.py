@@ -1,4 +1,4 @@
-"""A training's figures in Weights & Biases, as one of Detectron2's writers."""
+"""Where a training's figures go, as Detectron2's writers: files in its folder, and Weights & Biases."""
 
 from __future__ import annotations
 
@@ -8,12 +8,39 @@ from typing import Any
 
 import yaml
 from detectron2.config import CfgNode
-from detectron2.utils.events import EventWriter, get_event_storage
+from detectron2.utils.events import EventWriter, JSONWriter, TensorboardXWriter, get_event_storage
 
 from d2ext.files import write_json
+from d2ext.identity import machine_keys
+from d2ext.reading import one_line
 
 #: In OUTPUT_DIR: which run is gone on with.
 RUN_FILE = "wandb_run.json"
+
+
+def add_wandb_config(cfg: CfgNode) -> None:
+    """Add the keys of :class:`WandbWriter`, in place."""
+    # Project of Weights & Biases that a training is logged to beside TensorBoard, by the library wandb, which
+    # has settings of its own (WANDB_MODE=offline writes to OUTPUT_DIR/wandb only). Empty: none.
+    cfg.WANDB = CfgNode()
+    cfg.WANDB.PROJECT = ""
+    # Name of the run there; empty: that of the folder OUTPUT_DIR.
+    cfg.WANDB.NAME = ""
+
+
+machine_keys("WANDB")
+
+
+def build_writers(cfg: CfgNode) -> list[EventWriter]:
+    """``metrics.json``, TensorBoard's files and, where ``WANDB.PROJECT`` says so, Weights & Biases.
+
+    Raises:
+        ValueError: as :class:`WandbWriter`.
+    """
+    folder = Path(cfg.OUTPUT_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [JSONWriter(str(folder / "metrics.json")), TensorboardXWriter(str(folder))]
+    return [*files, *([WandbWriter(cfg)] if cfg.WANDB.PROJECT else [])]
 
 
 class WandbWriter(EventWriter):
@@ -45,7 +72,8 @@ class WandbWriter(EventWriter):
                 resume="allow",
             )
         except (wandb.errors.Error, OSError, KeyError, ValueError) as error:
-            raise ValueError(f"WANDB.PROJECT {cfg.WANDB.PROJECT!r}: wandb: {error}"[:290]) from None
+            message = f"WANDB.PROJECT {cfg.WANDB.PROJECT!r}: wandb: {error}"
+            raise ValueError(one_line(message)) from None
         write_json(known, {"id": self._run.id})
         self._window = window
         self._last = -1
