@@ -117,13 +117,8 @@ class BaseTrainer(DefaultTrainer):
         timed = cfg.SOLVER.SCHEDULE_BY_TIME
         self.validation = None
         if cfg.DATASETS.VAL:
-            self.validation = Validation(
-                cfg.TEST.EVAL_PERIOD,
-                self._validate,
-                self.checkpointer,
-                cfg.SOLVER.BEST_METRIC,
-                cfg.SOLVER.PATIENCE,
-            )
+            judge = (cfg.SOLVER.BEST_METRIC, cfg.SOLVER.PATIENCE)
+            self.validation = Validation(cfg.TEST.EVAL_PERIOD, self._validate, self.checkpointer, *judge)
         every = [
             StepSeed(cfg.SEED) if cfg.SEED >= 0 else None,
             hooks.IterationTimer(),
