@@ -234,8 +234,8 @@ def _label(value: dict[str, Any], labels: Sequence[str], where: str) -> str:
 
 def _box(entry: dict[str, Any], value: dict[str, Any], size: tuple[int, int], where: str) -> list[float]:
     if entry.get("image_rotation", 0) not in (0, 0.0):
-        turn = found_value(entry["image_rotation"])
-        raise ValueError(f"{where}: field 'image_rotation': expected 0, got {turn}")
+        got = found_value(entry["image_rotation"])
+        raise ValueError(f"{where}: field 'image_rotation': expected 0, got {got}")
     numbers = []
     for key in ("x", "y", "width", "height"):
         number = require(value, key, (int, float), where)
