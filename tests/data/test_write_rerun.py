@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,12 @@ def test_a_missing_sdk_is_an_error_of_one_line(tmp_path, monkeypatch):
 
 def columns(path: Path) -> dict[str, dict[str, list[Any]]]:
     """Entity -> component -> values, in the order of their frames, as Rerun's reader gives them."""
-    experimental = pytest.importorskip("rerun.experimental")
-    if not hasattr(experimental, "RrdReader"):
+    module = "rerun.chunk" if importlib.util.find_spec("rerun.chunk") else "rerun.experimental"
+    reader = getattr(pytest.importorskip(module), "RrdReader", None)
+    if reader is None:
         pytest.skip("a Rerun of before 0.32")
     found: dict[str, dict[str, list[Any]]] = {}
-    for chunk in experimental.RrdReader(path).stream():
+    for chunk in reader(path).stream():
         batch = chunk.to_record_batch()
         entity = found.setdefault(chunk.entity_path, {})
         for name in batch.schema.names:
