@@ -25,7 +25,7 @@ def toy_config() -> CfgNode:
     add_u2enet_config(cfg)
     cfg.merge_from_file(str(ROOT / "configs/U2ENet/Base-U2ENet-tiny.yaml"))
     cfg.merge_from_list([*NARROW_OPTIONS, "MODEL.GROUNDING.FUSION_DIMS", [32, 32, 32]])
-    cfg.MODEL.TEXT.WORD_NOISE = 0.0
+    cfg.MODEL.TEXT.WORD_NOISE, cfg.MODEL.PLANE_HEAD.ENABLED = 0.0, False
     return cfg
 
 
