@@ -36,8 +36,8 @@ TRAIN=$(kept train "$(fit 12 1.2 40 "${TRAIN:-1500}")") # 0.6 s of one core a pi
 TEST=$(kept test "$(fit 20 $((COUNT * 3 + 9)) 20 "${TEST:-200}")") # 1 s a picture and evaluation
 STEPS=$(fit 2 2 20 300) # of learning a name, 2 s each
 FREE="car; pedestrian; cyclist; truck; bus; red car; white van; person in black; long vehicle; two-wheeler"
-CONFIG=configs/OpenVocab3D/openvocab_lite0_synthroad.yaml
-CLOSED=configs/DiffusionDet3D/diffusion_lite0_synthroad.yaml
+CONFIG=configs/OpenVocab3D/openvocab_tiny_synthroad.yaml
+CLOSED=configs/DiffusionDet3D/diffusion_tiny_synthroad.yaml
 BASE="['car','van','truck','tram','pedestrian','cyclist','tricyclist','trafficcone','unknown_movable','unknown_unmovable']"
 [ -d "$REAL" ] && REAL=$(cd "$REAL" && pwd) || REAL=""
 export DETECTRON2_DATASETS="$DIR/datasets"

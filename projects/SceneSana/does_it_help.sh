@@ -43,7 +43,8 @@ detector() { # WAY SEED DATASETS: a training and its evaluation
     echo "$(date +%H:%M) $1 $2"
     "$PYTHON" projects/DiffusionDet3D/train_net.py --resume \
         --config-file configs/DiffusionDet3D/diffusion_tiny_synthroad.yaml OUTPUT_DIR "$folder" \
-        DATASETS.TRAIN "($3)" DATASETS.TEST "('scenes_rope3d_test',)" INPUT.SIZE "(128,256)" SEED "$2" \
+        DATASETS.TRAIN "($3)" DATASETS.TEST "('scenes_rope3d_test',)" INPUT.SIZE "(128,256)" \
+        INPUT.TRAIN_SIZES "()" SEED "$2" \
         SOLVER.MAX_ITER "$ITER" TEST.EVAL_PERIOD 0 SOLVER.CHECKPOINTS_KEPT 2 >>"$folder.log" 2>&1 ||
         { echo "$1 $2 failed: $(tail -n 1 "$folder.log") ($folder.log)" >&2; return 1; }
 }

@@ -65,7 +65,7 @@ def test_the_readmes_of_methods_have_their_common_sections_in_one_order(path):
 def test_every_page_is_in_the_navigation():
     navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/**/*.md")}
-    assert pages <= set(re.findall(r"- (\S+\.md)", navigation))
+    assert pages <= set(re.findall(r"(\S+\.md)$", navigation, re.MULTILINE))
 
 
 def templates(source: str) -> list[str]:
