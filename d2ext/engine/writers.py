@@ -58,8 +58,10 @@ class WandbWriter(EventWriter):
     def __init__(self, cfg: CfgNode, window: int = 20) -> None:
         try:
             import wandb
-        except ImportError:
-            raise ValueError("WANDB.PROJECT is set and wandb is missing: pip install d2ext[wandb]") from None
+        except ImportError as error:
+            missing = error.name or "wandb"  # or what it needs itself
+            message = f"WANDB.PROJECT is set and {missing} is missing: pip install d2ext[wandb]"
+            raise ValueError(message) from None
         folder = Path(cfg.OUTPUT_DIR)
         known = folder / RUN_FILE
         try:
