@@ -34,7 +34,7 @@ CLIP = output/serve/clip/kitti_tracking/training
 
 serve: setup
 	test -f $(CLIP)/label_02/0000.txt || $(BIN)/python -m d2ext.data.synthroad --root output/serve/clip --seed 3 --video --clips 1 \
-		--seconds 60 --width 512 --anomalies 1
+		--seconds 60 --width 512 --anomalies 1 --workers 2
 	$(BIN)/python projects/RoadWatch/serve.py --config-file configs/RoadWatch/road_watch_synthroad.yaml \
 		--input $(CLIP)/image_02/0000 --calib $(CLIP)/calib/0000.txt --ground $(CLIP)/denorm/0000.txt \
 		--road $(CLIP)/road/0000.json --output output/serve/watched --repeat

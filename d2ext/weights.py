@@ -36,7 +36,7 @@ def resolve(name: str) -> str:
     rest = name[len(PREFIX) :]
     if ".." not in rest.split("/") and (RESOURCES / rest / "tokenizer.json").is_file():
         return str(RESOURCES / rest)  # an encoder
-    known = read_zoo()
+    known = {known_name: entry for known_name, entry in read_zoo().items() if "weights" in entry}
     if rest not in known:
         names = ", ".join(PREFIX + known_name for known_name in sorted(known))
         raise ValueError(f"{name[:80]}: no such weights, expected one of {names}"[:299])

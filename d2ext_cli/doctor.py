@@ -8,6 +8,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from d2ext_cli import (
     OBJECT_LAYOUTS,
@@ -26,7 +27,7 @@ DATASETS = (*dict.fromkeys([*OBJECT_LAYOUTS, "kitti_tracking", "trajectories", "
 #: Builds of Detectron2 that the tests ran with: distribution and version, or the commit it was built from.
 KNOWN_WHEEL, KNOWN_COMMIT = ("sal-detectron2", "0.7.2"), "02b5c4e2"
 #: Extras that users choose; the others are for work on the collection itself.
-EXTRAS = ("export", "serve", "watch", "scale", "maps", "tracking", "exchange", "gpu", "janus")
+EXTRAS = ("export", "serve", "watch", "scale", "maps", "tracking", "exchange", "wandb", "gpu", "janus")
 _HELP = """Say what is installed and what this machine has; with a folder, read the datasets in it.
 
     d2ext doctor
@@ -141,11 +142,9 @@ def detectron2_build() -> str:
 def _faults() -> Iterator[str]:
     """What must be here and is not, or is too old or too new."""
     for requirement in _requirements(""):
-        found = _version(requirement.name)
-        if not found:
-            yield f"{requirement.name}: not installed, expected {requirement}"
-        elif not requirement.specifier.contains(found, prereleases=True):
-            yield f"{requirement.name} {found}: expected {requirement}"
+        if not _fits(requirement):
+            found = _version(requirement.name) or "not installed"
+            yield f"{requirement.name}: {found}, expected {requirement}"
     if not detectron2_version():
         yield f"Detectron2: not installed: {how_to_install()}"
 
@@ -154,14 +153,14 @@ def _extras() -> Iterator[str]:
     """A line for each extra: what of it is missing, and how to get it."""
     for extra in EXTRAS:
         needed = list(_requirements(extra))
-        missing = [r for r in needed if not r.specifier.contains(_version(r.name) or "0", prereleases=True)]
+        missing = [r for r in needed if not _fits(r)]
         if needed and missing:
             yield f"{extra}: no {', '.join(r.name for r in missing)}: pip install 'd2ext[{extra}]'"
         elif needed:
             yield f"{extra}: here"
 
 
-def _requirements(extra: str) -> Iterator:
+def _requirements(extra: str) -> Iterator[Any]:
     """What the package (``extra`` "") or one of its extras needs, as ``packaging`` reads it."""
     from packaging.requirements import Requirement
 
@@ -173,8 +172,18 @@ def _requirements(extra: str) -> Iterator:
         requirement = Requirement(line)
         marker = requirement.marker
         is_extra = marker is not None and "extra" in str(marker)
-        if is_extra == bool(extra) and (marker is None or marker.evaluate({"extra": extra})):
+        if is_extra != bool(extra) or not (marker is None or marker.evaluate({"extra": extra})):
+            continue
+        if requirement.name == "d2ext":  # an extra of several others
+            for other in requirement.extras:
+                yield from _requirements(other)
+        else:
             yield requirement
+
+
+def _fits(requirement: Any) -> bool:
+    found = _version(requirement.name)
+    return bool(found) and requirement.specifier.contains(found, prereleases=True)
 
 
 def _version(name: str) -> str:

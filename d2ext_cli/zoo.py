@@ -11,7 +11,7 @@ from d2ext_cli.shipped import PACKAGE
 ZOO = PACKAGE / "zoo.yaml"
 PREFIX = "d2ext://"
 #: Keys of every entry, and of those that a model has besides.
-EVERY, OF_MODELS = ("what", "weights", "sha256", "licence"), ("package", "config", "data", "command")
+EVERY, OF_MODELS = ("what", "licence"), ("package", "config", "data", "command")
 
 Entry = dict[str, Any]
 
@@ -27,7 +27,8 @@ def read_zoo(path: Path | None = None) -> dict[str, Entry]:
     path = path or ZOO
     entries = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, entry in entries.items():
-        needed = EVERY + (OF_MODELS if "package" in entry else ())
+        needed = EVERY + (OF_MODELS if "package" in entry else ("weights",))
+        needed += ("sha256",) if "weights" in entry else ()
         missing = [key for key in needed if not entry.get(key)]
         if missing:
             raise ValueError(f"{path}: {name}: expected the key {missing[0]}")
@@ -68,7 +69,7 @@ def markdown(base: str = "") -> str:
     for name, entry in models().items():
         config = f"`{entry['config']}`"
         link = f"[{config}]({base}configs/{entry['config']})" if base else config
-        when = " ".join(filter(None, (str(entry.get("date") or ""), _commit(entry)))) or "not yet"
+        when = " ".join(filter(None, (str(entry.get("date") or ""), _commit(entry)))) or "-"
         cells = (f"`{name}`", entry["what"], link, figures(entry), when, entry["licence"])
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows) + "\n"
@@ -76,7 +77,9 @@ def markdown(base: str = "") -> str:
 
 def figures(entry: Entry) -> str:
     """An entry's figures in a line, with what they are true of."""
-    told = [f"{f['name']} {f['value']:g}" for f in entry.get("figures", ()) if f.get("value") is not None]
+    if not entry.get("figures"):
+        return "none of its own"
+    told = [f"{f['name']} {f['value']:g}" for f in entry["figures"] if f.get("value") is not None]
     if not told:
         return "not yet"
     return "; ".join(told) + (" (synthetic data only)" if entry.get("synthetic") else "")

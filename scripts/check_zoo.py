@@ -26,12 +26,12 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # this checkout's modules, from any folder
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this checkout's modules, from any folder
 from d2ext_cli import CommandParser, output_folder, run_command
 from d2ext_cli.shipped import CONFIGS, RESOURCES, SHIPPED
 from d2ext_cli.zoo import PREFIX, ZOO, find_model, models, project_of, read_zoo
 
+ROOT = Path(__file__).resolve().parents[1]
 Entry = dict[str, Any]
 DIGITS = 1  # of a figure in the file
 
@@ -71,7 +71,7 @@ def model_name(text: str) -> str:
 def main(args: argparse.Namespace) -> None:
     from tabulate import tabulate
 
-    names = args.only or list(models())
+    names = [name for name in args.only or models() if models()[name].get("figures")]
     if args.list:
         print("\n".join(line for name in names for line in plan(name, models()[name], args)))
         return
@@ -171,7 +171,7 @@ def compare(name: str, entry: Entry, found: Mapping[str, float]) -> Iterator[Row
 def write_sums() -> None:
     """Write the hashes of all weights that are here."""
     for name, entry in read_zoo().items():
-        paths = [top / entry["weights"] for top in (SHIPPED, RESOURCES)]
+        paths = [top / entry["weights"] for top in (SHIPPED, RESOURCES) if "weights" in entry]
         for path in filter(Path.is_file, paths):
             rewrite(name, {"sha256": digest(path.read_bytes())}, {})
             break

@@ -4,7 +4,7 @@
 1. renders a small SynthRoad with a seed that the shipped checkpoint never saw,
 2. evaluates the checkpoint on its test scenes (single and multi target),
 3. draws the answers to a few sentences on one picture and writes them as JSON,
-4. trains the tiny model from random weights, for two minutes or the time that is left,
+4. trains the tiny model from the beginning, for two minutes or the time that is left,
 and says how to open the page on which a road is watched.
 """
 
@@ -111,7 +111,7 @@ class Demo:
         self.run(*TRAIN_NET, "--eval-only", "MODEL.WEIGHTS", WEIGHTS, *folder, seconds=limit)
 
     def draw(self) -> None:
-        self.headline(3, "sentences on a picture", self.start, "a training from random weights")
+        self.headline(3, "sentences on a picture", self.start, "a training from the beginning")
         name, sentences = pick_sentences(self.test / "jsons")
         files: tuple[str | Path, ...] = ("--input", self.test / f"images/{name}.jpg")
         files += ("--calib", self.test / f"calib/{name}.txt", "--ground", self.test / f"denorm/{name}.txt")
@@ -126,14 +126,15 @@ class Demo:
         """Returns the loss after some of the iterations, by their number."""
         most = MOST_TRAINING * min(self.slowness, 2.0)
         seconds = min(max(self.left() - self.start, LEAST_TRAINING), most)
-        what = f"training from random weights for {iterations} iterations or {seconds:.0f} s"
+        what = f"training at low resolution for {iterations} iterations or {seconds:.0f} s"
         self.headline(4, what, self.start + seconds, "the end")
         folder = self.output / "training"
         metrics = folder / "metrics.json"
         metrics.unlink(missing_ok=True)
         short = ("SOLVER.MAX_ITER", str(iterations), "SOLVER.WARMUP_ITERS", "10", "DATASETS.TEST", "()")
+        low = ("INPUT.SIZE", "(192, 640)", "INPUT.TRAIN_SIZES", "()")
         limit = ("SOLVER.MAX_MINUTES", f"{seconds / 60:.3f}", "OUTPUT_DIR", folder)
-        self.run(*TRAIN_NET, *short, *limit, seconds=max(self.end - time.time(), 60))
+        self.run(*TRAIN_NET, *short, *low, *limit, seconds=max(self.end - time.time(), 60))
         rows = [json.loads(line) for line in metrics.read_text().splitlines()] if metrics.is_file() else []
         return {row["iteration"] + 1: row["total_loss"] for row in rows if "total_loss" in row}
 

@@ -63,7 +63,7 @@ try() {
 length() {
     local folder="$DIR/$1" used=0 began=0 until=0 iterations=$3
     [ "${MOST:-0}" -gt 0 ] && [ "$MOST" -lt "$iterations" ] && iterations=$MOST
-    echo "SOLVER.MAX_ITER $iterations"
+    echo "SOLVER.MAX_ITER $iterations SOLVER.CHECKPOINTS_KEPT 2"
     [ "$TOTAL" = 0 ] && return
     mkdir -p "$folder"
     [ -f "$folder/.used" ] && used=$(cat "$folder/.used")

@@ -17,8 +17,8 @@ cd "$(dirname "$0")/.."
 [ $# -ge 3 ] || { echo "expected scripts/train_shipped.sh DIR RENDER_MINUTES TRAIN_MINUTES [BATCH]" >&2; exit 2; }
 DIR=$1 RENDER=$2 TRAIN=$3 BATCH=${4:-48}
 PYTHON=${PYTHON:-.venv/bin/python}
-U2ENET=${U2ENET:-configs/U2ENet/u2enet_lite0_synthroad.yaml}
-DETECTION=${DETECTION:-configs/DiffusionDet3D/diffusion_lite0_synthroad.yaml}
+U2ENET=${U2ENET:-configs/U2ENet/u2enet_tiny_synthroad.yaml}
+DETECTION=${DETECTION:-configs/DiffusionDet3D/diffusion_tiny_synthroad.yaml}
 SEED=${SEED:-100} RESUME=${RESUME:-}
 CORES=$(nproc)
 WORKERS=$(((CORES - 2) / 2 > 0 ? (CORES - 2) / 2 : 1))

@@ -25,7 +25,7 @@ def test_the_table_has_a_row_for_each_model_and_its_figures_are_those_of_the_fil
     rows = [line for line in markdown().splitlines() if line.startswith("| `")]
     assert [re.findall("`([^`]+)`", row)[0] for row in rows] == list(models())
     for row, entry in zip(rows, models().values(), strict=True):
-        for figure in entry["figures"]:
+        for figure in entry.get("figures", ()):
             if figure["value"] is not None:
                 assert f"{figure['name']} {figure['value']:g}" in row
                 assert not entry["synthetic"] or "synthetic data only" in row
@@ -35,9 +35,10 @@ def test_the_table_has_a_row_for_each_model_and_its_figures_are_those_of_the_fil
 
 def test_an_entry_without_what_it_needs_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(zoo, "ZOO", tmp_path / "zoo.yaml")
-    zoo.ZOO.write_text("a/b: {what: x, weights: x, sha256: x}")
-    with pytest.raises(ValueError, match="a/b: expected the key licence"):
-        read_zoo()
+    for content, key in (("weights: x, sha256: x", "licence"), ("licence: x, weights: x", "sha256")):
+        zoo.ZOO.write_text(f"a/b: {{what: x, {content}}}")
+        with pytest.raises(ValueError, match=f"a/b: expected the key {key}"):
+            read_zoo()
 
 
 def test_unknown_models_are_one_line():
@@ -86,3 +87,25 @@ def test_what_cannot_be_a_camera_is_one_line(options, message):
     with pytest.raises(ValueError, match=message) as error:
         given_image(IMAGE, options)
     assert len(str(error.value)) < 300
+
+
+def test_a_model_by_name_answers_as_its_predictor_does():
+    """For any weights: a sentence alone, a list of them, and the demo's look have the same boxes."""
+    from d2ext.engine import load_config
+    from d2ext.projects.u2enet import U2ENetPredictor, add_u2enet_config
+
+    options = ["INPUT.SIZE", "(64, 96)", "MODEL.DEVICE", "cpu", "TEST.DTYPE", "float32"]
+    image = np.random.default_rng(0).integers(0, 255, (72, 128, 3), np.uint8)
+    ask = d2ext.from_zoo("u2enet/tiny", options=options)
+    config = get_config_file(models()["u2enet/tiny"]["config"])
+    cfg = load_config(add_u2enet_config, config, ["MODEL.WEIGHTS", "d2ext://u2enet/tiny", *options])
+    pixels, camera, plane = given_image(image, {"fov": 70, "height": 1.6})
+    (expected,) = U2ENetPredictor(cfg)(pixels, ["all cars"], camera, plane, single_target=True)
+    assert len(expected) == 1  # exactly one a sentence, whatever the weights
+    alone = ask(image, "all cars", single=True, fov=70, height=1.6)
+    (listed,) = ask(image, ["all cars"], single=True, fov=70, height=1.6)
+    seen = ask.look(image, "all cars", single=True, fov=70, height=1.6)
+    for found in (alone, listed):
+        assert found.pred_boxes3d.corners().equal(expected.pred_boxes3d.corners())
+    (row,) = seen.row["sentences"]
+    assert row["text"] == "all cars" and len(row["objects"]) == 1 == seen.count

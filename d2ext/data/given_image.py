@@ -16,7 +16,7 @@ from d2ext.data.image_io import read_image
 from d2ext.data.image_record import check_image, check_plane
 from d2ext.structures import Camera
 
-StrPath = str | os.PathLike[str]
+StrPath = str | Path
 
 
 class CameraOptions(TypedDict, total=False):

@@ -61,9 +61,13 @@ def find_datasets(folder: Path, layout: str = "") -> list[Found]:
         layout: of the folder; empty: to be found out.
 
     Raises:
-        ValueError: there is none; the message says what each layout is known by.
+        ValueError: there is none, and the message says what each layout is known by; or a layout of files.
     """
     if layout:
+        if layout not in _LAYOUTS:
+            raise ValueError(
+                f"--layout {layout}: of a file, expected of a folder one of {', '.join(_LAYOUTS)}"
+            )
         split_of = _LAYOUTS[layout][1]
         return [Found(layout, folder, _splits(folder, split_of))]
     found = list(_below(folder, DEPTH))
@@ -73,11 +77,6 @@ def find_datasets(folder: Path, layout: str = "") -> list[Found]:
             "train/images, train/good, train/*.csv or data_info.json; --layout names the layout"
         )
     return found
-
-
-def layouts() -> list[str]:
-    """The names of the layouts."""
-    return list(_LAYOUTS)
 
 
 def _below(folder: Path, depth: int) -> Iterator[Found]:

@@ -29,8 +29,11 @@ def machine_lines() -> list[str]:
 
 def zoo_lines() -> tuple[list[str], list[str]]:
     """Weights that are there, or can be fetched; and what is wrong with others."""
-    there, faults = [], []
+    there: list[str] = []
+    faults: list[str] = []
     for name, entry in read_zoo().items():
+        if "weights" not in entry:
+            continue
         try:
             there.append(f"{PREFIX}{name}: {resolve(PREFIX + name)}")
         except FileNotFoundError as error:

@@ -14,6 +14,7 @@ from detectron2.config import CfgNode, get_cfg
 from detectron2.modeling import BACKBONE_REGISTRY, META_ARCH_REGISTRY
 
 from d2ext.checks import Expected, check_values, declare, every, number, one_of, registered, whole
+from d2ext.engine.writers import add_wandb_config
 from d2ext.identity import machine_keys
 from d2ext.moved_keys import move_keys
 from d2ext.shipped import SHIPPED
@@ -56,6 +57,7 @@ def add_engine_config(cfg: CfgNode) -> None:
 
     _add_computing_keys(cfg)
     _add_evaluation_keys(cfg)
+    add_wandb_config(cfg)
 
 
 def _add_computing_keys(cfg: CfgNode) -> None:
@@ -108,27 +110,18 @@ def _add_evaluation_keys(cfg: CfgNode) -> None:
     # Training ends after so many minutes of this run, in order: what follows the last iteration is done then.
     # 0: no limit.
     cfg.SOLVER.MAX_MINUTES = 0.0
+    # Checkpoints of a run that are kept beside its last one, the latest; 0: all.
+    cfg.SOLVER.CHECKPOINTS_KEPT = 0
     # The learning rate goes by SOLVER.MAX_ITER. True: by the share of SOLVER.MAX_MINUTES that is over where
     # that is further, so that a run of so many minutes ends with the schedule's end, whatever the machine.
     cfg.SOLVER.SCHEDULE_BY_TIME = False
     # Images of each evaluated dataset whose answers are drawn into TensorBoard at every evaluation.
     cfg.TEST.PICTURES = 4
 
-    # Project of Weights & Biases that a training is logged to beside TensorBoard, by the library wandb, which
-    # has settings of its own (WANDB_MODE=offline writes to OUTPUT_DIR/wandb only). Empty: none.
-    cfg.WANDB = CfgNode()
-    cfg.WANDB.PROJECT = ""
-    # Name of the run there; empty: that of the folder OUTPUT_DIR.
-    cfg.WANDB.NAME = ""
-
-
-def _is_device(name: str) -> bool:
-    return bool(torch.device(name))
-
 
 declare(
     {
-        "MODEL.DEVICE": Expected("cpu, cuda, or cuda:N", _is_device),
+        "MODEL.DEVICE": Expected("cpu, cuda, or cuda:N", lambda name: bool(torch.device(name))),
         "MODEL.META_ARCHITECTURE": registered(META_ARCH_REGISTRY),
         "MODEL.BACKBONE.NAME": registered(BACKBONE_REGISTRY),
         "MODEL.PIXEL_MEAN": every(number(), 3),
@@ -138,37 +131,28 @@ declare(
             "WarmupMultiStepLR", "WarmupCosineLR", "WarmupStepWithFixedGammaLR"
         ),
         "SOLVER.STEP_SHARES": every(number(0, 1)),
-        "SOLVER.BASE_LR": number(0),
-        "SOLVER.BACKBONE_MULTIPLIER": number(0),
-        "SOLVER.TEXT_MULTIPLIER": number(0),
-        "SOLVER.BOTTOM_UP_MULTIPLIER": number(0),
+        **{f"SOLVER.{name}": number(0) for name in ("BASE_LR", "BIAS_LR_FACTOR", "GAMMA", "MAX_MINUTES")},
+        **{f"SOLVER.{name}": whole(0) for name in ("MAX_ITER", "WARMUP_ITERS", "PATIENCE")},
+        **{f"SOLVER.{name}": whole(0) for name in ("REFERENCE_WORLD_SIZE", "CHECKPOINTS_KEPT")},
+        **{f"SOLVER.{part}_MULTIPLIER": number(0) for part in ("BACKBONE", "TEXT", "BOTTOM_UP")},
         "SOLVER.LAYER_DECAY": number(0, 1),
         "SOLVER.CLIP_GRADIENTS.CLIP_TYPE": one_of("full_model", "value", "norm"),
         "SOLVER.CLIP_GRADIENTS.CLIP_VALUE": number(above=0),
         "SOLVER.IMS_PER_BATCH": whole(1),
-        "SOLVER.REFERENCE_WORLD_SIZE": whole(0),
-        "SOLVER.BIAS_LR_FACTOR": number(0),
-        "SOLVER.WEIGHT_DECAY_BIAS": number(0),
         "SOLVER.CLIP_GRADIENTS.NORM_TYPE": number(above=0),
         "SOLVER.MOMENTUM": number(0, 1),
-        "SOLVER.WEIGHT_DECAY": number(0),
-        "SOLVER.WEIGHT_DECAY_NORM": number(0),
+        **{f"SOLVER.WEIGHT_DECAY{of}": number(0) for of in ("", "_NORM", "_BIAS")},
         "SOLVER.WARMUP_FACTOR": number(0, 1),
-        "SOLVER.GAMMA": number(0),
         "SOLVER.STEPS": every(whole(0)),
-        "SOLVER.MAX_ITER": whole(0),
-        "SOLVER.MAX_MINUTES": number(0),
         "SOLVER.LOOK_PERIOD": whole(1),
-        "SOLVER.WARMUP_ITERS": whole(0),
         "SOLVER.CHECKPOINT_PERIOD": whole(1),
-        "SOLVER.PATIENCE": whole(0),
         "SOLVER.EMA.DECAY": Expected("a number of at least 0 and less than 1", lambda x: 0 <= x < 1),
         "TEST.EVAL_PERIOD": whole(0),
         "TEST.PICTURES": whole(0),
     }
 )
 
-machine_keys("MODEL.DEVICE", "OUTPUT_DIR", "DATALOADER.NUM_WORKERS", "WANDB")
+machine_keys("MODEL.DEVICE", "OUTPUT_DIR", "DATALOADER.NUM_WORKERS")
 
 #: Keys that name files or folders of weights: by their name (:mod:`d2ext.weights`), or by a path, which is
 #: looked for in the working folder and then among those that come with the code.

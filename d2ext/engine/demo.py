@@ -125,7 +125,8 @@ def run_demo(sources: Sources, cameras: CameraOfEach, look: Looker, title: str) 
         FileNotFoundError, ValueError: a picture cannot be used; of many, after all others are done.
         OSError: something cannot be written.
     """
-    with RerunFile(sources.rerun, ()) if sources.rerun else nullcontext() as recording:
+    recording = RerunFile(sources.rerun, ()) if sources.rerun else None
+    with recording or nullcontext():
         if recording is not None:
             look = _recorded(look, recording)
         if sources.is_one:

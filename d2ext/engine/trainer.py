@@ -19,7 +19,7 @@ from detectron2.evaluation import (
 )
 from detectron2.modeling import build_model
 from detectron2.utils import comm
-from detectron2.utils.events import EventStorage, EventWriter, JSONWriter, TensorboardXWriter
+from detectron2.utils.events import EventStorage, EventWriter
 from fvcore.nn.precise_bn import get_bn_modules
 from torch import nn
 
@@ -35,7 +35,7 @@ from d2ext.engine.progress import ProgressPrinter, ProgressWriter, TimedSchedule
 from d2ext.engine.report import write_report
 from d2ext.engine.state_dicts import load_backbone
 from d2ext.engine.steps import AutocastTrainer, PatientTrainer
-from d2ext.engine.wandb_writer import WandbWriter
+from d2ext.engine.writers import build_writers
 from d2ext.modeling.fold import check_compiler, compile_parts
 from d2ext.tables import Printed
 
@@ -112,18 +112,13 @@ class BaseTrainer(DefaultTrainer):
             precise_bn = hooks.PreciseBN(
                 cfg.TEST.EVAL_PERIOD, self.model, loader, cfg.TEST.PRECISE_BN.NUM_ITER
             )
-        minutes = cfg.SOLVER.MAX_MINUTES
+        minutes, kept = cfg.SOLVER.MAX_MINUTES, cfg.SOLVER.CHECKPOINTS_KEPT or None
         self.time_limit = TimeLimit(minutes) if minutes > 0 else None
         timed = cfg.SOLVER.SCHEDULE_BY_TIME
         self.validation = None
         if cfg.DATASETS.VAL:
-            self.validation = Validation(
-                cfg.TEST.EVAL_PERIOD,
-                self._validate,
-                self.checkpointer,
-                cfg.SOLVER.BEST_METRIC,
-                cfg.SOLVER.PATIENCE,
-            )
+            judge = (cfg.SOLVER.BEST_METRIC, cfg.SOLVER.PATIENCE)
+            self.validation = Validation(cfg.TEST.EVAL_PERIOD, self._validate, self.checkpointer, *judge)
         every = [
             StepSeed(cfg.SEED) if cfg.SEED >= 0 else None,
             hooks.IterationTimer(),
@@ -133,7 +128,7 @@ class BaseTrainer(DefaultTrainer):
             LossLook(cfg.SOLVER.LOOK_PERIOD, cfg.SOLVER.CHECKPOINT_PERIOD, cfg.TEST.EVAL_PERIOD),
             self.average,
             self.validation,
-            Checkpoint(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD) if main else None,
+            Checkpoint(self.checkpointer, cfg.SOLVER.CHECKPOINT_PERIOD, max_to_keep=kept) if main else None,
             hooks.EvalHook(0 if self.validation else cfg.TEST.EVAL_PERIOD, self._evaluate_test),
             ProgressWriter(self.build_writers()) if main else None,
             hooks.CallbackHook(after_train=_report) if main else None,
@@ -142,11 +137,7 @@ class BaseTrainer(DefaultTrainer):
 
     def build_writers(self) -> list[EventWriter]:
         """As Detectron2's, with a line that says what is left also under a limit of the time."""
-        folder = self.cfg.OUTPUT_DIR
-        os.makedirs(folder, exist_ok=True)
-        printer = ProgressPrinter(weakref.proxy(self), self.time_limit)
-        files = [JSONWriter(os.path.join(folder, "metrics.json")), TensorboardXWriter(folder)]
-        return [printer, *files, *([WandbWriter(self.cfg)] if self.cfg.WANDB.PROJECT else [])]
+        return [ProgressPrinter(weakref.proxy(self), self.time_limit), *build_writers(self.cfg)]
 
     def _validate(self) -> dict[str, Any]:
         cfg = self.cfg.clone()

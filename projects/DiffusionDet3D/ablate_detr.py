@@ -52,14 +52,10 @@ COLUMNS = [
 
 def train(name: str, seed: int, options: list[str], folder: Path) -> None:
     """A run of a variant, where it has not been done."""
-    from d2ext.engine import metrics_file, run_once
+    from d2ext.projects.diffusion_det3d.runs import SMALL, train_net
 
     _, model, changed = VARIANTS[name]
-    config = f"configs/DiffusionDet3D/{model}_tiny_synthroad.yaml"
-    command = ["projects/DiffusionDet3D/train_net.py", "--resume", "--config-file", config]
-    # in a type of evaluation that every machine has
-    values = ["TEST.DTYPE", "float32", "SEED", str(seed), *options, *changed]
-    run_once([*command, *values], folder, metrics_file(TEST), ROOT)
+    train_net(model, ["--resume", "SEED", seed, *SMALL, *options, *changed], folder)
 
 
 def write_table(output: Path, names: list[str], seeds: range) -> str:

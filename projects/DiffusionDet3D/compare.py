@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
@@ -41,16 +40,6 @@ COLUMNS = [
     ("2D AP", TEST, "bbox", "AP"),
     ("2D AP50", TEST, "bbox", "AP50"),
 ]
-
-
-def train_net(model: str, arguments: Sequence[object], folder: Path) -> None:
-    """A run of the tiny config of a model, where it has not been done."""
-    from d2ext.engine import metrics_file, run_once
-
-    config = f"configs/DiffusionDet3D/{model}_tiny_synthroad.yaml"
-    command = ["projects/DiffusionDet3D/train_net.py", "--config-file", config, *map(str, arguments)]
-    command += ["TEST.DTYPE", "float32"]  # which every machine has
-    run_once(command, folder, metrics_file(TEST), ROOT)
 
 
 def tests_of(box_steps: int) -> dict[str, tuple[int, int]]:
@@ -88,18 +77,19 @@ def build_parser() -> CommandParser:
 
 def main(args: argparse.Namespace) -> None:
     from d2ext.files import write_bytes
+    from d2ext.projects.diffusion_det3d.runs import SMALL, train_net
 
     output, seeds = args.output.resolve(), range(args.seeds)
     for seed in seeds:
         for model in MODELS:
             print(f"\n=== {model}, seed {seed}")
-            options = ["--resume", "SEED", seed, "SOLVER.MAX_ITER", args.iterations, *args.options]
+            options = ["--resume", "SEED", seed, "SOLVER.MAX_ITER", args.iterations, *SMALL, *args.options]
             train_net(model, options, output / model / str(seed))
         weights = output / "diffusion" / str(seed) / "model_final.pth"
         for name, (steps, boxes) in tests_of(args.box_steps).items():
             print(f"\n=== {name}, seed {seed}")
             numbers = ["MODEL.DIFFUSION.STEPS", steps, "MODEL.DETECTION3D.NUM_BOXES", boxes]
-            options = ["--eval-only", "MODEL.WEIGHTS", weights, "SEED", seed, *args.options, *numbers]
+            options = ["--eval-only", "MODEL.WEIGHTS", weights, "SEED", seed, *SMALL, *args.options, *numbers]
             train_net("diffusion", options, output / name / str(seed))
     result = tables(output, seeds, args.box_steps)
     write_bytes(output / "table.md", (result + "\n").encode())

@@ -2,10 +2,10 @@
 """Look for names in millions of images with OpenVocab3D, on all GPUs of a machine or a Ray cluster.
 
     .venv/bin/python projects/OpenVocab3D/batch_predict.py \\
-        --config-file configs/OpenVocab3D/openvocab_lite0_synthroad.yaml --list images.jsonl \\
+        --config-file configs/OpenVocab3D/openvocab_tiny_synthroad.yaml --list images.jsonl \\
         --output answers --prompts "car; tipper truck, dump truck" --opts MODEL.WEIGHTS openvocab.safetensors
     .venv/bin/python projects/OpenVocab3D/batch_predict.py \\
-        --config-file configs/OpenVocab3D/openvocab_lite0_synthroad.yaml \\
+        --config-file configs/OpenVocab3D/openvocab_tiny_synthroad.yaml \\
         --folder datasets/synthroad/rope3d/training --names names.yaml --output answers \\
         --opts MODEL.WEIGHTS openvocab.safetensors
 

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's 
 from d2ext_cli import CommandParser, config_file, integer, run_command
 from d2ext_cli.benchmarks import ROOT, timing_arguments
 
-CONFIG = ROOT / "configs/OpenVocab3D/openvocab_lite0_synthroad.yaml"
+CONFIG = ROOT / "configs/OpenVocab3D/openvocab_tiny_synthroad.yaml"
 
 
 def build_parser() -> CommandParser:

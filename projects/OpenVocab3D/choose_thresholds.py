@@ -2,7 +2,7 @@
 """Choose thresholds by prompts that are absent, so that one half means the same for every prompt.
 
     .venv/bin/python projects/OpenVocab3D/choose_thresholds.py \\
-        --config-file configs/OpenVocab3D/openvocab_lite0_synthroad.yaml --dataset synthroad_rope3d_val \\
+        --config-file configs/OpenVocab3D/openvocab_tiny_synthroad.yaml --dataset synthroad_rope3d_val \\
         --output calibration.json --opts MODEL.WEIGHTS openvocab.safetensors
 
 Every picture of the dataset, which must be no test data, is asked the prompts of an evaluation. Conformal

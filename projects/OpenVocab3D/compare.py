@@ -2,10 +2,10 @@
 """Evaluate a detector of fixed classes by OpenVocab3D's protocol, or print what train_all.sh has measured.
 
     .venv/bin/python projects/OpenVocab3D/compare.py \\
-        --config-file configs/OpenVocab3D/openvocab_lite0_synthroad.yaml --dataset synthroad_rope3d_test \\
+        --config-file configs/OpenVocab3D/openvocab_tiny_synthroad.yaml --dataset synthroad_rope3d_test \\
         --predictions output/closed/inference/synthroad_rope3d_test/predictions.json --output as_open
     .venv/bin/python projects/OpenVocab3D/compare.py \\
-        --config-file configs/OpenVocab3D/openvocab_lite0_synthroad.yaml --dataset unseen_rope3d_test \\
+        --config-file configs/OpenVocab3D/openvocab_tiny_synthroad.yaml --dataset unseen_rope3d_test \\
         --tables output/openvocab
 
 --predictions are read as if every class were the prompt of its name; --output gets metrics.json. --tables DIR

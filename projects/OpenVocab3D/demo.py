@@ -2,7 +2,7 @@
 """Find whatever is named in pictures or a video, draw its 3D boxes and write them as JSON.
 
     .venv/bin/python projects/OpenVocab3D/demo.py \\
-        --config-file configs/OpenVocab3D/openvocab_lite0_synthroad.yaml --prompts "car; truck, lorry" \\
+        --config-file configs/OpenVocab3D/openvocab_tiny_synthroad.yaml --prompts "car; truck, lorry" \\
         --input image.jpg --calib calib.txt --ground denorm.txt --output out.png --json out.json \\
         --opts MODEL.WEIGHTS openvocab.safetensors
 

@@ -2,7 +2,7 @@
 """Write a trained OpenVocab3D and a vocabulary as two ONNX graphs.
 
     .venv/bin/python projects/OpenVocab3D/export_onnx.py \\
-        --config-file configs/OpenVocab3D/openvocab_lite0_synthroad.yaml --output onnx \\
+        --config-file configs/OpenVocab3D/openvocab_tiny_synthroad.yaml --output onnx \\
         --prompts "car; truck; tipper truck, dump truck" --opts MODEL.WEIGHTS openvocab.safetensors
 
 The embeddings of the names are kept beside the graphs, which take any of them; with --bake they are in the

@@ -2,7 +2,7 @@
 """Learn one new name from a few labelled pictures, without losing those that are known.
 
     .venv/bin/python projects/OpenVocab3D/learn_name.py \\
-        --config-file configs/OpenVocab3D/openvocab_lite0_synthroad.yaml --name bus --pictures 10 \\
+        --config-file configs/OpenVocab3D/openvocab_tiny_synthroad.yaml --name bus --pictures 10 \\
         --dataset synthroad_rope3d_train --output output/with_bus --opts MODEL.WEIGHTS openvocab.safetensors
 
 --name is a class of the dataset; of its pictures with such objects --pictures are used, and only the labels

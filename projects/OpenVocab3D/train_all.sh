@@ -13,6 +13,7 @@
 #   TRAIN=1500 TEST=200         most pictures a layout (those to test on and those for thresholds are of another seed)
 #   ITERATIONS=20000            most of a training (6000 with MINUTES 0)
 #   TEXT=d2ext://text/words     text encoder of the first seeds; TEXT_TOO, where given, another one for seed 0
+#   PICTURES="10 100"           from which a new name is learnt
 #   REAL=../shared/data         real frames to try it on, where they are there
 #   OPTIONS                     KEY VALUE ... for all, the twins too; such as INPUT.SIZE and MODEL.BACKBONE.WEIGHTS
 #   MOST=3                      iterations of every training, for a look
@@ -24,7 +25,7 @@ PYTHON=${PYTHON:-.venv/bin/python}
 . scripts/stages.sh
 begin "$1" "${2:-600}"
 SEEDS=${SEEDS:-$( ([ "$TOTAL" = 0 ] || [ "${TOTAL%.*}" -ge 240 ]) && echo 0 1 2 || echo 0)}
-TEXT=${TEXT:-d2ext://text/words} TEXT_TOO=${TEXT_TOO:-} OPTIONS=${OPTIONS:-} REAL=${REAL:-../shared/data}
+PICTURES=${PICTURES:-10 100} TEXT=${TEXT:-d2ext://text/words} TEXT_TOO=${TEXT_TOO:-} OPTIONS=${OPTIONS:-} REAL=${REAL:-../shared/data}
 ITERATIONS=${ITERATIONS:-$([ "$TOTAL" = 0 ] && echo 6000 || echo 20000)}
 COUNT=$(echo "$SEEDS" | wc -w)
 TRAININGS=$((2 * COUNT + 1))
@@ -35,8 +36,8 @@ TRAIN=$(kept train "$(fit 12 1.2 40 "${TRAIN:-1500}")") # 0.6 s of one core a pi
 TEST=$(kept test "$(fit 20 $((COUNT * 3 + 9)) 20 "${TEST:-200}")") # 1 s a picture and evaluation
 STEPS=$(fit 2 2 20 300) # of learning a name, 2 s each
 FREE="car; pedestrian; cyclist; truck; bus; red car; white van; person in black; long vehicle; two-wheeler"
-CONFIG=configs/OpenVocab3D/openvocab_lite0_synthroad.yaml
-CLOSED=configs/DiffusionDet3D/diffusion_lite0_synthroad.yaml
+CONFIG=configs/OpenVocab3D/openvocab_tiny_synthroad.yaml
+CLOSED=configs/DiffusionDet3D/diffusion_tiny_synthroad.yaml
 BASE="['car','van','truck','tram','pedestrian','cyclist','tricyclist','trafficcone','unknown_movable','unknown_unmovable']"
 [ -d "$REAL" ] && REAL=$(cd "$REAL" && pwd) || REAL=""
 export DETECTRON2_DATASETS="$DIR/datasets"
@@ -124,7 +125,7 @@ fi
 open fused 0 MODEL.TEXT.NAME "$TEXT" MODEL.OPEN_VOCAB.FUSION ssm || FAILED="$FAILED fused"
 
 # 8 %: a new name from 10 and from 100 pictures, by its embedding alone and with low-rank changes; 10 minutes each.
-for count in 10 100; do
+for count in $PICTURES; do
     for way in embedding low-rank; do
         learn "$count" "$way" || FAILED="$FAILED learnt-$way-$count"
     done

@@ -2,7 +2,7 @@
 """Train or evaluate OpenVocab3D.
 
     .venv/bin/python projects/OpenVocab3D/train_net.py \\
-        --config-file configs/OpenVocab3D/openvocab_lite0_synthroad.yaml
+        --config-file configs/OpenVocab3D/openvocab_tiny_synthroad.yaml
 
 --eval-only evaluates MODEL.WEIGHTS, --resume goes on where a training stopped, and config keys and their
 values at the end of the line override the config.

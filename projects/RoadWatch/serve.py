@@ -20,8 +20,10 @@ import importlib.util
 import itertools
 import secrets
 import shutil
+import socket
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +42,8 @@ from d2ext_cli.camera import add_camera, add_ground, given_camera, given_ground
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from detectron2.config import CfgNode
 
     from d2ext.projects.road_watch.asker import Asker
     from d2ext.projects.road_watch.live import Live
@@ -90,21 +94,43 @@ def main(args: argparse.Namespace) -> None:
     for name in _NEEDS:
         if importlib.util.find_spec(name) is None:
             raise ValueError(f"the page needs the package {name}: pip install 'd2ext[serve]'")
+    listener = listen(args.host, args.port)  # said before models are built and anything is written
     import uvicorn
 
     from d2ext.projects.road_watch.live import Live
     from d2ext.projects.road_watch.page import build_app
 
+    settings = watch_settings(args) if args.input is not None else None
     local = args.host in _LOCAL
     token = args.token or ("" if local else secrets.token_urlsafe(16))
     asker, live = make_asker(args), Live()
-    if args.input is not None:
-        threading.Thread(target=watch, args=(args, live, asker), name="watch", daemon=True).start()
+    if settings is not None:
+        given = (args, settings, live, asker)
+        threading.Thread(target=watch, args=given, name="watch", daemon=True).start()
     app = build_app(live, asker, token=token, hosts=_LOCAL if local else ())
     query = f"/?token={token}" if token else "/"
     host = f"[{args.host}]" if ":" in args.host else args.host
-    print(f"open http://{host}:{args.port}{query} (Ctrl-C ends)", flush=True)
-    uvicorn.run(app, host=args.host, port=args.port, log_level="warning", server_header=False)
+    print(f"open http://{host}:{listener.getsockname()[1]}{query} (Ctrl-C ends)", flush=True)
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run([listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that nobody else can have; port 0 is any that is free.
+
+    Raises:
+        ValueError: the port is in use, or the machine has no such address.
+    """
+    host = host.strip("[]")
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        reason = (error.strerror or str(error)).lower()
+        raise ValueError(f"--host {host} --port {port}: {reason}, expected another one") from None
+    return listener
 
 
 def make_asker(args: argparse.Namespace) -> Asker | None:
@@ -118,17 +144,32 @@ def make_asker(args: argparse.Namespace) -> Asker | None:
     return Asker(SentencePredictor(config, args.ask_weights, args.device))
 
 
-def watch(args: argparse.Namespace, live: Live, asker: Asker | None) -> None:
-    """Watch in this thread; what goes wrong is told on the page and here."""
+def watch_settings(args: argparse.Namespace) -> CfgNode:
+    """The config of the chain; what can be known to be wrong with it, the input and the road is told.
+
+    Raises:
+        FileNotFoundError, ValueError, KeyError: it is.
+    """
+    from d2ext.data.trajectories import read_road
     from d2ext.engine import load_config
     from d2ext.projects.road_watch import add_road_watch_config
-    from d2ext.projects.road_watch.setup import Place
-    from d2ext.projects.road_watch.shown import show_run
+    from d2ext.projects.road_watch.source import make_source
 
     options = [*args.opts]
     options += ["ROAD_WATCH.SOURCE.FPS", str(args.fps)] if args.fps is not None else []
+    cfg = load_config(add_road_watch_config, args.config_file, options)
+    make_source(args.input, cfg.ROAD_WATCH.SOURCE)
+    if not read_road(args.road).lanes:
+        raise ValueError(f"{args.road}: expected centre lines of lanes")
+    return cfg
+
+
+def watch(args: argparse.Namespace, cfg: CfgNode, live: Live, asker: Asker | None) -> None:
+    """Watch in this thread; what goes wrong is told on the page and here."""
+    from d2ext.projects.road_watch.setup import Place
+    from d2ext.projects.road_watch.shown import show_run
+
     try:
-        cfg = load_config(add_road_watch_config, args.config_file, options)
         place = Place(given_camera(args), given_ground(args), args.road, args.device, args.labels)
         for folder in passes(args.output) if args.repeat else [args.output]:
             print(show_run(cfg, args.input, place, folder, live, asker), flush=True)
@@ -136,6 +177,9 @@ def watch(args: argparse.Namespace, live: Live, asker: Asker | None) -> None:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         live.end(str(error))
+    except Exception:  # the page would show its last picture for ever
+        traceback.print_exc()
+        live.end("watching has failed: the server's log says why")
 
 
 def passes(output: Path) -> Iterator[Path]:

@@ -21,12 +21,15 @@ LOOK="TEST.SCENES.IMAGES $IMAGES"
 [ -n "${DETECTOR:-}" ] && LOOK="$LOOK TEST.SCENES.DETECTOR_CONFIG $DETECTOR TEST.SCENES.DETECTOR_WEIGHTS $DETECTOR_WEIGHTS"
 
 run() { # NAME CONFIG OPTIONS...: a training or evaluation, once
-    local name=$1 config=$2
+    local name=$1 config=$2 log="$DIR/compare/$1.log" resume=--resume
     shift 2
     [ -e "$DIR/compare/$name/inference/scenes_monomulti3d_test/metrics.json" ] && return
+    [[ "$*" == *--eval-only* ]] && resume=
+    echo "$(date +%H:%M) $name"
     # shellcheck disable=SC2086  (options are words)
-    "$PYTHON" projects/SceneSana/train_net.py --config-file "configs/SceneSana/$config.yaml" "$@" $LOOK \
-        MODEL.CAPTION.NAME "$DIR/captions" OUTPUT_DIR "$DIR/compare/$name" >>"$DIR/compare/$name.log" 2>&1
+    "$PYTHON" projects/SceneSana/train_net.py $resume --config-file "configs/SceneSana/$config.yaml" "$@" $LOOK \
+        MODEL.CAPTION.NAME "$DIR/captions" OUTPUT_DIR "$DIR/compare/$name" SOLVER.CHECKPOINTS_KEPT 2 >>"$log" 2>&1 ||
+        { echo "$name failed: $(tail -n 1 "$log") ($log)" >&2; return 1; }
 }
 
 TRAINED="MODEL.WEIGHTS $DIR/scene/model_final.pth"

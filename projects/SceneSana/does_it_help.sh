@@ -22,9 +22,11 @@ mkdir -p "$DIR/help"
 draw() { # COMMAND NAME ARGUMENTS...: a dataset drawn from the labelled frames
     local command=$1 name=$2
     shift 2
+    echo "$(date +%H:%M) $name"
     "$PYTHON" "projects/SceneSana/$command.py" --config-file "configs/SceneSana/$BASE.yaml" \
         --dataset few_monomulti3d_train --root "$DIR/datasets/$name" --sheet "$DIR/help/$name.jpg" "$@" \
-        --opts MODEL.WEIGHTS "$DIR/scene/model_final.pth" MODEL.CAPTION.NAME "$DIR/captions" >>"$DIR/help/draw.log" 2>&1
+        --opts MODEL.WEIGHTS "$DIR/scene/model_final.pth" MODEL.CAPTION.NAME "$DIR/captions" >>"$DIR/help/draw.log" 2>&1 ||
+        { echo "$command failed: $(tail -n 1 "$DIR/help/draw.log") ($DIR/help/draw.log)" >&2; return 1; }
 }
 
 # The frames that count as labelled, and twice as many; the generator itself was trained on all of the crops.
@@ -38,10 +40,13 @@ draw generate drawn_generate --images "$FRAMES"
 detector() { # WAY SEED DATASETS: a training and its evaluation
     local folder="$DIR/help/$1_$2"
     [ -e "$folder/inference/scenes_rope3d_test/metrics.json" ] && return
+    echo "$(date +%H:%M) $1 $2"
     "$PYTHON" projects/DiffusionDet3D/train_net.py --resume \
         --config-file configs/DiffusionDet3D/diffusion_tiny_synthroad.yaml OUTPUT_DIR "$folder" \
-        DATASETS.TRAIN "($3)" DATASETS.TEST "('scenes_rope3d_test',)" INPUT.SIZE "(128,256)" SEED "$2" \
-        SOLVER.MAX_ITER "$ITER" TEST.EVAL_PERIOD 0 >>"$folder.log" 2>&1
+        DATASETS.TRAIN "($3)" DATASETS.TEST "('scenes_rope3d_test',)" INPUT.SIZE "(128,256)" \
+        INPUT.TRAIN_SIZES "()" SEED "$2" \
+        SOLVER.MAX_ITER "$ITER" TEST.EVAL_PERIOD 0 SOLVER.CHECKPOINTS_KEPT 2 >>"$folder.log" 2>&1 ||
+        { echo "$1 $2 failed: $(tail -n 1 "$folder.log") ($folder.log)" >&2; return 1; }
 }
 
 WAYS="nothing augment generate twice"

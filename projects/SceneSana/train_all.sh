@@ -7,7 +7,7 @@
 # at full length, which MINUTES 0 gives it. Started again the script goes on where it was stopped: what is rendered, cut
 # or trained is not done again. Results: DIR/datasets/scenes (crops), DIR/autoencoder, DIR/captions (language model),
 # DIR/scene, with tables and sheets of pictures in DIR/autoencoder/inference and DIR/scene/inference, and for shipping
-# DIR/weights (float16; the scene's file holds all parts). DIR/times.txt says what each stage took.
+# DIR/weights (float16; the scene's file holds all parts, captions the tokenizer). DIR/times.txt says what each stage took.
 #
 #   PYTHON=.venv/bin/python     the interpreter
 #   SOURCES="a_monomulti3d_train ..."  rendered datasets below $DETECTRON2_DATASETS to cut, in place of rendering
@@ -67,6 +67,7 @@ train autoencoder autoencoder_f16_scenes 30 "${AE_ITER:-12000}"
 # 4 %; 0.4 s a step, 10 minutes.
 run captions model.safetensors projects/SceneSana/train_text.py --datasets scenes_monomulti3d_train \
     --output "$DIR/captions" --steps "$STEPS"
+[ -e "$DIR/weights/captions" ] || cp -r "$DIR/captions" "$DIR/weights/captions" # the text encoder's folder ships too
 
 # 48 %; 0.7 s an iteration of 16 with bfloat16 instructions, 4.5 hours. Then 8 %: 2 s a picture that is drawn, 7 minutes.
 train scene "$BASE" 48 "${SCENE_ITER:-24000}" MODEL.SCENE.AUTOENCODER_WEIGHTS "$DIR/autoencoder/model_final.pth" \

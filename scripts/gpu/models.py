@@ -52,9 +52,17 @@ TINY_CONFIGS: dict[str, tuple[Callable[[CfgNode], None], str]] = {
     "DiffusionDet3D": (add_diffusion_det3d_config, "configs/DiffusionDet3D/diffusion_tiny_synthroad.yaml"),
     "TrajAD": (add_trajad_config, "configs/TrajAD/trajad_synthtraffic.yaml"),
 }
-_THIN = ["MODEL.TIMM.WIDTHS", "[16, 16, 16, 16]", "MODEL.IDA.CHANNELS", "[16, 16, 16, 16]"]
+_THIN = [
+    "MODEL.TIMM.NAME", "resnet18", "MODEL.TIMM.WEIGHTS", "", "MODEL.TIMM.WIDTHS", "[16, 16, 16, 16]",
+    "MODEL.TIMM.FREEZE_AT", "0", "MODEL.TIMM.FREEZE_DEPTHWISE", "False", "MODEL.TIMM.NORM", "BN",
+    "MODEL.IDA.CHANNELS", "[16, 16, 16, 16]", "MODEL.PLANE_HEAD.ENABLED", "False",
+    "INPUT.TRAIN_SIZES", "()",
+]  # fmt: skip
 TINY: dict[str, list[str]] = {
-    "U2ENet": [*_THIN, "MODEL.GROUNDING.FUSION_DIMS", "[32, 32, 32]", "INPUT.SIZE", "(96, 160)"],
+    "U2ENet": [
+        *_THIN, "MODEL.GROUNDING.FUSION_DIMS", "[32, 32, 32]", "MODEL.TEXT.WORD_NOISE", "0.0",
+        "INPUT.SIZE", "(96, 160)",
+    ],
     "DiffusionDet3D": [
         *_THIN, "MODEL.BACKBONE.WEIGHTS", "", "MODEL.DETECTION3D.NUM_BOXES", "20",
         "MODEL.DETECTION3D.NUM_HEADS", "2", "MODEL.DETECTION3D.HIDDEN_DIM", "32",

@@ -15,8 +15,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 #: What the environment of `make setup` holds, and programs that every machine has.
 VENV_PROGRAMS = ("python", "pip", "torchrun", "tensorboard", "d2ext", "mkdocs")
-#: `d2ext` is on the path where the environment is active.
-SYSTEM_PROGRAMS = ("make", "python3", "d2ext")
+#: `d2ext` and `pip` are on the path where the environment is active.
+SYSTEM_PROGRAMS = ("make", "python3", "pip", "d2ext")
 #: How a line of a block, or a span of code in a sentence, begins that is a command.
 COMMAND = re.compile(
     r"(\.venv/bin/|(python3?|pip|torchrun|tensorboard|make) |d2ext (?!needs )"
@@ -63,7 +63,8 @@ def spans(text: str) -> list[str]:
     """`code` in sentences that is a command with arguments."""
     rest = re.sub(r"^    .*$", "", FENCE.sub("", text), flags=re.MULTILINE)
     found = (" ".join(span.split()) for span in re.findall(r"`([^`]+)`", rest))
-    return [span for span in found if " " in span and COMMAND.match(span)]
+    named = re.compile(r"d2ext \S+$|.*…")  # a command without its arguments, or a message
+    return [span for span in found if " " in span and COMMAND.match(span) and not named.match(span)]
 
 
 def run_in_stubs(script: str, folder: Path) -> list[Call]:

@@ -119,7 +119,7 @@ def test_the_ground_truth_goes_before_the_first_and_cancelled_ones_are_none(tmp_
 @pytest.mark.parametrize(
     "changed, message",
     [
-        ({"rectanglelabels": ["car", "tram"]}, "expected one label, got 2"),
+        ({"rectanglelabels": ["car", "tram"]}, "field 'rectanglelabels': expected one label, got 2"),
         ({"x": "1"}, "field 'x': expected int or float, got '1'"),
         ({"width": -1}, "field 'width': expected percent of the picture, got -1"),
         ({"rotation": 400}, "field 'rotation': expected degrees up to 360, got 400"),
@@ -143,7 +143,7 @@ def test_a_wrong_region_is_named_or_left_out(tmp_path, changed, message):
         ([5], "a.json: [0]: expected an object, got int"),
         ([{"id": 1, "data": {"image": "a.png"}}], "field 'annotations': expected list, got nothing"),
         ([task([]) | {"annotations": []}], "a.json: no usable image"),
-        ([task([region()]), task([region()])], "[1]: field 'id': task 1 is there twice"),
+        ([task([region()]), task([region()])], "[1]: field 'id': task '1' is there twice"),
         ([task([region()], image="no.png")], "field 'image': image 'no.png' is not in"),
         ([task([region(), region()])], "result[1]: field 'id': region 'r1' is there twice"),
         ([task([region() | {"original_width": 5}])], "expected the picture's 96 x 64, got 5 x 64"),

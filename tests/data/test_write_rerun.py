@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,12 @@ def test_a_missing_sdk_is_an_error_of_one_line(tmp_path, monkeypatch):
 
 def columns(path: Path) -> dict[str, dict[str, list[Any]]]:
     """Entity -> component -> values, in the order of their frames, as Rerun's reader gives them."""
-    experimental = pytest.importorskip("rerun.experimental")
-    if not hasattr(experimental, "RrdReader"):
+    module = "rerun.chunk" if importlib.util.find_spec("rerun.chunk") else "rerun.experimental"
+    reader = getattr(pytest.importorskip(module), "RrdReader", None)
+    if reader is None:
         pytest.skip("a Rerun of before 0.32")
     found: dict[str, dict[str, list[Any]]] = {}
-    for chunk in experimental.RrdReader(path).stream():
+    for chunk in reader(path).stream():
         batch = chunk.to_record_batch()
         entity = found.setdefault(chunk.entity_path, {})
         for name in batch.schema.names:
@@ -115,3 +117,23 @@ def test_nothing_is_left_when_a_picture_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file"):
         write_objects("rerun", tmp_path / "a.rrd", records, WORDS)
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".rrd"]
+
+
+def test_a_demo_writes_what_it_found(tmp_path):
+    """Two sentences that name one object: it is there once, with both."""
+    pytest.importorskip("rerun")
+    from d2ext.data.given_camera import CameraOfEach, GivenCamera, GivenGround
+    from d2ext.engine.demo import Look, Sources, run_demo
+
+    (record,) = make_records(tmp_path, 4, level=True, count=1)
+    item = {"class": "car", "score": 0.75, "bbox": [1, 2, 30, 40], "location": [1.0, 1.5, 20.0],
+            "dimensions": [1.5, 1.8, 4.0], "yaw": 0.0, "alpha": 0.0}  # fmt: skip
+    row = {"sentences": [{"text": text, "objects": [item]} for text in ("a car", "what is near")]}
+    sources = Sources([Path(record["file_name"])], tmp_path / "a.png", rerun=tmp_path / "a.rrd")
+    cameras = CameraOfEach(GivenCamera(fov=60.0), GivenGround())
+    run_demo(sources, cameras, lambda image, camera, plane: Look(row, image, [], 1), "test")
+    found = columns(tmp_path / "a.rrd")
+    (centers,) = of(found["/world/boxes"], "centers")
+    np.testing.assert_allclose(centers, [[1.0, 1.5 - 0.75, 20.0]], atol=1e-5)
+    assert of(found["/world/boxes"], "labels") == [["car 0.75\na car\nwhat is near"]]
+    assert of(found["/sentences"], "text") == [["- a car (1 object)\n- what is near (1 object)"]]

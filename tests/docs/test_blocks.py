@@ -6,7 +6,7 @@ import ast
 import importlib
 
 import pytest
-from detectron2 import data
+from detectron2.data import DatasetCatalog, MetadataCatalog
 from pages import ROOT, blocks, documents, name_of, run_commands
 from readme_commands import run_in_stubs
 
@@ -45,15 +45,14 @@ def is_cheap(path) -> bool:
 @pytest.mark.parametrize(
     "path", [pytest.param(p, marks=[] if is_cheap(p) else pytest.mark.slow) for p in RUN], ids=name_of
 )
-def test_a_page_runs_from_top_to_bottom(path, tmp_path, monkeypatch, give):
+def test_a_page_runs_from_top_to_bottom(path, tmp_path, monkeypatch, give, request):
     (tmp_path / "page").mkdir()
     (tmp_path / "stubs").mkdir()
     monkeypatch.chdir(tmp_path / "page")
     monkeypatch.syspath_prepend(str(ROOT))  # tests.own_method, as from the root of a checkout
-    for name in ("DatasetCatalog", "MetadataCatalog"):  # what a page registers goes with it
-        catalog = getattr(data, name)
-        monkeypatch.setattr(catalog, "data", dict(catalog.data))
     names: dict[str, object] = {}
+    catalogs = [(catalog, set(catalog.list())) for catalog in (DatasetCatalog, MetadataCatalog)]
+    request.addfinalizer(lambda: [c.remove(n) for c, old in catalogs for n in set(c.list()) - old])
     for number, block in enumerate(blocks(path.read_text())):
         for wanted in block.needs:
             give(wanted, tmp_path / "page")

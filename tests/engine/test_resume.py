@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny import TinyTrainer, tiny_config
 
 RUNS = {
     # what the killed process left: the last whole checkpoint, and what else
@@ -61,3 +62,15 @@ def test_training_changes_the_weights(runs: Path) -> None:
     first = torch.load(runs / "uninterrupted/model_0000002.pth", weights_only=True)["model"]
     last = torch.load(runs / "uninterrupted/model_final.pth", weights_only=True)["model"]
     assert all(not torch.equal(first[k], last[k]) for k in first if k != "text_encoder.bias")
+
+
+@pytest.mark.parametrize("kept, left", [(0, (2, 5, 8)), (2, (5, 8)), (1, (8,))])
+def test_the_latest_checkpoints_are_kept(tmp_path: Path, kept: int, left: tuple[int, ...]) -> None:
+    cfg = tiny_config(tmp_path)
+    cfg.SOLVER.MAX_ITER, cfg.SOLVER.CHECKPOINTS_KEPT = 10, kept
+    trainer = TinyTrainer(cfg)
+    trainer.resume_or_load(resume=False)
+    trainer.train()
+    names = {f"model_{done:07d}.pth" for done in left} | {"model_final.pth"}
+    assert {path.name for path in tmp_path.glob("*.pth")} == names
+    assert trainer.checkpointer.get_checkpoint_file() == str(tmp_path / "model_final.pth")

@@ -10,6 +10,7 @@ from detectron2.structures import Boxes, Instances
 
 from d2ext.projects.u2enet import add_u2enet_config
 from d2ext.structures import Boxes3D, Camera
+from tests.toy_backbone import NARROW_OPTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 SENTENCES = [
@@ -23,16 +24,8 @@ def toy_config() -> CfgNode:
     cfg = get_cfg()
     add_u2enet_config(cfg)
     cfg.merge_from_file(str(ROOT / "configs/U2ENet/Base-U2ENet-tiny.yaml"))
-    cfg.merge_from_list(
-        [
-            "MODEL.TIMM.WIDTHS",
-            [16, 16, 16, 16],
-            "MODEL.IDA.CHANNELS",
-            [16, 16, 16, 16],
-            "MODEL.GROUNDING.FUSION_DIMS",
-            [32, 32, 32],
-        ]
-    )
+    cfg.merge_from_list([*NARROW_OPTIONS, "MODEL.GROUNDING.FUSION_DIMS", [32, 32, 32]])
+    cfg.MODEL.TEXT.WORD_NOISE, cfg.MODEL.PLANE_HEAD.ENABLED = 0.0, False
     return cfg
 
 

@@ -10,13 +10,13 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from project_scripts import ROOT, call_script, load_script
 
 from d2ext.data.builtin import register_dataset
+from tests.toy_backbone import NARROW
 
 TOY = {
     "_BASE_": str(ROOT / "configs/U2ENet/Base-U2ENet-tiny.yaml"),
     "MODEL": {
         "DEVICE": "cpu",
-        "TIMM": {"WIDTHS": [16, 16, 16, 16]},
-        "IDA": {"CHANNELS": [16, 16, 16, 16]},
+        **NARROW,
         "GROUNDING": {"FUSION_DIMS": [32, 32, 32]},
     },
     "INPUT": {"SIZE": [96, 320]},

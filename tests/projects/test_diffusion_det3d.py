@@ -24,6 +24,7 @@ from d2ext.projects.diffusion_det3d import (
     Detection3DTrainer,
     add_diffusion_det3d_config,
 )
+from tests.toy_backbone import NARROW
 
 MODELS = {
     "DiffusionDet3D": "diffusion",
@@ -35,8 +36,7 @@ TOY = {
     "MODEL": {
         "DEVICE": "cpu",
         "BACKBONE": {"WEIGHTS": ""},
-        "TIMM": {"WIDTHS": [16, 16, 16, 16]},
-        "IDA": {"CHANNELS": [16, 16, 16, 16]},
+        **NARROW,
         "DETECTION3D": {
             "NUM_BOXES": 20,
             "NUM_HEADS": 2,

@@ -117,9 +117,10 @@ def test_weights_that_cannot_be_had_or_do_not_fit_are_one_line(trained, tmp_path
 @pytest.mark.parametrize(
     ("name", "levels"), [("diffusion", 4), ("sparse_rcnn", 4), ("detr", 4), ("detr_published", 2)]
 )
-def test_tiny_models_start_from_the_shipped_u2enet(name, levels, monkeypatch):
+def test_tiny_models_take_the_backbone_of_the_shipped_u2enet(name, levels, monkeypatch):
     monkeypatch.chdir(ROOT)
-    cfg = load_config(add_diffusion_det3d_config, f"configs/DiffusionDet3D/{name}_tiny_synthroad.yaml", [])
+    config = f"configs/DiffusionDet3D/{name}_tiny_synthroad.yaml"
+    cfg = load_config(add_diffusion_det3d_config, config, ["MODEL.BACKBONE.WEIGHTS", "d2ext://u2enet/tiny"])
     assert len(cfg.MODEL.IDA.CHANNELS) == levels
     shipped = read_checkpoint(cfg.MODEL.BACKBONE.WEIGHTS)["model"]
     state = Detection3DTrainer.build_model(cfg).backbone.state_dict()

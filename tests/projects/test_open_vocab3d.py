@@ -24,14 +24,14 @@ from d2ext.projects.open_vocab3d import OpenVocabPredictor, OpenVocabTrainer, ad
 from d2ext.projects.open_vocab3d.batch import NamePredictor, as_rows, of_rows
 from d2ext.projects.open_vocab3d.calibration import calibrate, conformal_threshold, shift_to_half
 from d2ext.structures import Camera
+from tests.toy_backbone import NARROW
 
 TOY = {
     "_BASE_": str(ROOT / "configs/OpenVocab3D/openvocab_tiny_synthroad.yaml"),
     "MODEL": {
         "DEVICE": "cpu",
         "BACKBONE": {"WEIGHTS": ""},
-        "TIMM": {"WIDTHS": [16, 16, 16, 16]},
-        "IDA": {"CHANNELS": [16, 16, 16, 16]},
+        **NARROW,
         "OPEN_VOCAB": {"TEXT_DIM": 16, "PROMPT_DIM": 16},
         "DETECTION3D": {
             "NUM_BOXES": 12,

@@ -32,6 +32,7 @@ from d2ext.projects.trajad import TrajADPredictor, TrajADTrainer, add_trajad_con
 from d2ext.projects.u2enet import U2ENetPredictor, U2ENetTrainer, add_u2enet_config
 from d2ext.structures import Camera
 from d2ext.structures.vocabulary import ROAD
+from tests.toy_backbone import NARROW_OPTIONS
 
 PLANE = [0.08, -0.98, -0.18, 5.0]  # of a road that is tilted to both sides
 P = [[150.0, 0, 80, 0], [0, 150, 48, 0], [0, 0, 1, 0]]
@@ -98,7 +99,7 @@ def config(add_keys: Any, file: str, *options: Any) -> CfgNode:
     return cfg
 
 
-SMALL = ["MODEL.TIMM.WIDTHS", [16] * 4, "MODEL.IDA.CHANNELS", [16] * 4, "MODEL.BACKBONE.WEIGHTS", ""]
+SMALL = [*NARROW_OPTIONS, "MODEL.BACKBONE.WEIGHTS", "", "MODEL.PLANE_HEAD.ENABLED", False]
 
 
 def make(method: str, *options: Any) -> tuple[CfgNode, Any]:

@@ -141,6 +141,7 @@ def test_only_the_backbone_starts_from_another_checkpoint():
     )
     given, state = read_checkpoint(shipped)["model"], model.state_dict()
     learnt = {name for name, value in model.named_parameters() if value.ndim > 1}
+    learnt.remove("text_encoder.encoder.embeddings.word_embeddings.weight")  # FROZEN_WORDS: of every model
     same = {name for name in learnt if torch.equal(state[name], given[name].float())}
     assert same == {name for name in learnt if name.startswith("backbone.")}
 

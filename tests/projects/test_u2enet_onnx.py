@@ -179,7 +179,7 @@ def test_variants_for_comparison(toy_config, tmp_path, options):
 def test_pretrained_backbone_and_the_plane_that_the_picture_shows(tmp_path):
     """EfficientNet's padding depends on the size; without a plane boxes stand on the one that is seen."""
     torch.manual_seed(0)
-    path = CONFIG.with_name("u2enet_lite0_synthroad.yaml")
+    path = CONFIG.with_name("u2enet_tiny_synthroad.yaml")
     model = U2ENetTrainer.build_model(config(path))
     for layer in (model.head.heatmap, model.plane_head.vote[-1]):
         torch.nn.init.normal_(layer.weight)

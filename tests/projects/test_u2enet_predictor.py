@@ -13,6 +13,7 @@ from detectron2.utils import logger
 from d2ext.modeling.text.tokenizer import SentenceTokenizer
 from d2ext.projects.u2enet import U2ENetPredictor, U2ENetTrainer, add_u2enet_config
 from d2ext.structures import Camera
+from tests.toy_backbone import NARROW_OPTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = np.zeros((96, 160, 3), np.uint8)
@@ -24,7 +25,7 @@ def predictor():
     cfg = get_cfg()
     add_u2enet_config(cfg)
     cfg.merge_from_file(str(ROOT / "configs/U2ENet/Base-U2ENet-tiny.yaml"))
-    cfg.merge_from_list(["MODEL.TIMM.WIDTHS", [16] * 4, "MODEL.IDA.CHANNELS", [16] * 4])
+    cfg.merge_from_list(NARROW_OPTIONS)
     cfg.merge_from_list(["MODEL.DEVICE", "cpu", "INPUT.SIZE", [96, 160]])
     return U2ENetPredictor(cfg, U2ENetTrainer.build_model(cfg).eval())
 

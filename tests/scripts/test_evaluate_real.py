@@ -17,12 +17,13 @@ from project_scripts import ROOT, call_script, load_script
 
 from d2ext.engine import save_safetensors
 from d2ext.projects.u2enet import U2ENetTrainer, add_u2enet_config
+from tests.toy_backbone import NARROW
 
 LABEL = ["Car", "0", "0", "0.1", "60", "40", "100", "70", "1.5", "1.7", "4", "0", "1.65", "20", "0.1"]
 TEXTS = ["The car.", "The car straight ahead.", "The car 20 m away."]
 SMALL = {
     "_BASE_": str(ROOT / "configs/U2ENet/Base-U2ENet-tiny.yaml"),
-    "MODEL": {"DEVICE": "cpu", "TIMM": {"WIDTHS": [16] * 4}, "IDA": {"CHANNELS": [16] * 4}},
+    "MODEL": {"DEVICE": "cpu", **NARROW},
     "INPUT": {"SIZE": [96, 160]},
     "TEST": {"DTYPE": "float32"},
 }

@@ -14,6 +14,7 @@ import yaml
 from project_scripts import ROOT, call_script, load_script
 
 from d2ext.engine import read_checkpoint
+from tests.toy_backbone import NARROW
 
 TRAIN_NET = "projects/U2ENet/train_net.py"
 
@@ -97,7 +98,7 @@ def tasks_of(folder: Path) -> list[int]:
 def test_an_interrupted_training_of_two_processes_goes_on_where_it_was(few_scenes, tmp_path):
     config = {
         "_BASE_": str(ROOT / "configs/U2ENet/Base-U2ENet-tiny.yaml"),
-        "MODEL": {"DEVICE": "cpu", "TIMM": {"WIDTHS": [16] * 4}, "IDA": {"CHANNELS": [16] * 4}},
+        "MODEL": {"DEVICE": "cpu", **NARROW},
         "INPUT": {"SIZE": [96, 320]},
         "DATASETS": {"TRAIN": ["synthroad_mono3drefer_train"], "TEST": []},
         "DATALOADER": {"NUM_WORKERS": 0},

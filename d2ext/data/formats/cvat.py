@@ -124,7 +124,7 @@ def _meta(root: Element, *names: str) -> list[Element]:
 
 
 def _labels(root: Element) -> list[str]:
-    found = {}
+    found: dict[str, None] = {}
     for name in _meta(root, "labels", "label", "name"):
         if not 0 < len(name.text) <= 200:
             raise ValueError(f"{name.where}: field 'name': expected a label of 1 to 200 characters")

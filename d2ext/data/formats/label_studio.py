@@ -73,39 +73,52 @@ def load_label_studio(
         raise ValueError(f"{json_file}: expected a list of tasks, got {type(tasks).__name__}")
     labels = [] if label_map is None else read_interface(label_map)
     broken, camera = BrokenRows(skip_broken), camera or AssumedCamera()
-    folder, records, bare = ImageFolder(image_root), [], 0
-    seen: set[int | str] = set()
+    reader = _Reader(ImageFolder(image_root), labels, camera, broken)
     for index, task in enumerate(tasks):
-        where = f"{json_file}: [{index}]"
         with broken:
-            number = index if isinstance(task, dict) and "id" not in task else read_id(task, "id", where)
-            if number in seen:
-                raise ValueError(f"{where}: field 'id': task {str(number)[:40]!r} is there twice")
-            seen.add(number)
-            result = _result(task, where)
-            if result is None:
-                bare += 1
-                continue
-            path = _picture(task, folder, where)
-            size = _size(result, path, where)
-            records.append(
-                {
-                    "file_name": str(path),
-                    "image_id": number,
-                    "height": size[0],
-                    "width": size[1],
-                    "camera": camera.of(size, path),
-                    "assumed_camera": True,
-                    "ground_plane": None,
-                    "annotations": _annotations(result, size, labels, broken, where),
-                    "sentences": [],
-                }
-            )
-    if bare:
-        logger.info("%s: %d tasks have no annotation", json_file, bare)
+            reader.add(task, index, f"{json_file}: [{index}]")
+    if reader.bare:
+        logger.info("%s: %d tasks have no annotation", json_file, reader.bare)
     broken.report(str(json_file), "tasks or regions")
-    require_records(records, str(json_file))
-    return records, settle_classes(records, labels, vocabulary, str(json_file))
+    require_records(reader.records, str(json_file))
+    return reader.records, settle_classes(reader.records, labels, vocabulary, str(json_file))
+
+
+class _Reader:
+    """Records of one task after the other; ``bare`` counts those without annotation."""
+
+    def __init__(
+        self, folder: ImageFolder, labels: Sequence[str], camera: AssumedCamera, broken: BrokenRows
+    ) -> None:
+        self.folder, self.labels, self.camera, self.broken = folder, labels, camera, broken
+        self.records: list[dict[str, Any]] = []
+        self.bare = 0
+        self._seen: set[int | str] = set()
+
+    def add(self, task: Any, index: int, where: str) -> None:
+        number = index if isinstance(task, dict) and "id" not in task else read_id(task, "id", where)
+        if number in self._seen:
+            raise ValueError(f"{where}: field 'id': task {str(number)[:40]!r} is there twice")
+        self._seen.add(number)
+        result = _result(task, where)
+        if result is None:
+            self.bare += 1
+            return
+        path = _picture(task, self.folder, where)
+        size = _size(result, path, where)
+        self.records.append(
+            {
+                "file_name": str(path),
+                "image_id": number,
+                "height": size[0],
+                "width": size[1],
+                "camera": self.camera.of(size, path),
+                "assumed_camera": True,
+                "ground_plane": None,
+                "annotations": _annotations(result, size, self.labels, self.broken, where),
+                "sentences": [],
+            }
+        )
 
 
 def read_interface(path: str | Path) -> list[str]:
@@ -221,8 +234,8 @@ def _label(value: dict[str, Any], labels: Sequence[str], where: str) -> str:
 
 def _box(entry: dict[str, Any], value: dict[str, Any], size: tuple[int, int], where: str) -> list[float]:
     if entry.get("image_rotation", 0) not in (0, 0.0):
-        turn = found_value(entry["image_rotation"])
-        raise ValueError(f"{where}: field 'image_rotation': expected 0, got {turn}")
+        got = found_value(entry["image_rotation"])
+        raise ValueError(f"{where}: field 'image_rotation': expected 0, got {got}")
     numbers = []
     for key in ("x", "y", "width", "height"):
         number = require(value, key, (int, float), where)

@@ -37,8 +37,9 @@ class TimmBackbone(Backbone):
             these weights' gradients are a third of a training step.
 
     Raises:
-        ValueError: unknown model or norm, a network without the four strides, one without the map up to which
-            it is to be frozen, or one whose activations cannot be computed again.
+        ValueError: unknown model or norm, widths for one that takes none, a network without the four strides,
+            one without the map up to which it is to be frozen, or one whose activations cannot be computed
+            again.
         FileNotFoundError: weights that cannot be had; the message says how to get them.
     """
 
@@ -56,7 +57,14 @@ class TimmBackbone(Backbone):
     ) -> None:
         super().__init__()
         options = {"channels": tuple(widths)} if widths else {}
-        self.body = pad_ahead(create_timm(name, pretrained, weights, features_only=True, **options))
+        try:
+            self.body = pad_ahead(create_timm(name, pretrained, weights, features_only=True, **options))
+        except TypeError as error:
+            if "channels" not in str(error):
+                raise
+            raise ValueError(
+                f"MODEL.TIMM.WIDTHS {list(widths)}: timm's {name} has its own only, expected []"
+            ) from None
         if checkpoint:
             switch = getattr(self.body, "set_grad_checkpointing", None)
             if switch is None:

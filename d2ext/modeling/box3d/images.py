@@ -78,7 +78,9 @@ class EncodedImages:
         plane = self.plane[:, None].expand(-1, boxes.shape[1], -1)
         views = ObjectViews.of_boxes(boxes.flatten(0, 1), P.flatten(0, 1), plane.flatten(0, 1))
         if self.given is not None:
-            views.trust = 0.5 + 0.5 * self.given.float().repeat_interleave(boxes.shape[1])
+            # (as repeat_interleave, which torch.onnx gets wrong for more than one image)
+            given = self.given.float()[:, None].expand(-1, boxes.shape[1]).flatten()
+            views.trust = 0.5 + 0.5 * given
         return views
 
 

@@ -63,8 +63,7 @@ class Ready:
         pixels, view, plane = given_image(image, camera)
         found = self.predictor(pixels, view, plane)
         found = found[found.scores >= min_score].to("cpu")
-        names = self.predictor.class_names
-        stands_on = self.predictor.box_plane(plane)
+        names, stands_on = self.predictor.class_names, self.predictor.box_plane(plane)
         rows = named_rows(found, stands_on, names)
         picture = draw_detections(pixels, found, view, names, plane)
         said = [f"{len(found)} object{'s' * (len(found) != 1)}"]

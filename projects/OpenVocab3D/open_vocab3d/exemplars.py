@@ -22,8 +22,10 @@ def define_exemplars(cfg: CfgNode, model: OpenVocabDet3D) -> None:
     """Tell a model what is meant by :func:`~d2ext.data.open_vocab.protocol.exemplar_text` of each class of
     INPUT.NOVEL.CLASSES: the mean of TEST.EXEMPLARS objects of DATASETS.TRAIN, of those that nothing hides
     the ones that are largest in their image."""
-    mapper = DetectionMapper(cfg, False)
-    for name, chosen in largest_objects(cfg).items():
+    mapper, found = DetectionMapper(cfg, False), largest_objects(cfg)
+    for name in set(cfg.INPUT.NOVEL.CLASSES) - found.keys():
+        logger.warning("no whole %s in %s: its exemplar is none", name, tuple(cfg.DATASETS.TRAIN))
+    for name, chosen in found.items():
         tables = []
         for record, annotation in chosen:
             seen = mapper(record)

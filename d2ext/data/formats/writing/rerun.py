@@ -44,8 +44,9 @@ class RerunFile:
             raise ValueError(f"{path}: expected the name of a file .rrd")
         try:
             import rerun
-        except ImportError:
-            message = f"{path}: rerun-sdk is missing, which writes it: pip install d2ext[rerun]"
+        except ImportError as error:
+            missing = {None: "rerun-sdk", "rerun": "rerun-sdk"}.get(error.name, error.name)
+            message = f"{path}: {missing} is missing, which writes it: pip install d2ext[rerun]"
             raise ValueError(message) from None
         self._rerun = rerun
         self._names = list(names)

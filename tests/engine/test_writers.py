@@ -11,7 +11,7 @@ from detectron2.config import get_cfg
 from detectron2.utils.events import EventStorage
 
 from d2ext.engine.config import add_engine_config
-from d2ext.engine.wandb_writer import RUN_FILE, WandbWriter
+from d2ext.engine.writers import RUN_FILE, WandbWriter, build_writers
 from d2ext.identity import config_digest
 
 
@@ -87,9 +87,14 @@ def test_what_goes_wrong_is_one_line(runs, tmp_path, monkeypatch):
         WandbWriter(config(tmp_path))
 
 
-def test_it_is_off_by_default_and_changes_no_result(tmp_path):
+def test_it_is_off_by_default_and_changes_no_result(runs, tmp_path):
     cfg = get_cfg()
     add_engine_config(cfg)
-    assert cfg.WANDB.PROJECT == ""
     same = config(tmp_path)
+    kinds = [[type(w).__name__ for w in build_writers(c)] for c in (config(tmp_path, ""), same)]
+    assert kinds == [
+        ["JSONWriter", "TensorboardXWriter"],
+        ["JSONWriter", "TensorboardXWriter", "WandbWriter"],
+    ]
+    assert cfg.WANDB.PROJECT == "" and len(runs) == 1
     assert config_digest(same) == config_digest(cfg)

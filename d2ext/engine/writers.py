@@ -1,4 +1,4 @@
-"""A training's figures in Weights & Biases, as one of Detectron2's writers."""
+"""Where a training's figures go, as Detectron2's writers: files in its folder, and Weights & Biases."""
 
 from __future__ import annotations
 
@@ -8,13 +8,39 @@ from typing import Any
 
 import yaml
 from detectron2.config import CfgNode
-from detectron2.utils.events import EventWriter, get_event_storage
+from detectron2.utils.events import EventWriter, JSONWriter, TensorboardXWriter, get_event_storage
 
 from d2ext.files import write_json
+from d2ext.identity import machine_keys
 from d2ext.reading import one_line
 
 #: In OUTPUT_DIR: which run is gone on with.
 RUN_FILE = "wandb_run.json"
+
+
+def add_wandb_config(cfg: CfgNode) -> None:
+    """Add the keys of :class:`WandbWriter`, in place."""
+    # Project of Weights & Biases that a training is logged to beside TensorBoard, by the library wandb, which
+    # has settings of its own (WANDB_MODE=offline writes to OUTPUT_DIR/wandb only). Empty: none.
+    cfg.WANDB = CfgNode()
+    cfg.WANDB.PROJECT = ""
+    # Name of the run there; empty: that of the folder OUTPUT_DIR.
+    cfg.WANDB.NAME = ""
+
+
+machine_keys("WANDB")
+
+
+def build_writers(cfg: CfgNode) -> list[EventWriter]:
+    """``metrics.json``, TensorBoard's files and, where ``WANDB.PROJECT`` says so, Weights & Biases.
+
+    Raises:
+        ValueError: as :class:`WandbWriter`.
+    """
+    folder = Path(cfg.OUTPUT_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [JSONWriter(str(folder / "metrics.json")), TensorboardXWriter(str(folder))]
+    return [*files, *([WandbWriter(cfg)] if cfg.WANDB.PROJECT else [])]
 
 
 class WandbWriter(EventWriter):
@@ -32,8 +58,10 @@ class WandbWriter(EventWriter):
     def __init__(self, cfg: CfgNode, window: int = 20) -> None:
         try:
             import wandb
-        except ImportError:
-            raise ValueError("WANDB.PROJECT is set and wandb is missing: pip install d2ext[wandb]") from None
+        except ImportError as error:
+            missing = error.name or "wandb"  # or what it needs itself
+            message = f"WANDB.PROJECT is set and {missing} is missing: pip install d2ext[wandb]"
+            raise ValueError(message) from None
         folder = Path(cfg.OUTPUT_DIR)
         known = folder / RUN_FILE
         try:

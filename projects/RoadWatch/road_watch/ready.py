@@ -1,0 +1,76 @@
+"""RoadWatch as ``d2ext.from_zoo`` gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from detectron2.config import CfgNode
+
+from d2ext.data.given_camera import GivenCamera, GivenGround
+from d2ext.data.given_image import StrPath, check_options
+from d2ext.engine import load_config
+from d2ext.projects.road_watch.config import add_road_watch_config
+from d2ext.projects.road_watch.run import Tally
+from d2ext.projects.road_watch.setup import Place, make_run
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from d2ext.data.given_image import CameraOptions
+
+
+class Ready:
+    """Watches roads.
+
+    Attributes:
+        cfg: what it goes by.
+        device: for the models; "" for their configs'.
+    """
+
+    def __init__(self, cfg: CfgNode, device: str = "") -> None:
+        self.cfg, self.device = cfg, device
+
+    def __call__(
+        self,
+        source: StrPath,
+        road: StrPath,
+        output: StrPath,
+        labels: StrPath | None = None,
+        **camera: Unpack[CameraOptions],
+    ) -> Tally:
+        """Watch a source to its end; goes on where an earlier run into ``output`` stopped.
+
+        Args:
+            source: video, folder of pictures, or address of a stream.
+            road: road.json: centre lines of lanes.
+            output: folder of the results.
+            labels: KITTI tracking labels in the place of a detector's objects.
+            camera: what is known of it and of the road; here ``calib`` and ``ground`` are files.
+
+        Raises:
+            FileNotFoundError, ValueError: something that cannot be used.
+        """
+        known = {name: value for name, value in camera.items() if value is not None}
+        check_options(known)
+        paths = {name: Path(str(known[name])) for name in ("calib", "ground") if name in known}
+        numbers = {k: v for k, v in known.items() if k in ("focal", "fov", "sensor_width")}
+        intrinsics = {"intrinsics": str(known["intrinsics"])} if "intrinsics" in known else {}
+        tilt = {k: v for k, v in known.items() if k in ("height", "pitch", "roll")}
+        seen_by = GivenCamera(paths.get("calib"), **intrinsics, **numbers)  # type: ignore[arg-type]
+        stands_on = GivenGround(paths.get("ground"), **tilt)  # type: ignore[arg-type]
+        told = None if labels is None else Path(labels)
+        place = Place(seen_by, stands_on, Path(road), self.device, told)
+        return make_run(self.cfg, str(source), place, Path(output)).go()
+
+
+def load(config: str, options: Sequence[str]) -> Ready:
+    """For a config file with keys and values over it.
+
+    Raises:
+        FileNotFoundError, ValueError: a key that cannot be used.
+    """
+    words = list(options)
+    device = words[words.index("MODEL.DEVICE") + 1] if "MODEL.DEVICE" in words[::2] else ""
+    return Ready(load_config(add_road_watch_config, config, words), device)
