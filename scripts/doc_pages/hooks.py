@@ -102,7 +102,8 @@ def link(match: re.Match[str], source: str, name: str, repository: str | None) -
             log.warning("%s: link to %s, which is not there", source, target)
         if repository:
             return f"[{text}]({repository.rstrip('/')}/blob/main/{path})"
-        return f"`{path}`" if text.strip("`/ ") in path else f"{text} (`{path}`)"
+        is_name = text.strip("`/ ") in path or text.endswith(path[path.rindex(".") :] if "." in path else "/")
+        return f"`{path}`" if is_name else f"{text} (`{path}`)"
     return f"{mark}[{text}]({posixpath.relpath(goal, posixpath.dirname(name) or '.')}{anchor})"
 
 

@@ -44,3 +44,40 @@ def give() -> Callable[[str, Path], None]:
             path.write_text("\n".join(["track_id,time,lane,position", *rows]))
 
     return give
+
+
+@pytest.fixture
+def known_to() -> Callable[[str, Path], dict[str, object]]:
+    """Names that a README's blocks take for known: a picture with what is known of its camera, tracks
+    and their graph."""
+    import numpy as np
+
+    from d2ext.data.given_camera import GivenCamera, GivenGround
+    from d2ext.data.trajectories import GraphSpec, SpaceTimeRenderer, Tracks
+    from d2ext.structures import Camera, plane_of_tilt
+
+    def known_to(page: str, folder: Path) -> dict[str, object]:
+        if page == "projects/RoadWatch/README.md":
+            road = folder / "road.json"
+            road.write_text('{"lanes": {"1": [[0, 10], [0, 60]]}}')
+            seen = {"image_bgr": np.zeros((HEIGHT, WIDTH, 3), np.uint8), "height": HEIGHT, "width": WIDTH}
+            site = {"camera": GivenCamera(fov=43), "ground": GivenGround(None, 7.0, 11.0), "road": road}
+            return {**seen, **site, "number": 0, "seconds": 0.0}
+        if page == "projects/TrajAD/README.md":
+            time = np.arange(0, 160, 0.4)
+            one, lane, speed = np.zeros(len(time), int), np.full(len(time), "1"), np.full(len(time), 2.0)
+            tracks = Tracks(np.array(["a"]), one, time, lane, 2 * time, speed)
+            spec = GraphSpec(("1", "2"), 0, 381, 0.5, 3.0, top_speed=13.9)
+            graph = next(iter(SpaceTimeRenderer(tracks, spec).tiles(width=256, overlap=0)))
+            return {"graph": graph, "recording": [tracks]}
+        if page.startswith("projects/"):
+            camera = Camera([[120.0, 0, 48, 0], [0, 120, 32, 0], [0, 0, 1, 0]], (HEIGHT, WIDTH))
+            plane = plane_of_tilt(7.0, 0.19)
+            return {
+                "image_bgr": np.zeros((HEIGHT, WIDTH, 3), np.uint8),
+                "camera": camera,
+                "ground_plane": plane,
+            }
+        return {}
+
+    return known_to

@@ -11,8 +11,6 @@ from pages import ROOT, blocks, documents, name_of, run_commands
 from readme_commands import run_in_stubs
 
 PAGES = [path for path in documents() if blocks(path.read_text())]
-#: Those that are run; blocks of projects' READMEs want weights of one's own, or graphs that were exported.
-RUN = [path for path in PAGES if not name_of(path).startswith("projects/")]
 #: What a block is to be told in a file of this kind.
 ALLOWED = {"python", "bash", "yaml", "json"}
 
@@ -43,14 +41,16 @@ def is_cheap(path) -> bool:
 
 
 @pytest.mark.parametrize(
-    "path", [pytest.param(p, marks=[] if is_cheap(p) else pytest.mark.slow) for p in RUN], ids=name_of
+    "path", [pytest.param(p, marks=[] if is_cheap(p) else pytest.mark.slow) for p in PAGES], ids=name_of
 )
-def test_a_page_runs_from_top_to_bottom(path, tmp_path, monkeypatch, give, request):
+def test_a_page_runs_from_top_to_bottom(path, tmp_path, monkeypatch, give, known_to, request):
     (tmp_path / "page").mkdir()
     (tmp_path / "stubs").mkdir()
     monkeypatch.chdir(tmp_path / "page")
     monkeypatch.syspath_prepend(str(ROOT))  # tests.own_method, as from the root of a checkout
-    names: dict[str, object] = {}
+    names = known_to(name_of(path), tmp_path)
+    for folder in ("configs", "projects"):  # as in the root of a checkout
+        (tmp_path / "page" / folder).symlink_to(ROOT / folder)
     catalogs = [(catalog, set(catalog.list())) for catalog in (DatasetCatalog, MetadataCatalog)]
     request.addfinalizer(lambda: [c.remove(n) for c, old in catalogs for n in set(c.list()) - old])
     for number, block in enumerate(blocks(path.read_text())):
