@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from detectron2.structures import Instances
 from torch import Tensor
 
 from d2ext.data.box_plane import box_plane
 from d2ext.data.image_record import check_plane, image_record
 from d2ext.engine import ImagePredictor
+from d2ext.engine.demo import Look
+from d2ext.evaluation import named_rows
 from d2ext.structures import Camera
+from d2ext.visualization import draw_detections
 
 
 class ObjectPredictor(ImagePredictor):
@@ -57,3 +61,25 @@ class ObjectPredictor(ImagePredictor):
             ValueError: a plane that is none.
         """
         return box_plane(self.cfg, None if ground_plane is None else check_plane(ground_plane))
+
+
+def look_at_objects(
+    predictor: ObjectPredictor,
+    seen: tuple[np.ndarray, Camera, Tensor | None],
+    found: Instances,
+    draw: Callable[..., np.ndarray] = draw_detections,
+    colors: Mapping[int, Sequence[int]] | None = None,
+) -> Look:
+    """What a predictor has found, as demos write and draw it.
+
+    Args:
+        seen: image (H, W, 3) uint8 BGR, its camera, and its ground plane (4,) or None.
+        found: of that image.
+        draw: :func:`~d2ext.visualization.draw_detections`, or what takes the same.
+        colors: BGR by class, for those that are not to have the usual one.
+    """
+    image, camera, plane = seen
+    names, stands_on = predictor.class_names, predictor.box_plane(plane)
+    picture = draw(image, found, camera, names, plane, colors)
+    said = [f"{len(found)} object{'s' * (len(found) != 1)}"]
+    return Look({"objects": named_rows(found, stands_on, names)}, picture, said, len(found), stands_on)

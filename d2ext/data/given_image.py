@@ -4,7 +4,7 @@ take, and the commands have as arguments."""
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -56,12 +56,16 @@ def given_image(
     check_options(known)
     photograph = None if isinstance(image, np.ndarray) else Path(image)
     pixels = check_image(image) if isinstance(image, np.ndarray) else read_image(image)
-    camera = _camera(known).of(pixels.shape[:2], photograph)
-    plane = _plane(known, photograph)
+    camera = camera_of(known).of(pixels.shape[:2], photograph)
+    ground: Any = known.get("ground")
+    if ground is None or isinstance(ground, str | os.PathLike):
+        plane = ground_of(known).plane(photograph)
+    else:
+        plane = [float(x) for x in ground]
     return pixels, camera, None if plane is None else check_plane(plane)
 
 
-def check_options(known: dict[str, Any]) -> None:
+def check_options(known: Mapping[str, Any]) -> None:
     """Raises ValueError: an option that is none, or two of which one is expected."""
     for name in known:
         if name not in CameraOptions.__annotations__:
@@ -77,7 +81,12 @@ def check_options(known: dict[str, Any]) -> None:
         raise ValueError(f"{numbers[0]}: expected height with it")
 
 
-def _camera(known: dict[str, Any]) -> GivenCamera:
+def camera_of(known: Mapping[str, Any]) -> GivenCamera:
+    """The camera of options that :func:`check_options` has seen.
+
+    Raises:
+        ValueError: a number that cannot be used.
+    """
     calib, intrinsics = known.get("calib"), known.get("intrinsics")
     if intrinsics is not None and not isinstance(intrinsics, str | os.PathLike):
         intrinsics = " ".join(f"{x:.17g}" for x in np.asarray(intrinsics, dtype=float).ravel())
@@ -90,10 +99,12 @@ def _camera(known: dict[str, Any]) -> GivenCamera:
     )
 
 
-def _plane(known: dict[str, Any], photograph: Path | None) -> list[float] | None:
+def ground_of(known: Mapping[str, Any]) -> GivenGround:
+    """The road of options that :func:`check_options` has seen, in which ``ground`` is a file.
+
+    Raises:
+        ValueError: a number that cannot be used.
+    """
     ground = known.get("ground")
-    if ground is not None and not isinstance(ground, str | os.PathLike):
-        return [float(x) for x in ground]
     path = None if ground is None else Path(ground)
-    given = GivenGround(path, known.get("height"), known.get("pitch", 0.0), known.get("roll", 0.0))
-    return given.plane(photograph)
+    return GivenGround(path, known.get("height"), known.get("pitch", 0.0), known.get("roll", 0.0))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,7 +177,7 @@ def check_manifest(
             )
 
 
-class ShardPredictor:
+class ShardPredictor(ABC):
     """Answers shards with a model that is loaded once; one worker of a batch prediction. A subclass has the
     model.
 
@@ -228,6 +229,6 @@ class ShardPredictor:
         plane = None if ground is None else torch.tensor(read_ground(folder / ground))
         return texts, image, camera, plane
 
+    @abstractmethod
     def look(self, _: Mapping[str, Any], inputs: tuple) -> tuple[dict[str, Any], None]:
         """The rest of the row of an image, from its sentences, pixels, camera and plane."""
-        raise NotImplementedError

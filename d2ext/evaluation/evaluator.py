@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
@@ -32,7 +33,7 @@ def inference_folder(cfg: CfgNode, dataset_name: str) -> Path:
     return Path(cfg.OUTPUT_DIR) / "inference" / dataset_name
 
 
-class TableEvaluator(DatasetEvaluator):
+class TableEvaluator(DatasetEvaluator, ABC):
     """Collects a dict with ``image_id`` for each image in ``process`` of a subclass, and makes tables of them
     all. Images that ``D2EXT_SKIP_BROKEN=1`` left out count nowhere; the section "images" says how many."""
 
@@ -104,9 +105,9 @@ class TableEvaluator(DatasetEvaluator):
         self.records = kept
         return left_out
 
+    @abstractmethod
     def tables(self, rows: Rows) -> dict[str, Table]:
         """Tables by section."""
-        raise NotImplementedError
 
     def predictions(self, rows: Rows) -> list[dict[str, Any]]:
         """What ``predictions_file`` holds."""
@@ -127,9 +128,9 @@ class Evaluator3D(TableEvaluator):
             logger.warning("%s: %d of %d images have no predictions", self._name, missing, len(self.records))
         return self.compare(self.records, rows)
 
+    @abstractmethod
     def compare(self, records: Sequence[Mapping[str, Any]], rows: Rows) -> dict[str, Table]:
         """Tables by section."""
-        raise NotImplementedError
 
 
 def instance_rows(instances: Instances, ground: Tensor | None) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ _FIRST_TURN = 0.3
 _FACING = 3.0
 
 
-class GroundMotion:
+class GroundMotion(ABC):
     """What the motions on the ground share: sizes and heights that hardly change, gates in metres, overlap.
 
     Args:
@@ -54,9 +55,9 @@ class GroundMotion:
         """Move all tracks on, in place."""
         table["slow_cov"] = table["slow_cov"] + self._slow_walk * dt
 
+    @abstractmethod
     def place(self, table: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of all tracks: position (N, 2), heading (N,), and covariance (N, 3) xx, xy, yy."""
-        raise NotImplementedError
 
     def pairs(self, table: Table, found: Detections, kinds: np.ndarray, unseen: np.ndarray) -> Pairs:
         """What lies in the gates: within a distance by class and time, and within a Mahalanobis distance.

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ def build_parser() -> CommandParser:
 
 def main(args: argparse.Namespace) -> None:
     from d2ext.engine.demo import Look, run_demo
-    from d2ext.evaluation import named_rows
+    from d2ext.predictor import look_at_objects
     from d2ext.visualization import check_picture_path, draw_detections, draw_frame, draw_steps, write_picture
 
     sources, cameras = given_pictures(args), given_cameras(args)
@@ -71,23 +72,19 @@ def main(args: argparse.Namespace) -> None:
         if not sources.is_one:
             raise ValueError("--strip: expected one image with it")
     predictor = load_predictor(args)
-    names = predictor.class_names
     draw = draw_frame if sources.to_video else draw_detections
 
-    def look(image: np.ndarray, camera: Camera, plane: Tensor | None) -> Look:
+    def look_at(image: np.ndarray, camera: Camera, plane: Tensor | None) -> Look:
         output = predictor.detect(image, camera, plane, return_steps=args.strip is not None)
         found = output["instances"]
         found = found[found.scores >= args.min_score].to("cpu")
         if args.strip is not None:
             steps = [step[step.scores >= args.min_score] for step in output["steps"]]
             write_picture(args.strip, draw_steps(image, output["boxes"], steps, camera))
-        rows = named_rows(found, predictor.box_plane(plane), names)
-        said = [f"{len(found)} object{'s' * (len(found) != 1)}"]
-        said += [f"wrote {args.strip}"] if args.strip is not None else []
-        picture = draw(image, found, camera, names, plane)
-        return Look({"objects": rows}, picture, said, len(found), predictor.box_plane(plane))
+        look = look_at_objects(predictor, (image, camera, plane), found, draw)
+        return replace(look, said=[*look.said, f"wrote {args.strip}"]) if args.strip is not None else look
 
-    run_demo(sources, cameras, look, "DiffusionDet3D")
+    run_demo(sources, cameras, look_at, "DiffusionDet3D")
 
 
 def load_predictor(args: argparse.Namespace) -> Detection3DPredictor:

@@ -72,7 +72,7 @@ def check_names(args: argparse.Namespace) -> None:
 
 def main(args: argparse.Namespace) -> None:
     from d2ext.engine.demo import Look, run_demo
-    from d2ext.evaluation import named_rows
+    from d2ext.projects.open_vocab3d.ready import look
     from d2ext.visualization import draw_detections, draw_frame
 
     sources, cameras, names = given_pictures(args), given_cameras(args), given_names(args)
@@ -80,17 +80,14 @@ def main(args: argparse.Namespace) -> None:
     colors = {i: n.color[::-1] for i, n in enumerate(names) if n.color is not None}
     draw = draw_frame if sources.to_video else draw_detections
 
-    def look(image: np.ndarray, camera: Camera, plane: Tensor | None) -> Look:
+    def look_at(image: np.ndarray, camera: Camera, plane: Tensor | None) -> Look:
         found = predictor(image, camera, plane)
         if args.min_score is not None:
             found = predictor.detect(image, camera, plane)["instances"]
             found = found[found.scores >= args.min_score]
-        rows = named_rows(found, predictor.box_plane(plane), predictor.class_names)
-        said = [f"{sum(row['class'] == n for row in rows)} x {n}" for n in predictor.class_names]
-        picture = draw(image, found, camera, predictor.class_names, plane, colors)
-        return Look({"objects": rows}, picture, said, len(found), predictor.box_plane(plane))
+        return look(predictor, (image, camera, plane), found, draw=draw, colors=colors)
 
-    run_demo(sources, cameras, look, "OpenVocab3D")
+    run_demo(sources, cameras, look_at, "OpenVocab3D")
 
 
 def given_names(args: argparse.Namespace) -> list[Name]:

@@ -26,22 +26,12 @@ from d2ext.modeling import add_detection3d_config
 from d2ext.modeling.box3d.config import class_names, settle_classes, vocabulary_of
 from d2ext.modeling.box3d.head import Box3DHead
 from d2ext.structures.vocabulary import ROAD, Vocabulary
+from tests.modeling.detection.test_detection3d import SMALL as DETECTOR
 
 NAME = "brought_for_test"
-SMALL = {
-    "MODEL.DEVICE": "cpu",
+SMALL = DETECTOR | {
     "MODEL.BACKBONE.NAME": "build_timm_ida_backbone",
-    "MODEL.TIMM.NAME": "resnet18",
-    "MODEL.TIMM.PRETRAINED": False,
-    "MODEL.TIMM.WIDTHS": [16, 16, 16, 16],
-    "MODEL.IDA.CHANNELS": [16, 32, 16, 16],
     "MODEL.DETECTION3D.NUM_BOXES": 12,
-    "MODEL.DETECTION3D.NUM_HEADS": 2,
-    "MODEL.DETECTION3D.HIDDEN_DIM": 32,
-    "MODEL.DETECTION3D.ATTENTION_HEADS": 4,
-    "MODEL.DETECTION3D.FFN_DIM": 64,
-    "MODEL.DETECTION3D.DYNAMIC_DIM": 8,
-    "MODEL.DETECTION3D.HEAD_DIM": 32,
     "INPUT.SIZE": (64, 96),
     "SOLVER.IMS_PER_BATCH": 2,
     "DATALOADER.NUM_WORKERS": 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ def digits_step(number: str) -> float:
     return 10.0 ** -len(number.partition(".")[2])
 
 
-class Reader:
+class Reader(ABC):
     """Takes phrases from a text, one kind after the other; what is taken is blanked.
 
     Args:
@@ -35,9 +36,9 @@ class Reader:
         self.text = text
         self.image_size = image_size
 
+    @abstractmethod
     def read(self) -> Iterator[Read]:
         """All facts, in no order."""
-        raise NotImplementedError
 
     def take(
         self, pattern: str, make: Callable[[re.Match[str]], Predicate | None], keep: bool = False

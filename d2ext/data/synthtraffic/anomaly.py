@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from d2ext.data.synthtraffic.world import STEP, World
 from d2ext.data.trajectories import Interval, Tracks
 
 
-class Anomaly:
+class Anomaly(ABC):
     """One anomaly in a world.
 
     Args:
@@ -28,15 +29,15 @@ class Anomaly:
         self.begin = 0.0  # s, when it began
         self.setup()
 
-    def setup(self) -> None:
+    def setup(self) -> None:  # noqa: B027 (need not be there)
         """Choose times and places."""
 
-    def act(self) -> None:
+    def act(self) -> None:  # noqa: B027
         """Interfere before a step."""
 
+    @abstractmethod
     def intervals(self, tracks: Tracks) -> list[Interval]:
         """The vehicles that show it, the one that is responsible first; none where it did not come about."""
-        raise NotImplementedError
 
     def own_interval(self, tracks: Tracks, shows: np.ndarray, least: float) -> list[Interval]:
         """From the first to the last of the vehicle's rows (bool over all rows) if it shows it for ``least``

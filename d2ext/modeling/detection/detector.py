@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -27,7 +28,7 @@ from d2ext.structures import transfer
 CLASS_BIAS = -4.6  # logit of 0.01: at first hardly a box holds an object
 
 
-class Detector3D(nn.Module):
+class Detector3D(nn.Module, ABC):
     """One image -> class, 2D box and 3D box of every object. A subclass gives :meth:`training_boxes` and
     :meth:`start`.
 
@@ -91,14 +92,14 @@ class Detector3D(nn.Module):
         outputs = self.decoder(frames, *self.training_boxes(frames, instances))
         return self.criterion(self.decoder.box_head, outputs, frames, instances)
 
+    @abstractmethod
     def training_boxes(self, frames: EncodedImages, instances: list[Instances]) -> tuple[Tensor, ...]:
         """The arguments of the decoder in training: boxes, objects, and time where it wants one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def start(self, encoded: EncodedImages, *given: Tensor) -> tuple[Tensor, ...]:
         """What the decoder starts from, its boxes first; ``given`` are noisy boxes and time where it wants
         them."""
-        raise NotImplementedError
 
     def step(self, encoded: EncodedImages, *given: Tensor) -> Found:
         """A step of :mod:`d2ext.modeling.detection.inference`."""

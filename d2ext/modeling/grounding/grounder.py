@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -172,9 +173,9 @@ class Grounder(GroundingInference, nn.Module):
         """
         return self.losses(batched_inputs) if self.training else self.inference(batched_inputs)
 
+    @abstractmethod
     def losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         """Scalar losses of a batch by name."""
-        raise NotImplementedError
 
     def image_branch(self, pixels: Tensor, P: Tensor, plane: Tensor, sizes: Tensor) -> GroundingFeatures:
         """Features with viewing geometry and mean colour, shapes as in :class:`GroundingInference`."""

@@ -11,10 +11,9 @@ from detectron2.structures import Instances
 from d2ext.data.given_image import StrPath, given_image
 from d2ext.engine import load_config
 from d2ext.engine.demo import Look
-from d2ext.evaluation import named_rows
+from d2ext.predictor import look_at_objects
 from d2ext.projects.diffusion_det3d.config import add_diffusion_det3d_config
 from d2ext.projects.diffusion_det3d.predictor import Detection3DPredictor
-from d2ext.visualization import draw_detections
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -63,11 +62,7 @@ class Ready:
         pixels, view, plane = given_image(image, camera)
         found = self.predictor(pixels, view, plane)
         found = found[found.scores >= min_score].to("cpu")
-        names, stands_on = self.predictor.class_names, self.predictor.box_plane(plane)
-        rows = named_rows(found, stands_on, names)
-        picture = draw_detections(pixels, found, view, names, plane)
-        said = [f"{len(found)} object{'s' * (len(found) != 1)}"]
-        return Look({"objects": rows}, picture, said, len(found), stands_on)
+        return look_at_objects(self.predictor, (pixels, view, plane), found)
 
 
 def load(config: str, options: Sequence[str]) -> Ready:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from detectron2.structures import Instances
@@ -12,10 +13,9 @@ from d2ext.data.given_image import StrPath, given_image
 from d2ext.data.open_vocab.names import Name, parse_prompts
 from d2ext.engine import load_config
 from d2ext.engine.demo import Look
-from d2ext.evaluation import named_rows
+from d2ext.predictor import look_at_objects
 from d2ext.projects.open_vocab3d.config import add_open_vocab3d_config
 from d2ext.projects.open_vocab3d.predictor import OpenVocabPredictor
-from d2ext.visualization import draw_detections
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -57,12 +57,7 @@ class Ready:
         """The same as ``picture`` (BGR), as ``row`` for JSON, and in words (``said``)."""
         self._look_for(names)
         pixels, view, plane = given_image(image, camera)
-        found, called = self.predictor(pixels, view, plane), self.predictor.class_names
-        stands_on = self.predictor.box_plane(plane)
-        rows = named_rows(found, stands_on, called)
-        said = [f"{sum(row['class'] == n for row in rows)} x {n}" for n in called]
-        picture = draw_detections(pixels, found, view, called, plane)
-        return Look({"objects": rows}, picture, said, len(found), stands_on)
+        return look(self.predictor, (pixels, view, plane), self.predictor(pixels, view, plane))
 
     def _look_for(self, names: str | Sequence[Name | str]) -> None:
         """Names are embedded when they are others than before."""
@@ -70,6 +65,14 @@ class Ready:
         if asked != self._asked:
             self.predictor.look_for(parse_prompts(asked) if isinstance(asked, str) else asked)
             self._asked = asked
+
+
+def look(predictor: OpenVocabPredictor, seen: tuple, found: Instances, **options: Any) -> Look:
+    """What was found in an image with its camera and ground plane, by name; the rest as
+    :func:`~d2ext.predictor.look_at_objects` has it."""
+    seen_objects = look_at_objects(predictor, seen, found, **options)
+    names = [row["class"] for row in seen_objects.row["objects"]]
+    return replace(seen_objects, said=[f"{names.count(n)} x {n}" for n in predictor.class_names])
 
 
 def load(config: str, options: Sequence[str]) -> Ready:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from detectron2.config import CfgNode
 
-from d2ext.data.given_camera import GivenCamera, GivenGround
-from d2ext.data.given_image import StrPath, check_options
+from d2ext.data.given_image import StrPath, camera_of, check_options, ground_of
 from d2ext.engine import load_config
 from d2ext.projects.road_watch.config import add_road_watch_config
 from d2ext.projects.road_watch.run import Tally
@@ -47,21 +46,15 @@ class Ready:
             road: road.json: centre lines of lanes.
             output: folder of the results.
             labels: KITTI tracking labels in the place of a detector's objects.
-            camera: what is known of it and of the road; here ``calib`` and ``ground`` are files.
+            camera: what is known of it and of the road; here ``ground`` is a file.
 
         Raises:
             FileNotFoundError, ValueError: something that cannot be used.
         """
         known = {name: value for name, value in camera.items() if value is not None}
         check_options(known)
-        paths = {name: Path(str(known[name])) for name in ("calib", "ground") if name in known}
-        numbers = {k: v for k, v in known.items() if k in ("focal", "fov", "sensor_width")}
-        intrinsics = {"intrinsics": str(known["intrinsics"])} if "intrinsics" in known else {}
-        tilt = {k: v for k, v in known.items() if k in ("height", "pitch", "roll")}
-        seen_by = GivenCamera(paths.get("calib"), **intrinsics, **numbers)  # type: ignore[arg-type]
-        stands_on = GivenGround(paths.get("ground"), **tilt)  # type: ignore[arg-type]
         told = None if labels is None else Path(labels)
-        place = Place(seen_by, stands_on, Path(road), self.device, told)
+        place = Place(camera_of(known), ground_of(known), Path(road), self.device, told)
         return make_run(self.cfg, str(source), place, Path(output)).go()
 
 
