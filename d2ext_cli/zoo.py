@@ -79,7 +79,8 @@ def figures(entry: Entry) -> str:
     """An entry's figures in a line, with what they are true of."""
     if not entry.get("figures"):
         return "none of its own"
-    told = [f"{f['name']} {f['value']:g}" for f in entry["figures"] if f.get("value") is not None]
+    shown = [f for f in entry["figures"] if f.get("table", True) and f.get("value") is not None]
+    told = [f"{f['name']} {f['value']:g}" for f in shown]
     if not told:
         return "not yet"
     return "; ".join(told) + (" (synthetic data only)" if entry.get("synthetic") else "")

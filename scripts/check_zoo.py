@@ -99,15 +99,28 @@ def measure(name: str, entry: Entry, args: argparse.Namespace) -> dict[str, floa
     """
     from d2ext.engine import Column
 
-    folder = evaluation_folder(name, entry, args.output)
-    columns = [Column(f["name"], f["dataset"], f["section"], f["metric"]) for f in entry["figures"]]
-    for words in commands(name, entry, args):
-        if words[1] == "-m" or not all(has(column, folder) for column in columns):
-            run(words, scenes_folder(entry, args.output))
-    try:
-        return {column.title: column.read(folder) for column in columns}
-    except KeyError as error:
-        raise ValueError(f"{ZOO}: {name}: no metric {error} in {folder}") from None
+    datasets = scenes_folder(entry, args.output)
+    for words in scenes(entry, args):
+        run(words, datasets)
+    found = {}
+    for options, figures in by_options(entry).items():
+        folder = evaluation_folder(name, entry, args.output, options)
+        columns = [Column(f["name"], f["dataset"], f["section"], f["metric"]) for f in figures]
+        if not all(has(column, folder) for column in columns):
+            run(evaluation(name, entry, args, options), datasets)
+        try:
+            found |= {column.title: column.read(folder) for column in columns}
+        except KeyError as error:
+            raise ValueError(f"{ZOO}: {name}: no metric {error} in {folder}") from None
+    return found
+
+
+def by_options(entry: Entry) -> dict[str, list[dict[str, Any]]]:
+    """The figures of each evaluation."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for figure in entry["figures"]:
+        groups.setdefault(figure.get("options", ""), []).append(figure)
+    return groups
 
 
 def has(column: Any, folder: Path) -> bool:
@@ -119,18 +132,22 @@ def has(column: Any, folder: Path) -> bool:
     return True
 
 
-def commands(name: str, entry: Entry, args: argparse.Namespace) -> Iterator[list[str]]:
-    """What makes the scenes, then what evaluates."""
+def scenes(entry: Entry, args: argparse.Namespace) -> Iterator[list[str]]:
+    """Commands that make what is measured on."""
     datasets = scenes_folder(entry, args.output)
-    for scenes in entry["scenes"]:
-        words = shlex.split(scenes.format(datasets=datasets))
+    for command in entry["scenes"]:
+        words = shlex.split(command.format(datasets=datasets))
         yield [sys.executable, "-m", *words, "--workers", str(args.workers)]
-    tests = tuple(dict.fromkeys(figure["dataset"] for figure in entry["figures"]))
+
+
+def evaluation(name: str, entry: Entry, args: argparse.Namespace, options: str) -> list[str]:
+    """The command that measures the figures with these options."""
+    tests = tuple(dict.fromkeys(figure["dataset"] for figure in by_options(entry)[options]))
     script = SHIPPED / "projects" / project_of(entry) / "train_net.py"
-    config = SHIPPED / CONFIGS / entry["config"]
-    options = ["MODEL.WEIGHTS", PREFIX + name, "DATASETS.TEST", str(tests), "TEST.DTYPE", "float32"]
-    options += ["OUTPUT_DIR", str(evaluation_folder(name, entry, args.output))]
-    yield [sys.executable, str(script), "--config-file", str(config), "--eval-only", *options]
+    words = [sys.executable, str(script), "--config-file", str(SHIPPED / CONFIGS / entry["config"])]
+    words += ["--eval-only", "MODEL.WEIGHTS", PREFIX + name, "DATASETS.TEST", str(tests), "TEST.DTYPE", "float32"]
+    folder = evaluation_folder(name, entry, args.output, options)
+    return [*words, *shlex.split(options), "OUTPUT_DIR", str(folder)]
 
 
 def scenes_folder(entry: Entry, output: Path) -> Path:
@@ -138,9 +155,10 @@ def scenes_folder(entry: Entry, output: Path) -> Path:
     return output.resolve() / "datasets" / digest("\n".join(entry["scenes"]).encode())[:8]
 
 
-def evaluation_folder(name: str, entry: Entry, output: Path) -> Path:
-    """Of the evaluation of these very weights."""
-    return output.resolve() / name.replace("/", "-") / str(entry["sha256"])[:8]
+def evaluation_folder(name: str, entry: Entry, output: Path, options: str) -> Path:
+    """Of the evaluation of these very weights with these options."""
+    folder = output.resolve() / name.replace("/", "-") / str(entry["sha256"])[:8]
+    return folder / digest(options.encode())[:8] if options else folder
 
 
 def run(words: list[str], datasets: Path) -> None:
@@ -155,8 +173,10 @@ def run(words: list[str], datasets: Path) -> None:
 def plan(name: str, entry: Entry, args: argparse.Namespace) -> Iterator[str]:
     """What is measured, in lines."""
     yield f"{name}: {', '.join(figure['name'] for figure in entry['figures'])}"
-    for words in commands(name, entry, args):
+    for words in scenes(entry, args):
         yield f"  {shlex.join(words)}"
+    for options in by_options(entry):
+        yield f"  {shlex.join(evaluation(name, entry, args, options))}"
 
 
 def compare(name: str, entry: Entry, found: Mapping[str, float]) -> Iterator[Row]:

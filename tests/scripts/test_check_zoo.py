@@ -88,6 +88,18 @@ def test_what_was_evaluated_is_not_evaluated_again_but_other_weights_are(script,
     assert sum("--eval-only" in words for words in script.ran) == 2
 
 
+def test_figures_with_options_are_evaluated_apart_on_the_same_scenes(script, tmp_path, capsys):
+    other = 'metric: AP, options: TEST.DROP_PLANE True, table: false, value: 33.3}'
+    zoo.ZOO.write_text(TEXT.replace("metric: AP, value: null}", other))
+    assert call_script(script, "--output", tmp_path / "out") == 0
+    evaluations = [words for words in script.ran if "--eval-only" in words]
+    assert [words[-4:-2] == ["TEST.DROP_PLANE", "True"] for words in evaluations] == [False, True]
+    assert len({words[-1] for words in evaluations}) == 2 and len(script.ran) == 3
+    assert zoo.figures(zoo.models()["a/small"]) == "one, Acc@0.5 70 (synthetic data only)"
+    call_script(script, "--list")
+    assert capsys.readouterr().out.count("--eval-only") == 2
+
+
 def test_writing_changes_nothing_but_the_values_told(script):
     new = script.rewritten(TEXT, "a/small", {"date": "2020-01-02"}, {"AP": 1.26})
     changed = [(a, b) for a, b in zip(TEXT.splitlines(), new.splitlines(), strict=True) if a != b]
