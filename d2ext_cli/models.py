@@ -15,7 +15,7 @@ from d2ext_cli.scripts import run_script, script_path
 from d2ext_cli.shipped import CONFIGS, SHIPPED
 from d2ext_cli.zoo import PREFIX, find_model, markdown, models, project_of
 
-ROAD_WATCH = "RoadWatch/road_watch_synthroad.yaml"
+ROAD_WATCH = "RoadWatch/road_watch.yaml"
 _BASE = re.compile(r"^_BASE_:\s*[\[\"']*([^\s\"',\]]+)", re.MULTILINE)
 _MODEL = """
 

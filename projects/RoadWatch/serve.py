@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Show a watched road on a page in the browser; answer sentences about it and about one's own pictures.
 
-    .venv/bin/python projects/RoadWatch/serve.py --config-file configs/RoadWatch/road_watch_synthroad.yaml \\
+    .venv/bin/python projects/RoadWatch/serve.py --config-file configs/RoadWatch/road_watch.yaml \\
         --input clip.mp4 --calib calib.txt --ground denorm.txt --road road.json --output watched
     .venv/bin/python projects/RoadWatch/serve.py
 

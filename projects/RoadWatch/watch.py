@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Watch a road: from the video of a fixed camera to tracks, speeds, counts and alarms.
 
-    .venv/bin/python projects/RoadWatch/watch.py --config-file configs/RoadWatch/road_watch_synthroad.yaml \\
+    .venv/bin/python projects/RoadWatch/watch.py --config-file configs/RoadWatch/road_watch.yaml \\
         --input clip.mp4 --calib calib.txt --ground denorm.txt --road road.json --output watched
 
 --input is a video, a folder of pictures or a stream (rtsp://...). --output gets tracks.csv (a recording as

@@ -86,7 +86,7 @@ def test_a_model_becomes_its_config_project_and_weights(line, script, words, ran
 def test_watching_takes_the_config_that_comes_with_the_code_or_another(ran):
     main.main(["watch", "--input", "a.mp4"])
     main.main(["serve", "--config-file", "mine.yaml"])
-    config = str(ROOT / "configs/RoadWatch/road_watch_synthroad.yaml")
+    config = str(ROOT / "configs/RoadWatch/road_watch.yaml")
     assert ran == [
         ("projects/RoadWatch/watch.py", ["--config-file", config, "--input", "a.mp4"]),
         ("projects/RoadWatch/serve.py", ["--config-file", "mine.yaml"]),

@@ -10,6 +10,7 @@ import numpy as np
 
 from d2ext.modeling.meta_arch.open_vocab_det3d import OpenVocabDet3D
 from d2ext.reading import read_json, require
+from d2ext.weights import resolve
 
 Scores = Sequence[Sequence[float] | np.ndarray]  # of the boxes in each picture
 #: False boxes of a prompt in a picture beyond which more are no worse; the bound that the guarantee needs.
@@ -76,6 +77,7 @@ def load_calibration(model: OpenVocabDet3D, path: str) -> None:
     encoder.shifts, encoder.default_shift = {}, 0.0
     if not path:
         return
+    path = resolve(path)
     found = read_json(path)
     shifts = require(found, "shifts", dict, path)
     numbers = [require(found, "default", (int, float), path), *shifts.values()]

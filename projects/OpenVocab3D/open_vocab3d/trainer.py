@@ -17,6 +17,7 @@ from d2ext.modeling.meta_arch.open_vocab_det3d import OpenVocabDet3D
 from d2ext.projects.open_vocab3d.calibration import load_calibration
 from d2ext.projects.open_vocab3d.evaluator import PromptEvaluator, asked_prompts, texts_of
 from d2ext.projects.open_vocab3d.exemplars import define_exemplars
+from d2ext.projects.open_vocab3d.start import start_from_detector
 
 
 class OpenVocabTrainer(BaseTrainer):
@@ -33,9 +34,11 @@ class OpenVocabTrainer(BaseTrainer):
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> nn.Module:
-        """With MODEL.RESNETS.WEIGHTS in its backbone where it starts from nothing else."""
+        """Where it starts from nothing else, with MODEL.RESNETS.WEIGHTS in its backbone, or with all that
+        MODEL.OPEN_VOCAB.DETECTOR has but its classes."""
         model = super().build_model(cfg)
         start_from_imagenet(cfg, model)
+        start_from_detector(cfg, model)
         return model
 
     @classmethod
