@@ -1,4 +1,4 @@
-"""``d2ext ask`` and ``d2ext detect``: the projects' demos with the zoo's weights and short arguments."""
+"""``d2ext ask``, ``find`` and ``detect``: the projects' demos with the zoo's weights and short arguments."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ across. The road: --ground, or --height with --pitch and --roll, else as the mod
 ASK = f"""Find in a picture what sentences mean, draw its 3D boxes, print how many there are.
 
     d2ext ask street.jpg "The red bus." "All cars." --fov 70 --out found.png --json found.json{_CAMERA}"""
+FIND = f"""Find whatever is named in a picture, draw its 3D boxes, print how many there are.
+
+    d2ext find road.jpg car "van, minibus" --fov 43 --height 7 --pitch 11 --out found.png
+
+"van, minibus" are two words for one thing.{_CAMERA}"""
 DETECT = f"""Find the objects in pictures or a video, draw their 3D boxes, print how many there are.
 
     d2ext detect road.jpg --fov 43 --height 7 --pitch 11 --out found.png{_CAMERA}"""
@@ -29,6 +34,11 @@ DETECT = f"""Find the objects in pictures or a video, draw their 3D boxes, print
 def ask(words: list[str]) -> None:
     """``d2ext ask IMAGE SENTENCE...``."""
     run_command(ask_parser(), _demo, words)
+
+
+def find(words: list[str]) -> None:
+    """``d2ext find IMAGE NAME...``."""
+    run_command(find_parser(), _demo, words)
 
 
 def detect(words: list[str]) -> None:
@@ -43,6 +53,24 @@ def ask_parser() -> CommandParser:
     parser.add_argument("text", nargs="+", metavar="SENTENCE", help="what to look for")
     parser.add_argument("--single", action="store_true", help="exactly one object a sentence")
     return _add_rest(parser, "u2enet/tiny", "U2ENet")
+
+
+def find_parser() -> CommandParser:
+    """Arguments of ``d2ext find``."""
+    parser = CommandParser(FIND, prog="d2ext find")
+    parser.add_argument("input", type=picture_paths, metavar="IMAGE", help="picture, folder, 'GLOB' or video")
+    parser.add_argument(
+        "prompts", nargs="+", metavar="NAME", help="what to look for, or several words for it"
+    )
+    parser.add_argument("--min-score", type=number(0, 1), help="least score (default: the config's)")
+    parser.set_defaults(names=None, exemplar=None)
+    parser.add_check(_join_names)
+    return _add_rest(parser, "open_vocab3d/tiny", "OpenVocab3D")
+
+
+def _join_names(args: argparse.Namespace) -> None:
+    """As the demo's --prompts has them."""
+    args.prompts = "; ".join(args.prompts)
 
 
 def detect_parser() -> CommandParser:

@@ -20,6 +20,7 @@ Words = list[str]
 #: Name -> what it does, and what does it.
 COMMANDS: dict[str, tuple[str, Callable[[Words], None]]] = {
     "ask": ("what sentences mean in a picture, a folder of them or a video", looking.ask),
+    "find": ("whatever is named in a picture, a folder of them or a video", looking.find),
     "detect": ("the objects in pictures or a video", looking.detect),
     "watch": ("video of a fixed camera -> tracks, speeds, counts, alarms", models.watch),
     "train": ("train a model of the zoo, or of a config, anew", models.train),

@@ -102,7 +102,7 @@ def measure(name: str, entry: Entry, args: argparse.Namespace) -> dict[str, floa
     datasets = scenes_folder(entry, args.output)
     for words in scenes(entry, args):
         run(words, datasets)
-    found = {}
+    found: dict[str, float] = {}
     for options, figures in by_options(entry).items():
         folder = evaluation_folder(name, entry, args.output, options)
         columns = [Column(f["name"], f["dataset"], f["section"], f["metric"]) for f in figures]
@@ -145,9 +145,9 @@ def evaluation(name: str, entry: Entry, args: argparse.Namespace, options: str) 
     tests = tuple(dict.fromkeys(figure["dataset"] for figure in by_options(entry)[options]))
     script = SHIPPED / "projects" / project_of(entry) / "train_net.py"
     words = [sys.executable, str(script), "--config-file", str(SHIPPED / CONFIGS / entry["config"])]
-    words += ["--eval-only", "MODEL.WEIGHTS", PREFIX + name, "DATASETS.TEST", str(tests), "TEST.DTYPE", "float32"]
     folder = evaluation_folder(name, entry, args.output, options)
-    return [*words, *shlex.split(options), "OUTPUT_DIR", str(folder)]
+    words += ["--eval-only", "MODEL.WEIGHTS", PREFIX + name, "DATASETS.TEST", str(tests)]
+    return [*words, "TEST.DTYPE", "float32", *shlex.split(options), "OUTPUT_DIR", str(folder)]
 
 
 def scenes_folder(entry: Entry, output: Path) -> Path:

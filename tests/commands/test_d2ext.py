@@ -157,6 +157,18 @@ def test_ask_gives_a_demo_all_that_its_own_parser_gives(demo, tmp_path):
     assert vars(theirs).items() <= vars(args).items()
 
 
+def test_find_gives_a_demo_all_that_its_own_parser_gives(demo, tmp_path):
+    (tmp_path / "c.jpg").write_bytes(b"")
+    main.main(["find", str(tmp_path / "c.jpg"), "car", "van, minibus", "--focal", "900"])
+    script, args = demo
+    own = scripts.load_script(script).build_parser()
+    config = str(scripts.SHIPPED / "configs/OpenVocab3D/openvocab_tiny_all_synthroad.yaml")
+    words = ["--config-file", config, "--input", str(tmp_path / "c.jpg"), "--output", "c_found.png"]
+    words += ["--prompts", "car; van, minibus", "--focal", "900"]
+    theirs = own.parse_args([*words, "--opts", "MODEL.WEIGHTS", "d2ext://open_vocab3d/tiny"])
+    assert vars(theirs).items() <= vars(args).items()
+
+
 def test_detect_gives_a_demo_all_that_its_own_parser_gives(demo, tmp_path):
     (tmp_path / "b.jpg").write_bytes(b"")
     main.main(["detect", str(tmp_path / "b.jpg"), "--height", "7", "--pitch", "11"])

@@ -65,6 +65,8 @@ def test_weights_come_before_the_detector(detector, tmp_path):
 
 def test_a_detector_of_another_width_is_refused_in_one_line(detector, tmp_path):
     wider = TOY["MODEL"]["DETECTION3D"] | {"HIDDEN_DIM": 32}
-    with pytest.raises(ValueError, match=r"closed\.safetensors: \S+ has shape .*, the model expects") as error:
+    with pytest.raises(
+        ValueError, match=r"closed\.safetensors: \S+ has shape .*, the model expects"
+    ) as error:
         open_model(tmp_path, detector[1], DETECTION3D=wider)
     assert "\n" not in str(error.value)

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 
 import pytest
 import yaml
-from project_scripts import call_script, load_script
+from project_scripts import ROOT, call_script, load_script
 
 from d2ext_cli import zoo
 
@@ -89,7 +91,7 @@ def test_what_was_evaluated_is_not_evaluated_again_but_other_weights_are(script,
 
 
 def test_figures_with_options_are_evaluated_apart_on_the_same_scenes(script, tmp_path, capsys):
-    other = 'metric: AP, options: TEST.DROP_PLANE True, table: false, value: 33.3}'
+    other = "metric: AP, options: TEST.DROP_PLANE True, table: false, value: 33.3}"
     zoo.ZOO.write_text(TEXT.replace("metric: AP, value: null}", other))
     assert call_script(script, "--output", tmp_path / "out") == 0
     evaluations = [words for words in script.ran if "--eval-only" in words]
@@ -114,3 +116,10 @@ def test_sums_are_written_without_an_evaluation(script):
     content = yaml.safe_load(zoo.ZOO.read_text())
     assert content["a/small"]["sha256"] == hashlib.sha256(b"weights").hexdigest()
     assert content["b/other"]["sha256"] == "bb11" and not script.ran
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, entry in zoo.models().items() if entry.get("figures")])
+def test_shipped_weights_reach_what_the_zoo_tells(name, tmp_path):
+    command = [sys.executable, "scripts/check_zoo.py", "--only", name, "--output", tmp_path]
+    assert subprocess.run(command, cwd=ROOT).returncode == 0

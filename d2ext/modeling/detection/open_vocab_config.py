@@ -41,8 +41,8 @@ def add_open_vocab_config(cfg: CfgNode) -> None:
     c.EXEMPLARS = True
     # Answers to a prompt in an image, at most.
     c.BOXES_PER_PROMPT = 100
-    # Weights of a DiffusionDet3D with fixed classes, whose image side a training starts from where MODEL.WEIGHTS
-    # is empty; empty: from the backbone's alone. What it has learnt of a class is then no novelty to the model.
+    # Weights of a DiffusionDet3D with fixed classes, whose image side a training starts from where
+    # MODEL.WEIGHTS is empty; empty: from the backbone's alone. Classes that it knows are then no novelty.
     c.DETECTOR = ""
     # File of choose_thresholds.py by which scores mean the same for every prompt; empty: as they were learnt.
     c.CALIBRATION = ""
