@@ -54,6 +54,9 @@ def _add_models(watch: CfgNode) -> None:
     # Columns from one look to the next, and seconds at the end of the graph in which what is found is new.
     watch.ANOMALY.STEP = 4
     watch.ANOMALY.NEW_SECONDS = 8.0
+    # Seconds after the first vehicle in which the model says nothing: vehicles that were on the road before
+    # seem to come out of nothing, as far as the model sees around a column.
+    watch.ANOMALY.SETTLE_SECONDS = 4.0
     # Shares of the model's threshold from which on an alarm is raised, and below which it is over.
     watch.ANOMALY.RAISE = 1.0
     watch.ANOMALY.KEEP = 0.8
@@ -145,6 +148,7 @@ declare(
         "ROAD_WATCH.TRACKER.REPORT_SECONDS": number(0),
         "ROAD_WATCH.ANOMALY.STEP": whole(4),
         "ROAD_WATCH.ANOMALY.NEW_SECONDS": number(above=0),
+        "ROAD_WATCH.ANOMALY.SETTLE_SECONDS": number(0),
         "ROAD_WATCH.ANOMALY.RAISE": number(above=0),
         "ROAD_WATCH.ANOMALY.KEEP": number(above=0),
         "ROAD_WATCH.VEHICLES": every(_TEXT),

@@ -59,7 +59,8 @@ def no_rows() -> Tracks:
 class LearnedAlarms:
     """Signals of regions of the heat map that are new.
 
-    The time before the first row counts as an empty road, so that the first look comes soon.
+    The time before the first row counts as an empty road, so that the first look comes soon. Vehicles that
+    are on the road then seem to come out of nothing, so the first seconds of heat are left out.
 
     Args:
         settings: ``ROAD_WATCH.ANOMALY``.
@@ -77,6 +78,7 @@ class LearnedAlarms:
         self._stream: StreamingPredictor | None = None
         self._waiting: list[Tracks] = []
         self._first = 0  # column with which the stream begins
+        self._settled = -np.inf  # s, before which heat is left out
         self._now = -np.inf  # s, of the last look
         self._seen = -np.inf  # of the last moment
         self._signals: list[Signal] = []
@@ -103,6 +105,7 @@ class LearnedAlarms:
             if not self._waiting:
                 return []
             first = min(float(part.time.min()) for part in self._waiting)
+            self._settled = first + self._settings.SETTLE_SECONDS
             step = self._settings.STEP
             self._begin(self._spec.column(first) - self._width + step)
         assert self._stream is not None and self._stream.next_column is not None
@@ -129,6 +132,7 @@ class LearnedAlarms:
         new = max(1, round(settings.NEW_SECONDS / self._spec.seconds_per_pixel))
         values = values.copy()
         values[:, : max(0, values.shape[1] - new)] = 0.0
+        values[:, graph.times()[:-1] < self._settled] = 0.0
         level = threshold * settings.RAISE
         for region in find_regions(values, threshold * min(settings.KEEP, settings.RAISE)):
             extent = region_extent(graph, region)
@@ -148,14 +152,15 @@ class LearnedAlarms:
     def state(self) -> dict[str, Any]:
         """Plain values, for :meth:`restore`."""
         following = None if self._stream is None else self._stream.next_column
-        now, seen = (at if np.isfinite(at) else None for at in (self._now, self._seen))
+        times = {"now": self._now, "seen": self._seen, "settled": self._settled}
+        known = {name: at if np.isfinite(at) else None for name, at in times.items()}
         signals = [asdict(signal) for signal in self._signals]
-        return {"first": self._first, "next": following, "now": now, "seen": seen, "signals": signals}
+        return {"first": self._first, "next": following, **known, "signals": signals}
 
     def restore(self, state: Mapping[str, Any], rows: Tracks) -> None:
         """Go on from :meth:`state`, with the rows of the last :attr:`memory` seconds."""
         self._signals = [Signal(**{**s, "vehicles": tuple(s["vehicles"])}) for s in state["signals"]]
-        self._seen = -np.inf if state["seen"] is None else state["seen"]
+        self._seen, self._settled = (-np.inf if state[k] is None else state[k] for k in ("seen", "settled"))
         rows = rows.select(in_lanes(rows.lane, self._spec.lanes))
         if state["next"] is not None:
             self._begin(max(state["first"], state["next"] - self._width))

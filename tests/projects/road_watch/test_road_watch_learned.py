@@ -89,3 +89,18 @@ def test_after_a_long_gap_it_begins_anew(settings, recording, predictor):
     assert learned.state()["next"] is not None
     assert learned.update(10_000.0, no_rows()) == []
     assert learned.state()["next"] is None
+
+
+@pytest.mark.parametrize("settle", [0.0, 4.0])
+def test_vehicles_that_were_on_the_road_before_are_no_anomaly(settings, recording, predictor, settle):
+    """A recording that begins in the middle of its traffic."""
+    options = ("ROAD_WATCH.ANOMALY.NEW_SECONDS", 30.0, "ROAD_WATCH.ANOMALY.SETTLE_SECONDS", settle)
+    learned = LearnedAlarms(settings(*options).ROAD_WATCH.ANOMALY, predictor)
+    begins = 20.0
+    since = [
+        signal.since
+        for t, rows in moments(recording.select(recording.time >= begins))
+        for signal in learned.update(t, rows)
+    ]
+    first = float(recording.time[recording.time >= begins].min())
+    assert (min(since) >= first + 4.0 - 0.5) == (settle == 4.0)  # a column is 0.5 s
