@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from detectron2.config import CfgNode
@@ -124,9 +124,13 @@ class GroundingInference(ABC):
     def encode_sentences(self, sentences: Sequence[str]) -> EncodedSentences:
         """At least one sentence -> the encoded sentences."""
 
-    def ground(self, image: EncodedImages, sentences: EncodedSentences) -> Grounded:
-        """Peaks of every sentence in one image (batch of one); only :meth:`found` asks for them."""
-        raise NotImplementedError
+    def prepare(self, image: EncodedImages) -> Any:
+        """What :meth:`ground` reads of one image (batch of one), whatever is asked."""
+        return image
+
+    @abstractmethod
+    def ground(self, image: Any, sentences: EncodedSentences) -> Grounded:
+        """Places in one image, as :meth:`prepare` gives it, that each of the sentences may mean."""
 
     @torch.no_grad()
     def inference(self, batched_inputs: list[dict]) -> list[dict]:
@@ -165,7 +169,8 @@ class GroundingInference(ABC):
 
     def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
         """What is found for the sentences of one encoded image (batch of one), for each chunk of them."""
-        return [self.ground(image, sentences) for sentences in self.chunks(record)]
+        prepared = self.prepare(image)
+        return [self.ground(prepared, sentences) for sentences in self.chunks(record)]
 
     def answers(self, found: Sequence[Grounded], record: dict) -> list[Instances]:
         """Answers to the sentences of an image, from what is found for each chunk of them."""

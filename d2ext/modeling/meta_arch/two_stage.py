@@ -93,20 +93,21 @@ class TwoStageGrounder(Grounder):
         match = torch.stack(matching).sum() / loss_normalizer(total)
         return self.head.losses(parts) | self.plane_losses(encoded) | {"loss_match": match}
 
-    def found(self, image: EncodedImages, record: dict) -> list[Grounded]:
-        """The detector's boxes once for each chunk of sentences, with the scores of their match."""
+    def prepare(self, image: EncodedImages) -> tuple[Grounded, Tensor, Tensor]:
+        """The detector's boxes, their features for the matcher, and which of them are boxes."""
         maps, no_words, views = self._detect(image)
         found = self.head.decode(maps, no_words, views, self.settings.topk)
-        boxes, valid = self._encode_boxes(image, found)
-        out: list[Grounded] = []
-        for sentences in self.chunks(record):
-            count = len(sentences.mask)
-            logits = self._match(boxes.expand(count, -1, -1), valid.expand(count, -1), sentences)
-            # A place without a box is no sentence's.
-            owner = torch.arange(count, device=self.device)[:, None].where(valid, -1)
-            each = [v.repeat(count, *[1] * (v.ndim - 1)) for v in vars(found.boxes).values()]
-            out.append(Grounded(owner.flatten(), logits.sigmoid().flatten(), ObjectBoxes(*each)))
-        return out
+        return found, *self._encode_boxes(image, found)
+
+    def ground(self, image: tuple[Grounded, Tensor, Tensor], sentences: EncodedSentences) -> Grounded:
+        """The detector's boxes once for each of the sentences, with the scores of their match."""
+        found, boxes, valid = image
+        count = len(sentences.mask)
+        logits = self._match(boxes.expand(count, -1, -1), valid.expand(count, -1), sentences)
+        # A place without a box is no sentence's.
+        owner = torch.arange(count, device=self.device)[:, None].where(valid, -1)
+        each = [v.repeat(count, *[1] * (v.ndim - 1)) for v in vars(found.boxes).values()]
+        return Grounded(owner.flatten(), logits.sigmoid().flatten(), ObjectBoxes(*each))
 
     def _detect(self, images: EncodedImages) -> tuple[HeadMaps, Tensor, SentenceViews]:
         """What the detector reads in B images, the B vectors of no words that its head wants, and views."""
