@@ -52,6 +52,16 @@ def add_ground(parser: d2ext_cli.CommandParser) -> None:
     parser.add_check(_check_ground)
 
 
+def add_road(parser: d2ext_cli.CommandParser) -> None:
+    """What is known of the lanes of a watched road."""
+    parser.add_argument(
+        "--road",
+        type=d2ext_cli.existing_file,
+        help="road.json: centre lines of lanes, which find_lanes.py of RoadWatch makes; without it tracks "
+        "only, neither counts nor alarms",
+    )
+
+
 def _check_camera(args: argparse.Namespace) -> None:
     given = [f"--{name}" for name in _CAMERA if getattr(args, name) is not None]
     if len(given) > 1:

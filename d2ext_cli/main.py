@@ -17,6 +17,8 @@ from d2ext_cli.scripts import run_generator, run_script
 
 Words = list[str]
 
+_LANES = "projects/RoadWatch/find_lanes.py"
+
 #: Name -> what it does, and what does it.
 COMMANDS: dict[str, tuple[str, Callable[[Words], None]]] = {
     "ask": ("what sentences mean in a picture, a folder of them or a video", looking.ask),
@@ -28,6 +30,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Words], None]]] = {
     "predict": ("lists of images, on all GPUs or a Ray cluster", models.predict),
     "convert": ("recordings and datasets: one format -> another", partial(run_script, "scripts/convert.py")),
     "calibrate": ("a camera from points, lanes or vehicles", partial(run_script, "scripts/calibrate.py")),
+    "lanes": ("centre lines of a watched road from its tracks", partial(run_script, _LANES)),
     "synthroad": ("render labelled pictures or clips of roads", partial(run_generator, "synthroad")),
     "synthtraffic": ("simulate recordings with anomalies", partial(run_generator, "synthtraffic")),
     "export": ("a model as ONNX graphs", models.export),

@@ -73,10 +73,11 @@ def build_parser() -> CommandParser:
 
 
 def main(args: argparse.Namespace) -> None:
+    from d2ext.data.frames import first_picture
     from d2ext.visualization import write_picture
     from d2ext.visualization.ground_grid import draw_ground_grid
 
-    image = read_picture(args.image)
+    image = first_picture(args.image)
     grid, known = what_is_known(args, image.shape[:2])
     found, marks = calibrate(args, grid, known)
     for line in found.lines():
@@ -86,19 +87,6 @@ def main(args: argparse.Namespace) -> None:
     picture = args.output / f"{name}_grid.jpg"
     write_picture(picture, draw_ground_grid(image, found.view, args.step, marks))
     print(f"wrote {', '.join(map(str, paths))}; look at {picture}")
-
-
-def read_picture(path: Path) -> np.ndarray:
-    """An image, or the first frame of a video."""
-    from d2ext.data.frames import VideoFile, is_video
-    from d2ext.data.image_io import read_image
-
-    if not is_video(path):
-        return read_image(path)
-    _, image = next(iter(VideoFile(path)))
-    if isinstance(image, Exception):
-        raise image
-    return image
 
 
 def what_is_known(args: argparse.Namespace, size: tuple[int, int]) -> tuple[PixelGrid, dict[str, float]]:

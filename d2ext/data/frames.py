@@ -142,5 +142,19 @@ class VideoFile:
         return Frame({"frame": number, "time": round(number / self._rate, 3)}, None)
 
 
+def first_picture(path: Path) -> np.ndarray:
+    """(H, W, 3) uint8 BGR of an image, or the first frame of a video.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, or one that cannot be read.
+    """
+    if not is_video(path):
+        return read_image(path)
+    _, image = next(iter(VideoFile(path)))
+    if isinstance(image, Exception):
+        raise image
+    return image
+
+
 def _common_folder(files: Sequence[Path]) -> Path:
     return Path(os.path.commonpath([file.absolute().parent for file in files]))

@@ -38,7 +38,7 @@ from d2ext_cli import (
     output_folder,
     run_command,
 )
-from d2ext_cli.camera import add_camera, add_ground, given_camera, given_ground
+from d2ext_cli.camera import add_camera, add_ground, add_road, given_camera, given_ground
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def build_parser() -> CommandParser:
     parser.add_argument("--input", help="video, folder of pictures, or address of a stream")
     add_camera(parser)
     add_ground(parser)
-    parser.add_argument("--road", type=existing_file, help="road.json: centre lines of lanes")
+    add_road(parser)
     parser.add_argument("--output", type=output_folder, help="folder of the results")
     parser.add_argument("--labels", type=existing_file, help="KITTI tracking labels in a detector's place")
     parser.add_argument("--fps", type=number(0), help="pictures a second to look at, at most")
@@ -79,7 +79,7 @@ def build_parser() -> CommandParser:
 
 
 def _check(args: argparse.Namespace) -> None:
-    names = ("config_file", "road", "output")
+    names = ("config_file", "output")
     missing = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name) is None]
     if args.input is not None and missing:
         raise ValueError(f"--input: expected {missing[0]} with it")
@@ -150,17 +150,16 @@ def watch_settings(args: argparse.Namespace) -> CfgNode:
     Raises:
         FileNotFoundError, ValueError, KeyError: it is.
     """
-    from d2ext.data.trajectories import read_road
     from d2ext.engine import load_config
     from d2ext.projects.road_watch import add_road_watch_config
+    from d2ext.projects.road_watch.setup import road_of
     from d2ext.projects.road_watch.source import make_source
 
     options = [*args.opts]
     options += ["ROAD_WATCH.SOURCE.FPS", str(args.fps)] if args.fps is not None else []
     cfg = load_config(add_road_watch_config, args.config_file, options)
     make_source(args.input, cfg.ROAD_WATCH.SOURCE)
-    if not read_road(args.road).lanes:
-        raise ValueError(f"{args.road}: expected centre lines of lanes")
+    road_of(args.road, cfg)
     return cfg
 
 

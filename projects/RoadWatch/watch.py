@@ -27,7 +27,7 @@ from d2ext_cli import (
     output_folder,
     run_command,
 )
-from d2ext_cli.camera import add_camera, add_ground, given_camera, given_ground
+from d2ext_cli.camera import add_camera, add_ground, add_road, given_camera, given_ground
 
 
 def build_parser() -> CommandParser:
@@ -37,7 +37,7 @@ def build_parser() -> CommandParser:
     parser.add_argument("--input", required=True, help="video, folder of pictures, or address of a stream")
     add_camera(parser)
     add_ground(parser)
-    parser.add_argument("--road", required=True, type=existing_file, help="road.json: centre lines of lanes")
+    add_road(parser)
     parser.add_argument("--output", required=True, type=output_folder, help="folder of the results")
     parser.add_argument("--device", default="", help="for the models, such as cuda (default: the configs')")
     parser.add_argument("--fps", type=number(0), help="pictures a second to look at, at most")

@@ -53,13 +53,13 @@ class Watch:
     Args:
         cfg: with ``ROAD_WATCH``.
         finder: what finds the objects.
-        road: its lanes.
+        road: its lanes; without any there are tracks only: neither rows, counts nor alarms.
         camera: of all pictures.
         ground: (4,) plane of the road.
         learned: a model of space-time graphs beside the rules.
 
     Raises:
-        ValueError: settings that do not go together, or a road without lanes.
+        ValueError: settings that do not go together.
     """
 
     def __init__(
@@ -71,8 +71,6 @@ class Watch:
         ground: Sequence[float],
         learned: LearnedAlarms | None = None,
     ) -> None:
-        if not road.lanes:
-            raise ValueError("road: expected centre lines of lanes")
         self._settings = cfg.ROAD_WATCH
         self.finder, self.road, self.camera, self.learned = finder, road, camera, learned
         self.frame = GroundFrame(ground)
@@ -142,6 +140,8 @@ class Watch:
         place = chosen.position @ self._turn.T + self._shift
         velocity = chosen.velocity @ self._turn.T
         times = np.full(len(chosen), round(tracked.time, 3))
+        if not self.road.lanes:
+            return _NO_ROWS, []
         rows = tracks_on_road(chosen.ids, times, place, self.road, velocity)
         rows = replace(rows, position=np.round(rows.position, 2), speed=np.round(rows.speed, 2))
         facing = np.stack([np.cos(chosen.heading), np.sin(chosen.heading)], 1) @ self._turn.T
@@ -204,6 +204,8 @@ class Watch:
             raise ValueError(f"saved state: expected that of this chain: {error!r}"[:250]) from None
 
 
+_NONE = np.zeros(0)
+_NO_ROWS = Tracks(_NONE.astype(str), _NONE.astype(np.int64), _NONE, _NONE.astype(str), _NONE, _NONE)
 _KEPT: dict[str, tuple[int, ...]] = {
     "scores": (), "classes": (), "position": (2,), "heading": (), "size": (3,), "elevation": (),
 }  # fmt: skip

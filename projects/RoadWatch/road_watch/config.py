@@ -11,6 +11,8 @@ _LINE = Expected(
     "lists of a lane's name and metres along it",
     lambda x: all(isinstance(name, str) and number(0).holds(place) for name, place in x),
 )
+#: Classes that lanes are about: what drives on them.
+VEHICLES = ("car", "van", "truck", "bus", "big_vehicle", "motorcyclist", "tricyclist")
 _TEXT = Expected("a text", lambda x: isinstance(x, str))
 
 
@@ -64,7 +66,7 @@ def _add_models(watch: CfgNode) -> None:
 
 def _add_rules(watch: CfgNode) -> None:
     # Classes that the rules, the model and the counts are about, by name; others have tracks only.
-    watch.VEHICLES = ["car", "van", "truck", "bus", "big_vehicle", "motorcyclist", "tricyclist"]
+    watch.VEHICLES = list(VEHICLES)
     watch.RULES = CfgNode()
     watch.RULES.ENABLED = True
     # m/s below which a vehicle stands, and seconds after which that is an alarm.

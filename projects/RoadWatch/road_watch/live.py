@@ -244,6 +244,9 @@ def draw_traffic(
     lanes = list(road.lanes)
     height, width = len(lanes) * _LANE + 24, _MARGIN + round(span * _SECOND) + 12
     canvas = np.full((height, width, 3), _DARK, np.uint8)
+    if not lanes:
+        draw_text(canvas, "no lanes are known (--road)", 8, 16, 13, _TEXT)
+        return canvas
     now = rows[-1][0] if rows else 0.0
     start = max(0.0, now - span)
     guilty = {number for event in alarms for number in event.vehicles}

@@ -34,7 +34,7 @@ class Ready:
     def __call__(
         self,
         source: StrPath,
-        road: StrPath,
+        road: StrPath | None,
         output: StrPath,
         labels: StrPath | None = None,
         **camera: Unpack[CameraOptions],
@@ -43,7 +43,7 @@ class Ready:
 
         Args:
             source: video, folder of pictures, or address of a stream.
-            road: road.json: centre lines of lanes.
+            road: road.json: centre lines of lanes; None: tracks only, neither counts nor alarms.
             output: folder of the results.
             labels: KITTI tracking labels in the place of a detector's objects.
             camera: what is known of it and of the road; here ``ground`` is a file.
@@ -54,7 +54,8 @@ class Ready:
         known = {name: value for name, value in camera.items() if value is not None}
         check_options(known)
         told = None if labels is None else Path(labels)
-        place = Place(camera_of(known), ground_of(known), Path(road), self.device, told)
+        lanes = None if road is None else Path(road)
+        place = Place(camera_of(known), ground_of(known), lanes, self.device, told)
         return make_run(self.cfg, str(source), place, Path(output)).go()
 
 

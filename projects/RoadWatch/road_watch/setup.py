@@ -11,7 +11,7 @@ from typing import Any
 from detectron2.config import CfgNode
 
 from d2ext.data.given_camera import GivenCamera, GivenGround
-from d2ext.data.trajectories import read_road
+from d2ext.data.trajectories import Road, read_road
 from d2ext.identity import config_digest
 from d2ext.structures import Camera
 
@@ -29,14 +29,14 @@ class Place:
 
     Attributes:
         camera, ground: what is known of it and of the road below it.
-        road: road.json.
+        road: road.json; None: lanes are not known.
         device: models run on; "" for the configs'.
         labels: KITTI tracking file whose objects stand in the place of a detector's.
     """
 
     camera: GivenCamera
     ground: GivenGround
-    road: Path
+    road: Path | None
     device: str = ""
     labels: Path | None = None
 
@@ -48,7 +48,7 @@ def make_watch(cfg: CfgNode, place: Place, size: tuple[int, int]) -> Watch:
         FileNotFoundError, ValueError: a file, setting or model that cannot be used.
     """
     settings = cfg.ROAD_WATCH
-    road, camera, plane = read_road(place.road), place.camera.of(size), place.ground.plane()
+    road, camera, plane = road_of(place.road, cfg), place.camera.of(size), place.ground.plane()
     if plane is None:
         raise ValueError("the ground plane: expected --ground, or --height with --pitch")
     finder = make_finder(settings.DETECTOR, place, camera, plane)
@@ -56,6 +56,22 @@ def make_watch(cfg: CfgNode, place: Place, size: tuple[int, int]) -> Watch:
     if settings.ANOMALY.CONFIG:
         learned = LearnedAlarms(settings.ANOMALY, load_graph_model(settings.ANOMALY, place.device))
     return Watch(cfg, finder, road, camera, plane, learned)
+
+
+def road_of(path: Path | None, cfg: CfgNode) -> Road:
+    """The road of road.json, or one without lanes.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, one without lanes, or a model that wants lanes.
+    """
+    if path is not None:
+        road = read_road(path)
+        if not road.lanes:
+            raise ValueError(f"{path}: expected centre lines of lanes")
+        return road
+    if cfg.ROAD_WATCH.ANOMALY.CONFIG:
+        raise ValueError("ROAD_WATCH.ANOMALY.CONFIG: a model of traffic on lanes, expected --road with it")
+    return Road({})
 
 
 def make_finder(settings: CfgNode, place: Place, camera: Camera, plane: list[float]) -> Finder:
@@ -89,7 +105,7 @@ def make_run(
     Raises:
         FileNotFoundError, ValueError, OSError: something cannot be used.
     """
-    read_road(place.road)  # said before anything is written
+    road_of(place.road, cfg)  # said before anything is written
     identity = identity_of(cfg, source, place)
     make_source(source, cfg.ROAD_WATCH.SOURCE)
     recorder = Recorder(output, identity, cfg.ROAD_WATCH.OUTPUT.DISK_PATIENCE)

@@ -11,6 +11,7 @@ import pytest
 from project_scripts import ROOT, call_script, load_script
 from small_road import FRAMES
 
+from d2ext.data.image_io import read_image
 from d2ext.projects.road_watch.figures import Clip, Measured, speed_errors
 
 CONFIG = ROOT / "configs/RoadWatch/road_watch_synthroad.yaml"
@@ -100,9 +101,51 @@ def test_watching_by_command(clips, tmp_path, capsys):
     assert np.allclose(np.diff(sorted(map(float, times))), 0.2)
 
 
+def test_without_lanes_there_are_tracks_and_from_them_the_lanes(clips, tmp_path, capsys):
+    base, out, road = clips / "kitti_tracking/training", tmp_path / "out", tmp_path / "road.json"
+    camera = ["--calib", base / "calib/0000.txt", "--ground", base / "denorm/0000.txt"]
+    arguments = [
+        "--config-file", ROOT / "configs/RoadWatch/road_watch.yaml", "--input", base / "image_02/0000",
+        *camera, "--labels", base / "label_02/0000.txt", "--output", out,
+    ]  # fmt: skip
+    assert call_script(load_script("watch", "RoadWatch"), *arguments) == 0
+    assert f"{FRAMES} pictures" in capsys.readouterr().out
+    tracks, rows = out / "boxes.txt", (out / "tracks.csv").read_text().splitlines()
+    assert len(rows) == 1 and (out / "events.jsonl").read_text() == ""
+    assert {line.split()[1] for line in tracks.read_text().splitlines()} == {"1", "2", "3"}
+    arguments = ["--tracks", tracks, *camera, "--image", base / "image_02/0000/000000.png", "--output", road]
+    arguments += ["--least-vehicles", 1]
+    assert call_script(load_script("find_lanes", "RoadWatch"), *arguments) == 0
+    # Vehicle 1 goes ahead at x = 0, where 3 comes; 2 stands.
+    lanes = [np.array(line) for line in json.loads(road.read_text())["lanes"].values()]
+    assert sorted((round(line[:, 0].mean(), 1), np.sign(line[-1, 1] - line[0, 1])) for line in lanes) == [
+        (0.0, -1.0), (0.0, 1.0)
+    ]  # fmt: skip
+    assert np.ptp(read_image(road.with_suffix(".jpg"))) > 100
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
+        (["--classes", "cars"], "--classes cars: expected names of car"),
+        (["--least-vehicles", 9], "no lane with 9 over 15 m"),
+        (["--height", 5], "--height"),
+        (["--tracks", "nowhere.txt"], "nowhere.txt"),
+    ],
+)
+def test_lanes_that_cannot_be_found_are_one_line(clips, tmp_path, capsys, change, message):
+    base = clips / "kitti_tracking/training"
+    arguments = ["--tracks", base / "label_02/0000.txt", "--ground", base / "denorm/0000.txt"]
+    script = load_script("find_lanes", "RoadWatch")
+    assert call_script(script, *arguments, "--output", tmp_path / "road.json", *change) != 0
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert message in error and len(error) < 300 and not (tmp_path / "road.json").exists()
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"--road": None}, "expected --road with it"),  # its model is of lanes
         ({"--input": "nowhere.mp4"}, "nowhere.mp4: no such video"),
         ({"--ground": None}, "ground plane: expected --ground"),
         ({"--labels": None}, "weights"),
