@@ -50,12 +50,35 @@ def area_2d(boxes: np.ndarray) -> np.ndarray:
 
 
 def doubled(found: Detections, taken: Detections) -> np.ndarray:
-    """(M,) bool: detections whose middle lies well inside of one that a track has."""
-    if found.position is not None and found.size is not None:
-        assert taken.position is not None and taken.size is not None
-        apart = np.linalg.norm(found.position[:, None] - taken.position, axis=-1)
-        return (apart < np.minimum(found.size[:, None, 1], taken.size[:, 1]) / 2).any(1)
+    """(M,) bool: detections whose middle lies on the ground of one that a track has, or the other way round;
+    in the image well inside of it. Two things do not stand in one place."""
+    if found.position is not None:
+        assert taken.position is not None
+        apart = found.position[:, None] - taken.position
+        return (_inside(apart, taken, 0) | _inside(-apart, found, 1)).any(1)
     assert found.boxes is not None and taken.boxes is not None
     low, high = taken.boxes[:, :2], taken.boxes[:, 2:]
     middle = (found.boxes[:, None, :2] + found.boxes[:, None, 2:]) / 2
     return (np.abs(middle - (low + high) / 2) < (high - low) / 4).all(-1).any(1)
+
+
+def repeated(found: Detections) -> np.ndarray:
+    """(M,) bool: detections on the ground that repeat one of a higher score, as :func:`doubled` has it, of
+    whatever class: a detector may call one thing a car and a van."""
+    if found.position is None or not len(found):
+        return np.zeros(len(found), bool)
+    apart = found.position[:, None] - found.position
+    same = _inside(apart, found, 0) | _inside(-apart, found, 1)
+    rank = np.empty(len(found), np.int64)
+    rank[np.argsort(-found.scores, kind="stable")] = np.arange(len(found))
+    return (same & (rank < rank[:, None])).any(1)
+
+
+def _inside(offset: np.ndarray, boxes: Detections, axis: int) -> np.ndarray:
+    """(M, N) bool: offsets (M, N, 2) m that end on the ground of boxes, which lie along N (0) or M (1)."""
+    assert boxes.heading is not None and boxes.size is not None
+    heading, half = np.expand_dims(boxes.heading, axis), np.expand_dims(boxes.size[:, [2, 1]] / 2, axis)
+    cosine, sine = np.cos(heading), np.sin(heading)
+    along = np.abs(offset[..., 0] * cosine + offset[..., 1] * sine)
+    across = np.abs(offset[..., 1] * cosine - offset[..., 0] * sine)
+    return (along < half[..., 0]) & (across < half[..., 1])

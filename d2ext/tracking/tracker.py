@@ -14,7 +14,7 @@ from .association import Pairs, assign
 from .config import TrackerConfig
 from .detections import Detections, Tracked
 from .motion import MOTION_REGISTRY, Motion
-from .overlap import doubled
+from .overlap import doubled, repeated
 from .plane import GroundFrame
 from .saved import pack, unpack
 from .table import Table, join, select
@@ -77,11 +77,12 @@ class Tracker:
             self._motion.predict(self._table, self._kinds(), time - self._time)
         self._time = float(time)
         self._forget()
-        tracks, matched = self._match(found)
+        fresh = ~repeated(found)
+        tracks, matched = self._match(found, fresh)
         self._renew(tracks, found.select(matched))
         current = np.full(len(self), -1)
         current[tracks] = matched
-        alone = np.ones(len(found), bool)
+        alone = fresh.copy()
         alone[matched] = False
         started = self._births(found, alone, matched)
         if len(started):
@@ -111,16 +112,16 @@ class Tracker:
     def _kinds(self) -> np.ndarray:
         return self._table["votes"].argmax(1)
 
-    def _match(self, found: Detections) -> tuple[np.ndarray, np.ndarray]:
-        """Tracks and their detections."""
+    def _match(self, found: Detections, fresh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Tracks and their detections, of those that ``fresh`` (N,) leaves."""
         table, kinds = self._table, self._kinds()
         pairs = self._motion.pairs(table, found, kinds, self._time - table["seen"])
         unlike = kinds[pairs.track] != found.classes[pairs.detection]
-        fresh = table["state"][pairs.track] == NEW
-        cost = pairs.cost + self.config.class_cost * (unlike * 1.0 + fresh)
+        new = table["state"][pairs.track] == NEW
+        cost = pairs.cost + self.config.class_cost * (unlike * 1.0 + new)
         pairs = Pairs(pairs.track, pairs.detection, cost)
-        high = found.scores >= self.config.high_score
-        low = (found.scores >= self.config.low_score) & ~high
+        high = fresh & (found.scores >= self.config.high_score)
+        low = fresh & (found.scores >= self.config.low_score) & ~high
         free, chosen = np.ones(len(self), bool), []
         state = table["state"]
         for tracks, detections in ((state != ENDED, high), (state == LIVE, low), (state == ENDED, high)):

@@ -154,7 +154,8 @@ class Watch:
             forward = bool(facing[own] @ along[i] >= 0)
             position, speed = float(rows.position[i]), float(rows.speed[i])
             length = float(chosen.size[own, 2])
-            vehicles.append(Vehicle(number, str(rows.lane[i]), position, speed, forward, length))
+            age = float(tracked.time - chosen.first[own])
+            vehicles.append(Vehicle(number, str(rows.lane[i]), position, speed, forward, length, age))
         return rows, vehicles
 
     @property

@@ -83,6 +83,10 @@ def _add_rules(watch: CfgNode) -> None:
     # m/s: the speed limit, and the share of it from which on a vehicle speeds.
     watch.RULES.SPEED_LIMIT = 13.9
     watch.RULES.SPEEDING = 1.3
+    # Seconds after which the speed of a new track is believed, and for which a vehicle must be on another
+    # lane before it has changed lanes.
+    watch.RULES.SURE_SECONDS = 0.8
+    watch.RULES.LANE_SECONDS = 0.5
     # Lane changes within seconds that are weaving.
     watch.RULES.WEAVING_CHANGES = 3
     watch.RULES.WEAVING_SECONDS = 12.0
@@ -158,7 +162,7 @@ declare(
             f"ROAD_WATCH.RULES.{name}": number(0)
             for name in (
                 "STANDING_SPEED", "STANDING_SECONDS", "FREE_METRES", "STOP_METRES", "AGAINST_SPEED",
-                "WEAVING_SECONDS", "CUT_IN_SECONDS", "QUEUE_SPEED",
+                "WEAVING_SECONDS", "CUT_IN_SECONDS", "QUEUE_SPEED", "SURE_SECONDS", "LANE_SECONDS",
             )
         },
         "ROAD_WATCH.RULES.STOP_LINES": _LINE,

@@ -23,6 +23,7 @@ class Vehicle:
         speed: m/s along the lane, negative against it.
         forward: whether it faces along the lane.
         length: m.
+        age: s since it was first seen.
     """
 
     id: int
@@ -31,6 +32,12 @@ class Vehicle:
     speed: float
     forward: bool
     length: float
+    age: float = math.inf
+
+
+#: m by which two vehicles of a lane may seem to overlap before one of them is none.
+_OVERLAP = 1.0
+_EPSILON = 1e-6  # s, by which times may be rounded
 
 
 class Rules:
@@ -45,8 +52,10 @@ class Rules:
         self._lines: dict[str, list[float]] = {}
         for lane, place in rules.STOP_LINES:
             self._lines.setdefault(str(lane), []).append(float(place))
-        # Of each vehicle its lane, and the times at which it changed it.
+        # Of each vehicle its lane, another one on which it seems to be and since when, and the times at which
+        # it changed lanes.
         self._lane: dict[int, str] = {}
+        self._next: dict[int, tuple[str, float]] = {}
         self._changes: dict[int, deque[float]] = {}
         self._seen: dict[int, float] = {}
 
@@ -71,10 +80,13 @@ class Rules:
         if abs(v.speed) < r.STANDING_SPEED:
             if not self._waits(v, ahead):
                 yield _signal("stopped", v, 1.0, least=r.STANDING_SECONDS)
-        elif v.speed <= -r.AGAINST_SPEED:
-            yield _signal("reversing" if v.forward else "wrong_way", v, -v.speed / r.AGAINST_SPEED, 0.5)
+            return
+        least = r.SURE_SECONDS if v.age < r.SURE_SECONDS else None  # which a younger track cannot have
+        if v.speed <= -r.AGAINST_SPEED:
+            kind = "reversing" if v.forward else "wrong_way"
+            yield _signal(kind, v, -v.speed / r.AGAINST_SPEED, 0.5, least=least)
         elif v.speed > r.SPEED_LIMIT:
-            yield _signal("speeding", v, v.speed / (r.SPEED_LIMIT * r.SPEEDING), 0.9)
+            yield _signal("speeding", v, v.speed / (r.SPEED_LIMIT * r.SPEEDING), 0.9, least=least)
 
     def _waits(self, v: Vehicle, ahead: Vehicle | None) -> bool:
         """Whether it has a reason to stand: someone before it, or a stop line."""
@@ -87,20 +99,35 @@ class Rules:
         return any(-3.0 <= line - front <= self._r.STOP_METRES for line in self._lines.get(v.lane, ()))
 
     def _changing(self, time: float, v: Vehicle, behind: Vehicle | None) -> Iterator[Signal]:
-        before = self._lane.get(v.id)
-        self._lane[v.id], self._seen[v.id] = v.lane, time
+        self._seen[v.id] = time
         changes = self._changes.get(v.id)
-        if before is not None and before != v.lane:
+        if self._has_changed(time, v):
             if changes is None:
                 changes = self._changes[v.id] = deque(maxlen=self._r.WEAVING_CHANGES)
             changes.append(time)
-            if behind is not None and behind.speed > 1.0:
+            if behind is not None and behind.speed > 1.0 and _gap(behind, v) > -_OVERLAP:
                 left = max(_gap(behind, v), 0.1) / behind.speed
                 if left < self._r.CUT_IN_SECONDS:
                     yield _signal("cut_in", v, self._r.CUT_IN_SECONDS / left, others=(behind.id,), least=0.0)
         full = changes is not None and len(changes) == self._r.WEAVING_CHANGES
         if full and changes is not None and time - changes[0] <= self._r.WEAVING_SECONDS:
             yield _signal("weaving", v, 1.0, least=0.0)
+
+    def _has_changed(self, time: float, v: Vehicle) -> bool:
+        """Whether it has been on another lane than its own for long enough: that is its own from now on."""
+        lane = self._lane.setdefault(v.id, v.lane)
+        if lane == v.lane:
+            self._next.pop(v.id, None)
+            return False
+        other, since = self._next.get(v.id, ("", time))
+        if other != v.lane:
+            self._next[v.id] = v.lane, time
+            since = time
+        if time - since < self._r.LANE_SECONDS - _EPSILON:
+            return False
+        self._lane[v.id] = v.lane
+        del self._next[v.id]
+        return v.age >= self._r.SURE_SECONDS
 
     def _queue(self, lane: Sequence[Vehicle]) -> Iterator[Signal]:
         """Vehicles of a lane, the foremost first, that crawl behind each other for no reason."""
@@ -123,18 +150,21 @@ class Rules:
         for number in late:
             self._seen.pop(number)
             self._lane.pop(number)
+            self._next.pop(number, None)
             self._changes.pop(number, None)
 
     def state(self) -> dict[str, Any]:
         """Plain values, for :meth:`restore`."""
         changes = {str(i): list(times) for i, times in self._changes.items()}
         known = {str(i): [lane, self._seen[i]] for i, lane in self._lane.items()}
-        return {"known": known, "changes": changes}
+        coming = {str(i): [*lane] for i, lane in self._next.items()}
+        return {"known": known, "coming": coming, "changes": changes}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from :meth:`state`."""
         self._lane = {int(i): lane for i, (lane, _) in state["known"].items()}
         self._seen = {int(i): seen for i, (_, seen) in state["known"].items()}
+        self._next = {int(i): (lane, since) for i, (lane, since) in state["coming"].items()}
         most = self._r.WEAVING_CHANGES
         self._changes = {int(i): deque(times, most) for i, times in state["changes"].items()}
 

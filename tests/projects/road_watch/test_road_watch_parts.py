@@ -59,16 +59,36 @@ def test_of_a_standing_row_the_first_alone_stands_for_no_reason(settings):
 def test_changing_lanes_again_and_again(settings, pause, expected):
     rules, found = Rules(settings().ROAD_WATCH.RULES), set()
     for i in range(4):
-        found |= kinds(rules.look(i * pause, [replace(CAR, lane=str(i % 2))]))
+        for wait in (0.0, 0.5):  # on the new lane
+            found |= kinds(rules.look(i * pause + wait, [replace(CAR, lane=str(i % 2))]))
     assert ("weaving" in found) == expected
 
 
-@pytest.mark.parametrize("gap, expected", [(4.0, True), (20.0, False)])
+def test_the_speed_of_a_new_track_is_no_alarm_yet(settings):
+    rules = Rules(settings().ROAD_WATCH.RULES)
+    for age in (0.1, 0.75, 0.85, 5.0):
+        book, raised = AlarmBook(0.6, 1.0), []
+        for step in range(7):  # as fast from the first moment on
+            seen = age - 0.6 + step / 10
+            raised += book.update(step / 10, rules.look(step / 10, [replace(CAR, speed=-3.0, age=seen)]))[0]
+        assert bool(raised) == (age >= 0.8)
+
+
+def test_who_drives_on_the_line_changes_no_lane(settings):
+    rules, found = Rules(settings().ROAD_WATCH.RULES), set()
+    behind = replace(CAR, id=2, position=42.0, speed=12.0)
+    for i in range(40):
+        found |= kinds(rules.look(i / 10, [replace(CAR, lane=str(1 + i % 4 // 2)), behind]))
+    assert found == set()
+
+
+@pytest.mark.parametrize("gap, expected", [(4.0, True), (20.0, False), (-2.0, False)])
 def test_cutting_in(settings, gap, expected):
     rules = Rules(settings().ROAD_WATCH.RULES)
     behind = replace(CAR, id=2, lane="2", position=50.0 - 4.5 - gap, speed=12.0)
     rules.look(0.0, [CAR, behind])
-    signals = rules.look(0.1, [replace(CAR, lane="2"), behind])
+    assert not rules.look(0.1, [replace(CAR, lane="2"), behind])
+    signals = rules.look(0.6, [replace(CAR, lane="2"), behind])
     assert (("cut_in" in kinds(signals)), {s.vehicles for s in signals}) == (
         (True, {(1, 2)}) if expected else (False, signals and {(1, 2)} or set())
     )
