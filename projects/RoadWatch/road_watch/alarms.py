@@ -108,15 +108,15 @@ class AlarmBook:
         raised: list[Event] = []
         for signal in signals:
             item = self._open.get(signal.key)
+            least = self._least if signal.least is None else signal.least
             if item is None:
                 if signal.score < 1:
                     continue
                 since = time if signal.since is None else min(signal.since, time)
-                least = self._least if signal.least is None else signal.least
                 item = self._open[signal.key] = _Open(since, time, least)
             elif signal.score < (signal.keep if item.event is not None else 1):
                 continue
-            item.last = time
+            item.last, item.least = time, least
             if item.event is not None:
                 item.event = _joined(item.event, signal)
                 continue
