@@ -137,7 +137,10 @@ def scenes(entry: Entry, args: argparse.Namespace) -> Iterator[list[str]]:
     datasets = scenes_folder(entry, args.output)
     for command in entry["scenes"]:
         words = shlex.split(command.format(datasets=datasets))
-        yield [sys.executable, "-m", *words, "--workers", str(args.workers)]
+        if words[0].endswith(".py"):
+            yield [sys.executable, str(SHIPPED / words[0]), *words[1:]]
+        else:
+            yield [sys.executable, "-m", *words, "--workers", str(args.workers)]
 
 
 def evaluation(name: str, entry: Entry, args: argparse.Namespace, options: str) -> list[str]:
