@@ -69,7 +69,6 @@ def find_lanes(paths: Sequence[np.ndarray], rules: LaneRules | None = None) -> d
     """
     rules = rules or LaneRules()
     left = even_paths(paths, rules.least_path)
-    lanes: dict[str, np.ndarray] = {}
     found: list[tuple[int, np.ndarray]] = []
     while len(left.path):
         first, company = _densest(left, rules.width)
@@ -86,13 +85,12 @@ def find_lanes(paths: Sequence[np.ndarray], rules: LaneRules | None = None) -> d
         else:  # the path is alone, or on lanes that are there
             own |= left.path == first
         left = _without(left, own, rules.least_path)
-    for number, (_, line) in enumerate(sorted(found, key=lambda item: -item[0]), start=1):
-        lanes[str(number)] = line
-    return lanes
+    found.sort(key=lambda item: -item[0])
+    return {str(number): line for number, (_, line) in enumerate(found, start=1)}
 
 
 def even_paths(paths: Sequence[np.ndarray], least: float) -> Paths:
-    """Points at steps of 1 m of the paths that went ``least`` m from where they began."""
+    """Points at steps of 1 m of the paths (T, 2) in m that went ``least`` m from where they began."""
     places, courses, numbers = [np.zeros((0, 2))], [np.zeros((0, 2))], [np.zeros(0, np.int64)]
     for number, path in enumerate(paths):
         points = _even(np.asarray(path, np.float64).reshape(-1, 2))
@@ -173,8 +171,7 @@ def _centred(line: np.ndarray, paths: Paths, width: float) -> np.ndarray:
     medians = np.array([np.median(group) for group in np.split(values, first[1:])])
     shift = np.interp(np.arange(len(line)), stations, medians)
     shift = gaussian_filter1d(shift, _ROUGH / _STEP, mode="nearest")
-    course = _course(line)
-    moved = _even(line + shift[:, None] * np.stack([-course[:, 1], course[:, 0]], 1))
+    moved = _even(line + shift[:, None] * _course(line)[:, ::-1] * [-1, 1])
     return moved if len(moved) > 2 else line
 
 
@@ -182,7 +179,7 @@ def _grown(line: np.ndarray, paths: Paths, width: float) -> np.ndarray:
     """The line with what the paths that run along it go on beyond its ends, by the one that goes farthest."""
     own, station, left = _beside(line, paths, width)
     before, behind = np.zeros((0, 2)), np.zeros((0, 2))
-    course = _course(line)
+    normal = _course(line)[:, ::-1] * [-1, 1]
     for number in np.unique(paths.path[own]):
         rows = np.flatnonzero(paths.path == number)
         along = rows[own[rows]]
@@ -190,11 +187,9 @@ def _grown(line: np.ndarray, paths: Paths, width: float) -> np.ndarray:
             continue
         first, last = along[0], along[-1]
         if station[first] < width / _STEP and first - rows[0] > len(before):
-            normal = np.array([-course[station[first]][1], course[station[first]][0]])
-            before = paths.place[rows[0] : first] - left[first] * normal
+            before = paths.place[rows[0] : first] - left[first] * normal[station[first]]
         if len(line) - 1 - station[last] < width / _STEP and rows[-1] - last > len(behind):
-            normal = np.array([-course[station[last]][1], course[station[last]][0]])
-            behind = paths.place[last + 1 : rows[-1] + 1] - left[last] * normal
+            behind = paths.place[last + 1 : rows[-1] + 1] - left[last] * normal[station[last]]
     return np.concatenate([before, line, behind])
 
 
