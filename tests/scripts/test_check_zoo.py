@@ -102,6 +102,16 @@ def test_figures_with_options_are_evaluated_apart_on_the_same_scenes(script, tmp
     assert capsys.readouterr().out.count("--eval-only") == 2
 
 
+def test_scenes_are_made_by_modules_and_by_scripts(script, tmp_path):
+    line = "    - d2ext.data.synthroad --root {datasets}/synthroad --seed 1\n"
+    zoo.ZOO.write_text(TEXT.replace(line, line + "    - projects/cut.py --root {datasets}/crops\n"))
+    call_script(script, "--output", tmp_path / "out", "--workers", 3)
+    module, made, _ = script.ran
+    assert module[1:3] == ["-m", "d2ext.data.synthroad"] and module[-2:] == ["--workers", "3"]
+    assert made[:2] == [sys.executable, str(tmp_path / "projects/cut.py")] and "--workers" not in made
+    assert made[2] == "--root" and made[3].startswith(str(tmp_path / "out")) and made[3].endswith("/crops")
+
+
 def test_writing_changes_nothing_but_the_values_told(script):
     new = script.rewritten(TEXT, "a/small", {"date": "2020-01-02"}, {"AP": 1.26})
     changed = [(a, b) for a, b in zip(TEXT.splitlines(), new.splitlines(), strict=True) if a != b]
