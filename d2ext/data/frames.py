@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,15 +82,15 @@ class ImageFiles:
         return len(self.items)
 
     @staticmethod
-    def read(frame: Frame, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-        """(H, W, 3) uint8 BGR.
+    def read(frame: Frame, reader: Callable[[Path], np.ndarray] = read_image) -> np.ndarray:
+        """(H, W, 3) uint8 BGR, by a function that reads a file.
 
         Raises:
             FileNotFoundError, ValueError: as :func:`~d2ext.data.image_io.read_image`.
         """
         assert frame.photograph is not None
         read_image_size(frame.photograph)  # a file that is cut off may still decode
-        return read_image(frame.photograph, max_pixels)
+        return reader(frame.photograph)
 
 
 class VideoFile:
@@ -127,19 +127,21 @@ class VideoFile:
 
     def __iter__(self) -> Iterator[tuple[Frame, np.ndarray | Exception]]:
         """Frames (H, W, 3) uint8 BGR, or what is wrong with them; once only."""
-        number = 0
+        number, time, first = 0, 0.0, None
         while self._video.grab():
+            told = self._video.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            first = told if first is None else first
+            # the time in the file, where it rises: phones do not take pictures at equal distances
+            time = told - first if number and told - first > time else time + (number > 0) / self._rate
             if number % self.every == 0:
                 good, image = self._video.retrieve()
                 failed = ValueError(f"{self.path}: frame {number} cannot be decoded")
-                yield self._frame(number), image if good and image is not None and image.size else failed
+                frame = Frame({"frame": number, "time": round(time, 3)}, None)
+                yield frame, image if good and image is not None and image.size else failed
             number += 1
         if number < self._count * (1 - _FEW) - _FEWEST or not number:
             cut = f"{self.path}: ends after {number} of {self._count} frames: it is damaged or cut off"
-            yield self._frame(number), ValueError(cut)
-
-    def _frame(self, number: int) -> Frame:
-        return Frame({"frame": number, "time": round(number / self._rate, 3)}, None)
+            yield Frame({"frame": number, "time": round(number / self._rate, 3)}, None), ValueError(cut)
 
 
 def first_picture(path: Path) -> np.ndarray:

@@ -10,10 +10,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from detectron2.utils.logger import log_first_n
 from PIL import Image
 
 from d2ext.data.formats.kitti import parse_floats, read_calib, read_ground
+from d2ext.data.image_io import MAX_PIXELS, read_image, read_orientation, read_photograph
 from d2ext.reading import read_bytes, read_text
 from d2ext.structures import Camera, check_ground, check_projection, check_view, plane_of_tilt
 
@@ -42,6 +44,23 @@ class GivenCamera:
     focal: float | None = None
     fov: float | None = None
     sensor_width: float | None = None
+
+    def read(self, photograph: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+        """(H, W, 3) uint8 BGR of a photograph of this camera: upright, as its EXIF data say, but as it is
+        stored where a calibration is of that, with a warning.
+
+        Raises:
+            FileNotFoundError, ValueError: as :func:`~d2ext.data.image_io.read_image`.
+        """
+        if self.calib is None and self.intrinsics is None:
+            return read_photograph(photograph, max_pixels)
+        if read_orientation(photograph) != 1:
+            warning = (
+                f"{photograph}: is turned when shown (EXIF), but taken as it is stored, as the "
+                "calibration is; with --focal or --fov it is turned"
+            )
+            log_first_n(logging.WARNING, warning, name=__name__)
+        return read_image(photograph, max_pixels)
 
     def of(self, size: tuple[int, int], photograph: Path | None = None) -> Camera:
         """The camera of images of ``size`` (height, width).
@@ -159,10 +178,10 @@ def read_intrinsics(text: str, size: tuple[int, int]) -> list[list[float]]:
     Raises:
         ValueError: other than 9 numbers, or no matrix of a camera of ``size`` (height, width).
     """
-    is_file = any(c.isalpha() and c not in "eE" for c in text) or Path(text).is_file()
+    fields = _fields(text)
+    is_file = Path(text).is_file() or (len(fields) != 9 and any(c.isalpha() and c not in "eE" for c in text))
     where = text if is_file else "intrinsics"
-    content = read_text(text) if is_file else text
-    fields = content.translate(str.maketrans(",;[]", "    ")).split()
+    fields = _fields(read_text(text)) if is_file else fields
     if len(fields) != 9:
         raise ValueError(f"{where}: expected the 9 numbers of a 3x3 matrix, got {len(fields)}")
     values = parse_floats(fields, [f"K[{i // 3},{i % 3}]" for i in range(9)], where)
@@ -175,6 +194,10 @@ def read_intrinsics(text: str, size: tuple[int, int]) -> list[list[float]]:
     return K
 
 
+def _fields(text: str) -> list[str]:
+    return text.translate(str.maketrans(",;[]", "    ")).split()
+
+
 def exif_focal(path: Path, size: tuple[int, int], sensor_width: float | None = None) -> float | None:
     """Focal length in pixels that a photograph tells; None where it tells none.
 
@@ -182,15 +205,17 @@ def exif_focal(path: Path, size: tuple[int, int], sensor_width: float | None = N
     mm, needs the width of the sensor: as given, or from FocalPlaneXResolution.
 
     Args:
-        size: (height, width) of the image as it is read.
+        size: (height, width) of the image as it is read, turned or not.
         sensor_width: mm.
 
     Raises:
         FileNotFoundError, ValueError: no such file, or not an image.
     """
-    tags = _exif_tags(path)
+    tags, stored = _exif_tags(path)
     millimetres, film = _number(tags.get(_FOCAL)), _number(tags.get(_FILM))
     height, width = size
+    if stored == size:
+        width, height = size  # the sensor's width is that of the image before it was turned
     if sensor_width is not None and millimetres:
         return millimetres / sensor_width * width
     if film:
@@ -203,14 +228,14 @@ def exif_focal(path: Path, size: tuple[int, int], sensor_width: float | None = N
     return None
 
 
-def _exif_tags(path: Path) -> dict[int, Any]:
+def _exif_tags(path: Path) -> tuple[dict[int, Any], tuple[int, int]]:
+    """The tags, and width and height of the image as it is stored."""
+    data = read_bytes(path, "image file")
     try:
-        with Image.open(BytesIO(read_bytes(path, "image file"))) as image:
-            return dict(image.getexif().get_ifd(_EXIF))
-    except FileNotFoundError:
-        raise
+        with Image.open(BytesIO(data)) as image:
+            return dict(image.getexif().get_ifd(_EXIF)), image.size
     except Exception:  # damaged tags stumble in any way, and the pixels may be whole
-        return {}
+        return {}, (0, 0)
 
 
 def _number(value: Any) -> float | None:

@@ -12,7 +12,6 @@ import numpy as np
 from torch import Tensor
 
 from d2ext.data.given_camera import GivenCamera, GivenGround
-from d2ext.data.image_io import read_image
 from d2ext.data.image_record import check_image, check_plane
 from d2ext.structures import Camera
 
@@ -55,8 +54,9 @@ def given_image(
     known = {name: value for name, value in options.items() if value is not None}
     check_options(known)
     photograph = None if isinstance(image, np.ndarray) else Path(image)
-    pixels = check_image(image) if isinstance(image, np.ndarray) else read_image(image)
-    camera = camera_of(known).of(pixels.shape[:2], photograph)
+    given = camera_of(known)
+    pixels = check_image(image) if isinstance(image, np.ndarray) else given.read(image)
+    camera = given.of(pixels.shape[:2], photograph)
     ground: Any = known.get("ground")
     if ground is None or isinstance(ground, str | os.PathLike):
         plane = ground_of(known).plane(photograph)

@@ -36,6 +36,18 @@ _TAIL = 1024  # bytes; most files have their end marker there
 _DAMAGE = ("Corrupt JPEG data: ", "Premature end of JPEG file")
 _JPEG_START = b"\xff\xd8"
 _HARMLESS = "bad ICC marker"
+#: EXIF's tag (CIPA DC-008), and what sets its values upright.
+_ORIENTATION = 0x0112
+_TURNS = dict(
+    enumerate(
+        (
+            Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180, Image.Transpose.FLIP_TOP_BOTTOM,
+            Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE,
+            Image.Transpose.ROTATE_90,
+        ),
+        2,
+    )
+)  # fmt: skip
 
 
 def one_thread(*_: object) -> None:
@@ -101,6 +113,27 @@ def read_image(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
                 raise ValueError(f"{path}: image file is damaged ({one_line(message, 80)})") from None
     pixels = _decode_tiff(data, path) if kind == "TIFF" else None
     return _decode(data, cv2.IMREAD_COLOR, path) if pixels is None else pixels
+
+
+def read_photograph(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """As :func:`read_image`, and turned as its EXIF orientation says: as people see it, and as no calibration
+    in pixels has it."""
+    image, turn = read_image(path, max_pixels), _TURNS.get(read_orientation(path))
+    return image if turn is None else np.asarray(Image.fromarray(image).transpose(turn))
+
+
+def read_orientation(path: str | Path) -> int:
+    """EXIF's orientation, 1 to 8; 1, as it is stored, where the file tells none.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    data = read_bytes(path, "image file")
+    try:
+        with Image.open(BytesIO(data)) as image:
+            return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged tags stumble in any way, and the pixels may be whole
+        return 1
 
 
 def read_mask(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:

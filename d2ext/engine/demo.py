@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,7 @@ from tqdm import tqdm
 
 from d2ext.data.formats.writing import RerunFile
 from d2ext.data.frames import Frame, ImageFiles, VideoFile, is_video
-from d2ext.data.given_camera import CameraOfEach
-from d2ext.data.image_io import read_image
+from d2ext.data.given_camera import CameraOfEach, GivenCamera
 from d2ext.engine.batch import answer_each, read_ahead, write_each
 from d2ext.files import write_json
 from d2ext.reading import one_line
@@ -175,7 +175,7 @@ def _as_record(found: Look, size: tuple[int, ...], camera: Camera) -> dict[str, 
 
 def _look_at_one(sources: Sources, cameras: CameraOfEach, look: Looker) -> None:
     (path,) = sources.paths
-    image = read_image(path)
+    image = cameras.camera.read(path)
     found = look(image, *_camera(cameras, image, path))
     write_picture(sources.output, found.picture)
     if sources.json is not None:
@@ -189,7 +189,7 @@ def _look_at_many(sources: Sources, cameras: CameraOfEach, look: Looker, title: 
     frames = sources.frames()
     named = (
         (frame.head, image if isinstance(image, Exception) else (frame, image))
-        for frame, image in _read(frames)
+        for frame, image in _read(frames, cameras.camera)
     )
 
     def answer(_: Mapping[str, Any], seen: tuple[Frame, np.ndarray]) -> tuple[Mapping[str, Any], Look]:
@@ -223,10 +223,13 @@ def _look_at_many(sources: Sources, cameras: CameraOfEach, look: Looker, title: 
         raise ValueError(one_line(f"{len(errors)} of {done} could not be used: {errors[0]}"))
 
 
-def _read(frames: ImageFiles | VideoFile) -> Iterator[tuple[Frame, np.ndarray | Exception]]:
+def _read(
+    frames: ImageFiles | VideoFile, camera: GivenCamera
+) -> Iterator[tuple[Frame, np.ndarray | Exception]]:
     if isinstance(frames, VideoFile):
         return iter(frames)
-    return zip(frames.items, read_ahead(frames.read, frames.items), strict=True)
+    pictures = read_ahead(partial(frames.read, reader=camera.read), frames.items)
+    return zip(frames.items, pictures, strict=True)
 
 
 def _name(row: Mapping[str, Any]) -> str:

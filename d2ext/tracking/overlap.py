@@ -63,15 +63,21 @@ def doubled(found: Detections, taken: Detections) -> np.ndarray:
 
 
 def repeated(found: Detections) -> np.ndarray:
-    """(M,) bool: detections on the ground that repeat one of a higher score, as :func:`doubled` has it, of
-    whatever class: a detector may call one thing a car and a van."""
+    """(M,) bool: detections on the ground that repeat one of a higher score which repeats none, as
+    :func:`doubled` has it, of whatever class: a detector may call one thing a car and a van."""
     if found.position is None or not len(found):
         return np.zeros(len(found), bool)
     apart = found.position[:, None] - found.position
     same = _inside(apart, found, 0) | _inside(-apart, found, 1)
     rank = np.empty(len(found), np.int64)
     rank[np.argsort(-found.scores, kind="stable")] = np.arange(len(found))
-    return (same & (rank < rank[:, None])).any(1)
+    covered = same & (rank < rank[:, None])
+    kept = np.ones(len(found), bool)
+    for _ in range(len(found)):  # once more for each that stands on one that stands on one
+        kept, before = ~(covered & kept).any(1), kept
+        if (kept == before).all():
+            break
+    return ~kept
 
 
 def _inside(offset: np.ndarray, boxes: Detections, axis: int) -> np.ndarray:

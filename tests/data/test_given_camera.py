@@ -67,6 +67,28 @@ def test_a_photograph_tells_its_focal_length(tags, sensor, focal, tmp_path):
         assert GivenCamera(sensor_width=sensor).of(SIZE, path).fx == pytest.approx(focal, rel=1e-4)
 
 
+def test_a_photograph_taken_upright_is_turned_unless_a_calibration_has_it_as_it_lies(
+    tmp_path, caplog, monkeypatch
+):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x8769] = 6, {0x920A: 4.0}
+    lying = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    lying = np.repeat(np.repeat(lying, 10, 0), 10, 1)
+    Image.fromarray(lying[..., ::-1]).save(tmp_path / "a.png", exif=exif)
+    monkeypatch.setattr("detectron2.utils.logger._LOG_COUNTER", Counter())
+    monkeypatch.setattr(logging.getLogger("d2ext"), "propagate", True)
+    with caplog.at_level(logging.WARNING):
+        for given in (GivenCamera(), GivenCamera(fov=60.0), GivenCamera(focal=500.0)):
+            assert (given.read(tmp_path / "a.png") == np.rot90(lying, -1)).all()  # clockwise
+        assert not caplog.records
+        given = GivenCamera(intrinsics="500 0 310 0 510 250 0 0 1")
+        assert (given.read(tmp_path / "a.png") == lying).all()
+    assert "a.png: is turned when shown (EXIF)" in caplog.text
+    # the sensor is 5 mm along the side that is now upright
+    assert exif_focal(tmp_path / "a.png", (640, 480), 5.0) == pytest.approx(4 / 5 * 640)
+    assert exif_focal(tmp_path / "a.png", (480, 640), 5.0) == pytest.approx(4 / 5 * 640)
+
+
 def test_nothing_is_sixty_degrees_and_said_once(tmp_path, caplog, monkeypatch):
     path = photograph(tmp_path / "a.jpg")
     monkeypatch.setattr("detectron2.utils.logger._LOG_COUNTER", Counter())
@@ -97,8 +119,9 @@ def test_height_and_angles_give_the_plane(tmp_path):
     ("given", "message"),
     [
         (GivenCamera(intrinsics="1 2 3"), "intrinsics: expected the 9 numbers of a 3x3 matrix, got 3"),
-        (GivenCamera(intrinsics="500 0 x 0 510 250 0 0 1"), "500 0 x 0 510"),
+        (GivenCamera(intrinsics="500 0 x 0 510 250 0 0 1"), r"intrinsics: .*K\[0,2\]"),
         (GivenCamera(intrinsics="-5 0 310 0 510 250 0 0 1"), "expected positive focal lengths"),
+        (GivenCamera(intrinsics="nan 0 310 0 510 250 0 0 1"), r"intrinsics: .*K\[0,0\]"),
         (GivenCamera(focal=1e9), "focal length: expected focal lengths of 1 to"),
         (GivenCamera(fov=180.0), "field of view: expected 1 to 175 degrees"),
     ],

@@ -7,9 +7,16 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from d2ext.data.image_io import read_image, read_image_size, read_mask, resize, resize_mask
+from d2ext.data.image_io import (
+    read_image,
+    read_image_size,
+    read_mask,
+    read_photograph,
+    resize,
+    resize_mask,
+)
 
 
 @pytest.fixture
@@ -22,6 +29,20 @@ def test_size_and_pixels_agree(tmp_path, pixels):
     Image.fromarray(pixels[..., ::-1]).save(path)
     assert read_image_size(path) == (40, 60)
     np.testing.assert_array_equal(read_image(path), pixels)
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_photographs_are_upright_as_pillow_has_them(tmp_path, pixels, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for suffix in (".jpg", ".png"):
+        path = tmp_path / f"a{suffix}"
+        Image.fromarray(pixels[..., ::-1]).save(path, exif=exif)
+        stored = read_image(path)
+        with Image.open(path) as image:
+            upright = np.asarray(ImageOps.exif_transpose(image))[..., ::-1]
+        assert stored.shape == (40, 60, 3)
+        assert np.abs(read_photograph(path).astype(int) - upright).max() <= 2  # two decoders of JPEG
 
 
 def test_tiff_is_decoded_strictly_and_without_its_alpha(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from shapely.geometry import LineString, Point
 
 from d2ext.data.trajectories import Road, read_road
-from d2ext.data.trajectories.road import metres_from
+from d2ext.structures.calibration.geography import east_north
 
 
 def test_projection_agrees_with_shapely():
@@ -42,8 +42,9 @@ def test_projection_agrees_with_shapely():
     [(0.0, 110_574, 111_320), (45.0, 111_132, 78_847), (60.0, 111_412, 55_800), (-45.0, 111_132, 78_847)],
 )
 def test_degrees_have_the_lengths_of_printed_tables(latitude, north, east):
-    x, y = metres_from((latitude, 23.0), np.array([23.01]), np.array([latitude + 0.01]))
-    assert x[0] == pytest.approx(east / 100, rel=1e-4) and y[0] == pytest.approx(north / 100, rel=1e-4)
+    x, _ = east_north(np.array([latitude]), np.array([23.01]), (latitude, 23.0))[0]
+    _, y = east_north(np.array([latitude + 0.01]), np.array([23.0]), (latitude, 23.0))[0]
+    assert x == pytest.approx(east / 100, rel=1e-4) and y == pytest.approx(north / 100, rel=1e-4)
 
 
 def test_a_lane_ends_where_its_line_ends():

@@ -267,3 +267,39 @@ def test_a_real_drive_is_looked_at_frame_by_frame(demo, shared_dir):
     )
     assert demo("--input", drive / "frames", "--output", "b.mp4", *common) == 0
     assert len(demo.seen) == -(-len(list((drive / "frames").iterdir())) // 5)
+
+
+def test_pictures_of_a_video_have_the_times_of_the_file(tmp_path, monkeypatch):
+    """A phone's: 10 a second, then 4; and of a file without times, those of its rate."""
+    made = [0.0, 100.0, 200.0, 450.0, 700.0]
+
+    class Phone:
+        times: list[float] = []
+
+        def __init__(self, _: str) -> None:
+            self.at = -1
+
+        def get(self, what: int) -> float:
+            known = {cv2.CAP_PROP_FRAME_WIDTH: 8, cv2.CAP_PROP_FRAME_HEIGHT: 6, cv2.CAP_PROP_FPS: 5}
+            told = 40.0 + self.times[self.at] if what == cv2.CAP_PROP_POS_MSEC else 0
+            return known.get(what, told)
+
+        def isOpened(self) -> bool:
+            return True
+
+        def grab(self) -> bool:
+            self.at += 1
+            return self.at < len(self.times)
+
+        def retrieve(self) -> tuple[bool, np.ndarray]:
+            return True, np.zeros((6, 8, 3), np.uint8)
+
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"")
+    monkeypatch.setattr(cv2, "VideoCapture", Phone)
+    for Phone.times, every, expected in (
+        (made, 1, [0.0, 0.1, 0.2, 0.45, 0.7]),
+        (made, 2, [0.0, 0.2, 0.7]),
+        ([0.0] * 4, 1, [0.0, 0.2, 0.4, 0.6]),
+    ):
+        assert [frame.head["time"] for frame, _ in VideoFile(path, every)] == expected

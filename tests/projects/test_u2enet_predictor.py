@@ -56,6 +56,12 @@ def test_sentences_of_unknown_words_are_warned_of_once(predictor, caplog):
     assert "asdf" in record.getMessage() and len(record.getMessage()) < 300
 
 
+def test_no_words_are_warned_of(predictor, caplog):
+    logger._LOG_COUNTER.clear()
+    predictor(IMAGE, ["\U0001f697", "\u200b"], CAMERA)
+    assert len({r.getMessage() for r in caplog.records if "has no words" in r.getMessage()}) == 2
+
+
 def test_words_are_known_or_not(shared_dir):
     tiny = SentenceTokenizer("d2ext://text/tiny")
     assert tiny.unknown_words("asdf qwer zxcv") == (["asdf", "qwer", "zxcv"], 3)

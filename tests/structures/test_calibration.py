@@ -105,6 +105,26 @@ def test_degrees_are_metres_to_the_east_and_north():
     assert over[1, 0] - over[0, 0] == pytest.approx(22.26, abs=0.01)  # across the date line
 
 
+def test_the_plane_of_many_points_hangs_on_none_of_them():
+    """One of 80 is 5 m above the road, wherever it stands in the list."""
+    rng = np.random.default_rng(0)
+    view = POLE.sample_view(rng)
+    uv, local = spots(view, rng, 80)
+    above = np.r_[5.0, np.zeros(79)]
+    uv = view.project(view.ground_point(local[:, 0], local[:, 1], above))[0]
+    for order in (slice(None), slice(None, None, -1)):
+        found = calibrate_points(uv[order], np.c_[local, above][order], grid_of(view))
+        assert (np.array(errors(found, view)) < [0.1, 0.02, 0.1]).all()
+
+
+def test_a_parallel_turns_to_the_pole():
+    """It leaves the line to the east by half the square of the way, over the radius of its cone."""
+    place = east_north(np.full(3, 52.0), np.array([11.0, 11.0145, 10.9855]), (52.0, 11.0))
+    radius = 6378137 / np.sqrt(1 - 0.00669437999 * np.sin(np.radians(52)) ** 2)
+    assert place[1:, 1] == pytest.approx(place[1:, 0] ** 2 * np.tan(np.radians(52)) / 2 / radius, rel=1e-3)
+    assert 0.09 < place[1, 1] < 0.11 and 990 < place[1, 0] < 1000
+
+
 @pytest.mark.parametrize(
     ("positions", "message"),
     [

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .road import Road
 from .tracks import Tracks, in_lanes, speed_along
+
+CLEAR = 1.0  # m past a place, from where on a vehicle has surely passed it
 
 
 def tracks_on_road(
@@ -78,11 +81,17 @@ class Flow:
     speed: float
 
 
+def goes_on(moved: np.ndarray | float, speed: np.ndarray | float, seconds: np.ndarray | float) -> Any:
+    """Whether two rows on different lanes are of one way past the lanes' places: how far (m) the vehicle is
+    from its lane's place has changed as its speed says. Else the places are not beside each other."""
+    return np.abs(np.abs(moved) - np.abs(speed) * seconds) < 2 * CLEAR
+
+
 def lane_flow(tracks: Tracks, place: float, seconds: float = 60.0) -> list[Flow]:
     """Vehicles that pass a place, and their speeds, by lane and minute; spans without any are there too.
 
-    A vehicle passes, in either direction, between two of its rows; its lane and speed are those of the later
-    one, its time is that at the place by its change of position.
+    A vehicle passes, in either direction, once it is ``CLEAR`` metres past the place, so that one that stands
+    there is not counted by the noise of its position. Time, lane and speed are those of that row.
 
     Args:
         place: m along the lanes.
@@ -90,13 +99,17 @@ def lane_flow(tracks: Tracks, place: float, seconds: float = 60.0) -> list[Flow]
     """
     if not len(tracks):
         return []
-    same = tracks.track[1:] == tracks.track[:-1]
-    before, after = tracks.position[:-1], tracks.position[1:]
-    passed = np.flatnonzero(same & ((before < place) != (after < place)))
-    share = (place - before[passed]) / (after[passed] - before[passed])
-    moment = tracks.time[passed] + share * np.diff(tracks.time)[passed]
-    lane, speed = tracks.lane[passed + 1], tracks.speed[passed + 1]
-    span = np.floor(moment / seconds).astype(np.int64)
+    past, rows = tracks.position - place, np.arange(len(tracks))
+    on = np.zeros(len(tracks), bool)  # with the row before
+    on[1:] = (tracks.lane[1:] == tracks.lane[:-1]) | goes_on(
+        np.diff(past), tracks.speed[1:], np.diff(tracks.time)
+    )
+    on[1:] &= tracks.track[1:] == tracks.track[:-1]
+    sure = np.maximum.accumulate(np.where(~on | (np.abs(past) > CLEAR), rows, 0))  # the last clear row
+    side = (past >= 0)[sure]
+    passed = rows[1:][on[1:] & (side[1:] != side[:-1])]
+    lane, speed = tracks.lane[passed], tracks.speed[passed]
+    span = np.floor(tracks.time[passed] / seconds).astype(np.int64)
     first, last = (int(np.floor(t / seconds)) for t in (tracks.time.min(), tracks.time.max()))
     flows = []
     for name in np.unique(tracks.lane).tolist():

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from d2ext.reading import clear_errors
+from d2ext.structures.calibration.geography import east_north
 
 from .columns import COLUMN_MAPS, FOOT, KMH, MPH, ColumnMap
 from .direction import backward_lanes
 from .highd import with_metadata
-from .road import Road, metres_from
+from .road import Road
 from .table import Table
 from .tracks import Tracks, in_lanes, speed_along
 
@@ -185,7 +186,10 @@ def _on_road(path: Path, road: Road, columns: ColumnMap, rows: _Rows) -> _Rows:
     if columns.geographic:
         if road.origin is None:
             raise ValueError(f"{path}: has longitude and latitude: expected a road with an origin")
-        x, y = metres_from(road.origin, longitude=x, latitude=y)
+        try:
+            x, y = east_north(y, x, road.origin).T
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
     lane, position, on_road = road.project(x, y)
     on_road &= np.bincount(rows.track[on_road], minlength=len(rows.ids))[rows.track] > 1
     if not on_road.any():

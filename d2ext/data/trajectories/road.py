@@ -14,8 +14,6 @@ _BLOCK = 1 << 21
 MAX_COORDINATE = 1e8
 #: Points of all centre lines together.
 MAX_POINTS = 200_000
-#: m, semi-major axis and squared eccentricity of the ellipsoid WGS 84.
-_EARTH = (6378137.0, 6.69437999014e-3)
 
 
 @dataclass(frozen=True)
@@ -96,19 +94,6 @@ def _check_rigid(transform: np.ndarray) -> None:
     turn = transform[:, :3]
     if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3):
         raise ValueError(f"{where}: expected a rotation in its first three columns")
-
-
-def metres_from(
-    origin: tuple[float, float], longitude: np.ndarray, latitude: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Metres east and north of an origin (latitude, longitude), all in degrees: on the plane that touches the
-    ellipsoid WGS 84 there, which is right to 1 cm within 3 km."""
-    axis, squared = _EARTH
-    phi = math.radians(origin[0])
-    root = 1 - squared * math.sin(phi) ** 2
-    north = axis * (1 - squared) / root**1.5
-    east = axis / math.sqrt(root) * math.cos(phi)
-    return east * np.radians(longitude - origin[1]), north * np.radians(latitude - origin[0])
 
 
 def _project(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -59,10 +59,10 @@ class Conversations:
         self.bos, self.eos, self.pad = (getattr(tokenizer, f"{n}_token_id") for n in ("bos", "eos", "pad"))
         signs = (IMAGE, BEGIN_IMAGE, END_IMAGE)
         self.image, self.begin, self.end = (tokenizer.convert_tokens_to_ids(sign) for sign in signs)
-        self._signs = {self.image, self.begin, self.end}
+        self._signs = {self.image, self.begin, self.end, self.bos, self.eos, self.pad}
 
     def words(self, text: str) -> list[int]:
-        """Tokens of a text; signs of pictures in it are no pictures."""
+        """Tokens of a text; signs of pictures in it are no pictures, and of the end no end."""
         ids = self.tokenizer(whole_text(text, "text"), add_special_tokens=False)["input_ids"]
         return [i for i in ids if i not in self._signs]
 
@@ -100,12 +100,21 @@ class Conversations:
         return TokenRow(ids, list(range(1, len(ids))))
 
     def drawing(self, prompt: str, drop: bool = False) -> TokenRow:
-        """A text and the picture that it asks for; ``drop``: without the words, for guidance."""
+        """A text and the picture that it asks for; ``drop``: without the words, for guidance.
+
+        Raises:
+            ValueError: longer than a sequence can be.
+        """
         row = TokenRow([self.bos, *self.words(USER + prompt + ASSISTANT), self.begin])
         if drop:  # as transformers' generation leaves them out
             row.ids[1:-1] = [self.pad] * (len(row.ids) - 2)
         row.drawn = len(row.ids)
         row.ids += [self.image] * self.image_tokens
+        if len(row.ids) > self.max_tokens:
+            raise ValueError(
+                f"a text of {row.drawn} tokens to draw: expected at most "
+                f"{self.max_tokens - self.image_tokens} (MODEL.JANUS.MAX_TOKENS)"
+            )
         return row
 
     def batch(self, rows: Sequence[TokenRow], left: bool = False) -> TokenBatch:

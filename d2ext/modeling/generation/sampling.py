@@ -116,7 +116,7 @@ def sample(
     check_steps(sampler, steps)
     scheduler.set_timesteps(steps, device=noise.device)
     first = 0 if start is None else min(steps - 1, round(steps * (1 - start.strength)))
-    if first and hasattr(scheduler, "set_begin_index"):
+    if hasattr(scheduler, "set_begin_index"):  # many steps have times that are equal once they are rounded
         scheduler.set_begin_index(first)
     times = _times(process, scheduler).to(noise.device)
     x = noise
@@ -129,7 +129,8 @@ def sample(
         told = scheduler.scale_model_input(x, step) if hasattr(scheduler, "scale_model_input") else x
         x = scheduler.step(denoise(told, times[i]).float(), step, x, return_dict=False, **options)[0]
         if after is not None:
-            x = after(i + 1, x, float(times[i + 1]) if i + 1 < steps else 0.0)
+            scale = _scale(process, scheduler, i + 1)
+            x = after(i + 1, x / scale, float(times[i + 1]) if i + 1 < steps else 0.0) * scale
     return x
 
 

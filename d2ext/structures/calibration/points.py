@@ -7,6 +7,7 @@ The points of a plane and their pixels are related by a homography, whose column
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -107,7 +108,7 @@ def on_road(positions: np.ndarray) -> np.ndarray:
     if positions.shape[1] == 2:
         return np.c_[positions, np.zeros(len(positions))]
     rows = np.c_[positions[:, :2], np.ones(len(positions))]
-    triples = np.array(list(itertools.islice(itertools.combinations(range(len(rows)), 3), _MOST_PLANES)))
+    triples = _triples(len(rows))
     corners = rows[triples]
     flat = np.abs(np.linalg.det(corners)) > _FLAT * np.ptp(positions[:, :2]) ** 2
     if not flat.any():
@@ -119,6 +120,13 @@ def on_road(positions: np.ndarray) -> np.ndarray:
     up = np.array([-slope[0], -slope[1], 1.0]) / np.linalg.norm([*slope[:2], 1.0])
     right = np.array([1.0, 0.0, slope[0]]) / np.hypot(1.0, slope[0])
     return (positions - [0, 0, slope[2]]) @ np.stack([right, np.cross(up, right), up], 1)
+
+
+def _triples(count: int) -> np.ndarray:
+    """(T, 3) of so many points: all triples, or as many as are tried, drawn by chance, a seed's."""
+    if math.comb(count, 3) <= _MOST_PLANES:
+        return np.array(list(itertools.combinations(range(count), 3)))
+    return np.random.default_rng(0).integers(0, count, (_MOST_PLANES, 3))  # one drawn twice spans no plane
 
 
 def _homography(local: np.ndarray, pixels: np.ndarray) -> np.ndarray:

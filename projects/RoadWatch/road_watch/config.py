@@ -161,11 +161,12 @@ declare(
         **{
             f"ROAD_WATCH.RULES.{name}": number(0)
             for name in (
-                "STANDING_SPEED", "STANDING_SECONDS", "FREE_METRES", "STOP_METRES", "AGAINST_SPEED",
+                "STANDING_SPEED", "STANDING_SECONDS", "FREE_METRES", "STOP_METRES",
                 "WEAVING_SECONDS", "CUT_IN_SECONDS", "QUEUE_SPEED", "SURE_SECONDS", "LANE_SECONDS",
             )
         },
         "ROAD_WATCH.RULES.STOP_LINES": _LINE,
+        "ROAD_WATCH.RULES.AGAINST_SPEED": number(above=0),
         "ROAD_WATCH.RULES.SPEED_LIMIT": number(above=0),
         "ROAD_WATCH.RULES.SPEEDING": number(above=0),
         "ROAD_WATCH.RULES.WEAVING_CHANGES": whole(1),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from d2ext.data.trajectories import Flow, Road
+from d2ext.data.trajectories.lanes import CLEAR, goes_on
 
 SPAN = 60.0  # s
 #: s after which a vehicle that is not seen is forgotten.
@@ -22,7 +23,8 @@ class LaneCounter:
 
     def __init__(self, road: Road, share: float) -> None:
         self._place = {name: share * lane_length(line) for name, line in road.lanes.items()}
-        self._last: dict[int, list[float]] = {}  # time and position
+        # of each vehicle time, lane, m past the place, and whether it was past it when that was sure
+        self._last: dict[int, tuple[float, str, float, bool]] = {}
         self._span: int | None = None
         self._sums: dict[str, list[float]] = {}  # vehicles and the sum of their speeds
 
@@ -33,16 +35,17 @@ class LaneCounter:
         flows = self.finish() if self._span is not None and span > self._span else []
         self._span = span
         for number, lane, position, speed in rows:
-            before = self._last.get(number)
-            self._last[number] = [time, position]
-            if before is None:
-                continue
-            place = self._place[lane]
-            if (before[1] < place) != (position < place):
+            before, past = self._last.get(number), float(position - self._place[lane])
+            on = before is not None and (
+                before[1] == lane or goes_on(past - before[2], speed, time - before[0])
+            )
+            side = past >= 0 if before is None or not on or abs(past) > CLEAR else before[3]
+            if before is not None and on and side != before[3]:
                 sums = self._sums.setdefault(lane, [0, 0.0])
                 sums[0] += 1
                 sums[1] += speed
-        late = [number for number, (seen, _) in self._last.items() if time - seen > _MEMORY]
+            self._last[number] = time, lane, past, side
+        late = [number for number, (seen, *_) in self._last.items() if time - seen > _MEMORY]
         for number in late:
             del self._last[number]
         return flows
@@ -65,7 +68,7 @@ class LaneCounter:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from :meth:`state`."""
-        self._last = {int(i): [time, position] for i, time, position in state["last"]}
+        self._last = {int(i): (time, lane, past, side) for i, time, lane, past, side in state["last"]}
         self._span, self._sums = state["span"], {k: list(v) for k, v in state["sums"].items()}
 
 

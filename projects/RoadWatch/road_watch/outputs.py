@@ -28,7 +28,7 @@ HEADERS = {
     COUNTS: b"lane,start,vehicles,speed\n",
 }
 STATE = "state.json"
-_FORMAT = 1
+_FORMAT = 2
 #: s between two places in TRACKS that are remembered, from which its end is read.
 _MARK = 20.0
 #: s before another try on a full disk.
@@ -66,9 +66,10 @@ class Recorder:
         self._sizes = dict.fromkeys(HEADERS, 0)
         self._marks: list[list[float]] = []
         self.state: dict[str, Any] | None = self._read()
-        if self.state is None:
+        if not (folder / STATE).is_file():
             for name, header in HEADERS.items():
                 self._added[name] += header
+            self.commit(None, 0.0)  # whatever comes, the folder is this run's from now on
         self._cut()
 
     def _read(self) -> dict[str, Any] | None:
@@ -81,7 +82,7 @@ class Recorder:
         saved = read_json(path)
         if not isinstance(saved, dict) or saved.get("format") != _FORMAT:
             raise ValueError(f"{path}: expected the state of a run, format {_FORMAT}")
-        if saved.get("identity") != self._identity:
+        if saved.get("identity") != self._identity and saved.get("state") is not None:
             raise ValueError(f"{self.folder}: holds a run of another input or with other settings")
         self._sizes, self._marks = dict(saved["sizes"]), list(saved["marks"])
         for name, size in self._sizes.items():
@@ -107,7 +108,7 @@ class Recorder:
         """Bytes of EVENTS that are there for good."""
         return self._sizes[EVENTS]
 
-    def commit(self, state: Mapping[str, Any], time: float) -> None:
+    def commit(self, state: Mapping[str, Any] | None, time: float) -> None:
         """Write what was added, and the state after it. On a full disk it tries again until there is room.
 
         Args:
@@ -128,7 +129,7 @@ class Recorder:
                 clock.sleep(delay)
                 delay = min(2 * delay, _LONGEST)
 
-    def _write(self, state: Mapping[str, Any], time: float) -> None:
+    def _write(self, state: Mapping[str, Any] | None, time: float) -> None:
         for name, data in self._pictures.items():
             write_bytes(self.folder / name, data)
         self._cut()

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from d2ext.data.given_camera import focal_of_fov
-from d2ext.data.image_io import read_image
+from d2ext.data.image_io import read_photograph
 from d2ext.structures import Camera
 from d2ext.structures.calibration.view import GroundView, PixelGrid
 from d2ext.visualization.ground_grid import draw_ground_grid
@@ -100,7 +100,7 @@ class Pictures:
             file.write(data)
             file.flush()
             try:
-                image = read_image(file.name, MAX_PIXELS)
+                image = read_photograph(file.name, MAX_PIXELS)
             except ValueError as error:
                 raise ValueError(str(error).replace(file.name, "picture")) from None
         if min(image.shape[:2]) < LEAST_SIDE:

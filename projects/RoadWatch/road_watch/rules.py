@@ -37,6 +37,7 @@ class Vehicle:
 
 #: m by which two vehicles of a lane may seem to overlap before one of them is none.
 _OVERLAP = 1.0
+_KEEP = 0.5  # of the speed against the lane at which an alarm is raised: from there it goes on
 _EPSILON = 1e-6  # s, by which times may be rounded
 
 
@@ -82,9 +83,9 @@ class Rules:
                 yield _signal("stopped", v, 1.0, least=r.STANDING_SECONDS)
             return
         least = r.SURE_SECONDS if v.age < r.SURE_SECONDS else None  # which a younger track cannot have
-        if v.speed <= -r.AGAINST_SPEED:
+        if v.speed <= -_KEEP * r.AGAINST_SPEED:
             kind = "reversing" if v.forward else "wrong_way"
-            yield _signal(kind, v, -v.speed / r.AGAINST_SPEED, 0.5, least=least)
+            yield _signal(kind, v, -v.speed / r.AGAINST_SPEED, _KEEP, least=least)
         elif v.speed > r.SPEED_LIMIT:
             yield _signal("speeding", v, v.speed / (r.SPEED_LIMIT * r.SPEEDING), 0.9, least=least)
 

@@ -72,7 +72,7 @@ class Video:
             if isinstance(image, Exception):
                 logger.warning("%s", image)
             elif number >= start:
-                yield Picture(number, number / self.fps, image)
+                yield Picture(number, frame.head["time"], image)
 
 
 class Stream:

@@ -72,10 +72,9 @@ class U2ENetPredictor(ObjectPredictor):
             whole_text(text, "texts")
         for text in set(sentences) - self._asked:
             unknown, words = self.model.tokenizer.unknown_words(text)
-            if 2 * len(unknown) >= words > 0:
-                shown = " ".join(
-                    f"{text[:60]!r}: most words are unknown to the model: {', '.join(unknown)[:80]}".split()
-                )
+            if 2 * len(unknown) >= words:
+                what = f"most words are unknown to the model: {', '.join(unknown)[:80]}"
+                shown = " ".join(f"{text[:60]!r}: {what if words else 'has no words'}".split())
                 log_first_n(logging.WARNING, shown, n=MAX_WARNINGS, name=__name__)
         self._asked = frozenset(sentences)
         return sentences

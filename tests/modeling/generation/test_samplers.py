@@ -111,3 +111,30 @@ def test_a_sampler_of_the_other_process_is_one_line():
 def test_steps_that_ddim_cannot_take_are_one_line():
     with pytest.raises(ValueError, match="MODEL.SCENE.STEPS: of DDIMScheduler expected a divisor of 1000"):
         sample(PROCESSES["ddpm"], exact(PROCESSES["ddpm"]), torch.zeros(1, 2, 2, 2), "DDIMScheduler", 14)
+
+
+@pytest.mark.parametrize("kind, name", EXACT_ODE)
+def test_what_is_put_back_on_the_way_is_x_t(kind, name):
+    """Of data of mean 0 and variance 1 it has the variance a^2 + b^2, whatever a sampler counts in."""
+    process, seen = PROCESSES[kind], []
+
+    def denoise(x, time):
+        a, b = process.coefficients(time.view(1))
+        share = x / (a**2 + b**2)
+        return process.target(a * share, b * share)
+
+    def after(_, x, time):
+        a, b = process.coefficients(torch.tensor([max(time, 0.0)]))
+        seen.append(float(x.var() / (a**2 + b**2)) if time > 0 else 1.0)
+        return x
+
+    noise = torch.randn(300, 2, 2, 2, generator=torch.Generator().manual_seed(3))
+    sample(process, denoise, noise, name, 100, after=after)
+    assert len(seen) == 100 and max(abs(v - 1) for v in seen) < 0.15, seen
+
+
+@pytest.mark.parametrize("kind, name", EXACT_ODE)
+def test_a_sampler_takes_as_many_steps_as_there_are_times(kind, name):
+    process, noise = PROCESSES[kind], torch.randn(20, 2, 2, 2, generator=torch.Generator().manual_seed(0))
+    goal = along_the_ode(process, noise, TIMES - 1 if kind == "ddpm" else TIMES)
+    assert (sample(process, exact(process), noise, name, TIMES) - goal).abs().mean() < 0.02

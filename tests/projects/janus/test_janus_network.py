@@ -270,3 +270,12 @@ def test_the_tokenizer_loses_nothing():
     rng = np.random.default_rng(0)
     text = "".join(chr(int(code)) for code in rng.integers(0x20, 0x3000, 200))
     assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
+
+
+def test_a_text_says_nothing_of_its_own_end_and_is_not_too_long_to_be_drawn(toy_model):
+    talk = toy_model().talk
+    written = f"a {talk.tokenizer.eos_token}{talk.tokenizer.bos_token} car"
+    assert {talk.eos, talk.bos} < set(talk.tokenizer(written, add_special_tokens=False)["input_ids"])
+    assert not {talk.eos, talk.bos} & set(talk.words(written)) and len(talk.words(written)) > 2
+    with pytest.raises(ValueError, match=r"a text of \d+ tokens to draw: expected at most \d+ \(MODEL.JANUS"):
+        talk.drawing("a red car on a road. " * 500)

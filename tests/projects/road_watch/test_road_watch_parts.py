@@ -74,6 +74,14 @@ def test_the_speed_of_a_new_track_is_no_alarm_yet(settings):
         assert bool(raised) == (age >= 0.8)
 
 
+def test_who_slows_down_goes_on_reversing(settings):
+    rules, book, events = Rules(settings().ROAD_WATCH.RULES), AlarmBook(0.6, 1.0), []
+    for step in range(120):
+        speed = -1.2 if step % 60 < 30 else -0.9
+        events += book.update(step / 10, rules.look(step / 10, [replace(CAR, speed=speed)]))
+    assert sum(len(part) for part in events) == 1
+
+
 def test_who_drives_on_the_line_changes_no_lane(settings):
     rules, found = Rules(settings().ROAD_WATCH.RULES), set()
     behind = replace(CAR, id=2, position=42.0, speed=12.0)
@@ -146,6 +154,30 @@ def test_counts_are_those_of_the_whole_recording():
         (f.lane, f.start): (f.vehicles, round(f.speed, 6)) for f in whole if f.vehicles
     }
     assert sum(f.vehicles for f in flows) > 40
+
+
+def test_what_stands_on_the_line_or_changes_lanes_is_counted_once():
+    rng, road = (
+        np.random.default_rng(1),
+        Road({n: np.array([[0.0, 0.0], [d, 0.0]]) for n, d in (("a", 90), ("b", 120))}),
+    )
+
+    def counts(rows):
+        counter, flows = LaneCounter(road, 0.5), []
+        for step, (lane, position, speed) in enumerate(rows):
+            flows += counter.update(step / 10, [(1, lane, position, speed)])
+        found = {}
+        for flow in flows + counter.finish():
+            found[flow.lane] = found.get(flow.lane, 0) + flow.vehicles
+        return found
+
+    assert counts([("a", 45 + x, 0.0) for x in rng.normal(0, 0.3, 600)]) == {"a": 0, "b": 0}
+    # past both lanes' places, the change of lanes between them; and never at one while it flickers
+    assert counts([("a" if x < 52 else "b", x, 10.0) for x in np.arange(30, 80.0)]) == {"a": 1, "b": 1}
+    assert counts([("ab"[i % 2], 47 + i / 10, 1.0) for i in range(60)]) == {"a": 0, "b": 0}
+    # a change of lanes on the line itself, where the lines are beside each other
+    road = Road({n: np.array([[0.0, y], [90.0, y]]) for n, y in (("a", 0.0), ("b", 3.5))})
+    assert counts([("a" if x < 45 else "b", x, 10.0) for x in np.arange(30.5, 80)]) == {"a": 0, "b": 1}
 
 
 def test_a_stream_that_stops_is_opened_again(settings):

@@ -174,6 +174,22 @@ def test_memory_and_state_do_not_grow(settings, place, tmp_path):
     assert max(sizes) < 1.5 * sizes[0]
 
 
+def test_a_run_that_was_killed_at_once_begins_again(tmp_path):
+    for identity in ("wrong camera", "me", "me"):  # and with other settings: nothing was written yet
+        recorder = Recorder(tmp_path / "out", identity, 0.0)
+        assert recorder.state is None
+        (tmp_path / "out/video").mkdir(exist_ok=True)
+        recorder.close()
+    recorder = Recorder(tmp_path / "out", "me", 0.0)
+    recorder.add("tracks.csv", b"1,0.000,1,2.00,5.00\n")
+    recorder.commit({"at": 1}, 0.0)
+    recorder.close()
+    text = "track_id,time,lane,position,speed\n1,0.000,1,2.00,5.00\n"
+    assert (tmp_path / "out/tracks.csv").read_text() == text
+    with pytest.raises(ValueError, match="holds a run of another input"):
+        Recorder(tmp_path / "out", "you", 0.0)
+
+
 def test_the_end_of_a_long_recording_is_read_alone(tmp_path):
     recorder = Recorder(tmp_path / "out", "me", 0.0)
     lines = [f"{i % 7},{i / 2:.3f},1,{i % 90}.00,5.00\n".encode() for i in range(400)]
