@@ -9,7 +9,7 @@ export VENV PYTHON DETECTRON2
 
 help:
 	@echo "make setup      create $(VENV) and install everything"
-	@echo "make demo       evaluate the shipped checkpoint, draw a picture, train for two minutes"
+	@echo "make demo       draw what the shipped checkpoint finds, evaluate it, train for two minutes"
 	@echo "make serve      watch a rendered road on a page at http://127.0.0.1:8000/"
 	@echo "make test       fast tests; ARGS are pytest's: make test ARGS=\"-k resume -x\""
 	@echo "make test-slow  training runs and other slow tests; ARGS as well"
@@ -27,7 +27,7 @@ setup:
 demo:
 	@began=$$(date +%s); \
 	echo "demo: within 10 minutes: set-up (about 3, seconds when done before), then a model that finds what" \
-		"sentences mean is tested (1 to 2), drawn from (under 1) and trained (2)"; \
+		"sentences mean is shown (under 1), tested (1 to 2) and trained (2)"; \
 	bash scripts/setup.sh && $(BIN)/python scripts/demo.py --began $$began
 
 CLIP = output/serve/clip/kitti_tracking/training
@@ -41,7 +41,7 @@ serve: setup
 
 # Tests run in as many processes as there are cores; ARGS="-n 0 ..." in this one.
 test:
-	@echo "make test: all fast tests, about 4 minutes on two cores, after a set-up of 4 minutes the first time"
+	@echo "make test: all fast tests, about 8 minutes on two cores, after a set-up of 4 minutes the first time"
 	@bash scripts/setup.sh
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile $(ARGS)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from d2ext_cli import CommandParser
 from d2ext_cli.scripts import run_script, script_path
 from d2ext_cli.shipped import CONFIGS, SHIPPED
-from d2ext_cli.zoo import PREFIX, find_model, markdown, models, project_of
+from d2ext_cli.zoo import PREFIX, figures, find_model, markdown, models, project_of
 
 ROAD_WATCH = "RoadWatch/road_watch.yaml"
 _BASE = re.compile(r"^_BASE_:\s*[\[\"']*([^\s\"',\]]+)", re.MULTILINE)
@@ -126,7 +126,7 @@ def zoo(words: list[str]) -> None:
     else:
         width = max(map(len, models()))
         for name, entry in models().items():
-            print(f"{name:{width}}  {entry['what']}")
+            print(f"{name:{width}}  {entry['what']}\n{'':{width}}  {figures(entry)}")
         print("\npython -c 'import d2ext; print(d2ext.from_zoo(\"NAME\"))' and `d2ext zoo NAME` say more")
 
 

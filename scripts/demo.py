@@ -2,8 +2,8 @@
 """What `make demo` runs: from nothing to sentences turned into 3D boxes, within ten minutes on two cores.
 
 1. renders a small SynthRoad with a seed that the shipped checkpoint never saw,
-2. evaluates the checkpoint on its test scenes (single and multi target),
-3. draws the answers to a few sentences on one picture and writes them as JSON,
+2. draws the answers to a few sentences on one picture and writes them as JSON,
+3. evaluates the checkpoint on its test scenes (single and multi target),
 4. trains the tiny model from the beginning, for two minutes or the time that is left,
 and says how to open the page on which a road is watched.
 """
@@ -32,6 +32,7 @@ MOST_TRAINING, LEAST_TRAINING = 120.0, 20.0
 ENOUGH = 12
 #: The last line: what there is to see beside it.
 NEXT = "page: `make serve` watches a rendered road; open http://127.0.0.1:8000/ and ask it in words"
+NO_TIME = "error: no time is left; give more --minutes, or close other programs"
 #: Seconds that are never planned with: the end of the training, and what the clock hides.
 RESERVE = 25.0
 
@@ -67,8 +68,11 @@ class Demo:
         """Run a script of the repository; ends the demo with its status if it fails.
 
         Returns:
-            how many seconds it took, None if it was stopped after ``seconds``.
+            how many seconds it took, None if it was stopped after ``seconds``, or not begun without any.
         """
+        if seconds <= 0:
+            print("left out: this machine is too busy for it", flush=True)
+            return None
         began = time.time()
         # A program that waits for a busy core must not keep another one busy with waiting.
         environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
@@ -93,34 +97,38 @@ class Demo:
     def render(self) -> None:
         count = sum(self.scenes)
         planned = START / 2 + RENDER_SCENE * count
-        self.headline(1, f"rendering {count} scenes of roads, new to the model", planned, "its test on some")
+        self.headline(1, f"rendering {count} scenes of roads, new to the model", planned, "a picture")
         sizes = ("--train", str(self.scenes[0]), "--val", "2", "--test", str(self.scenes[1]))
         root = ("--root", self.datasets / "synthroad", "--seed", str(SEED), "--workers", "2")
         taken = self.run("-m", "d2ext.data.synthroad", *root, *sizes, seconds=self.left())
         if taken is None:
-            sys.exit("error: no time is left; give more --minutes, or close other programs")
+            sys.exit(NO_TIME)
         self.slowness = max(taken / planned, 1.0)
         self.start = START * self.slowness
 
-    def evaluate(self) -> None:
+    def evaluate(self) -> bool:
+        """Returns whether there was time for it."""
         planned = self.start + ANSWER_SCENE * self.slowness * self.scenes[1]
         what = f"the shipped checkpoint answers the sentences of 2 x {self.scenes[1]} test scenes"
-        self.headline(2, what, planned, "a picture")
+        self.headline(3, what, planned, "a training from the beginning")
         folder = ("OUTPUT_DIR", self.output / "evaluation")
-        limit = self.left() - 3 * self.start - LEAST_TRAINING
-        self.run(*TRAIN_NET, "--eval-only", "MODEL.WEIGHTS", WEIGHTS, *folder, seconds=limit)
+        limit = self.left() - self.start - LEAST_TRAINING
+        return (
+            self.run(*TRAIN_NET, "--eval-only", "MODEL.WEIGHTS", WEIGHTS, *folder, seconds=limit) is not None
+        )
 
     def draw(self) -> None:
-        self.headline(3, "sentences on a picture", self.start, "a training from the beginning")
+        self.headline(2, "sentences on a picture", self.start, "a test on some of the scenes")
         name, sentences = pick_sentences(self.test / "jsons")
         files: tuple[str | Path, ...] = ("--input", self.test / f"images/{name}.jpg")
         files += ("--calib", self.test / f"calib/{name}.txt", "--ground", self.test / f"denorm/{name}.txt")
         files += ("--output", self.output / "demo.png", "--json", self.output / "demo.json")
         texts = [word for sentence in sentences for word in ("--text", sentence)]
         demo = ("projects/U2ENet/demo.py", "--config-file", CONFIG, *files, *texts)
-        limit = self.left() - self.start - LEAST_TRAINING
-        taken = self.run(*demo, "--opts", "MODEL.WEIGHTS", WEIGHTS, seconds=limit)
-        self.start = taken or self.start
+        taken = self.run(*demo, "--opts", "MODEL.WEIGHTS", WEIGHTS, seconds=self.left())
+        if taken is None:
+            sys.exit(NO_TIME)
+        self.start = taken
 
     def train(self, iterations: int) -> dict[int, float]:
         """Returns the loss after some of the iterations, by their number."""
@@ -153,13 +161,13 @@ def main(args: argparse.Namespace) -> None:
     output = args.output.resolve()
     output.mkdir(parents=True, exist_ok=True)
     if args.began is None:  # else who began has said so
-        print(f"demo: within {args.minutes:g} minutes: render, evaluate, draw, train", flush=True)
+        print(f"demo: within {args.minutes:g} minutes: render, draw, evaluate, train", flush=True)
     demo = Demo(output, (args.began or time.time()) + 60 * args.minutes)
     demo.render()
-    demo.evaluate()
     demo.draw()
+    tables = f"tables {output / 'evaluation'}" if demo.evaluate() else "no tables: there was no time for them"
     losses = demo.train(args.iterations)
-    print(f"\npicture {output / 'demo.png'}, boxes {output / 'demo.json'}, tables {output / 'evaluation'}")
+    print(f"\npicture {output / 'demo.png'}, boxes {output / 'demo.json'}, {tables}")
     done, values = max(losses, default=0), list(losses.values())
     if done < ENOUGH:
         print(f"loss: no word on it after {done} iterations, this machine is too busy for more")

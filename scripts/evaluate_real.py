@@ -57,8 +57,7 @@ def check(args: argparse.Namespace) -> None:
 
 def main(args: argparse.Namespace) -> None:
     if not args.data.is_dir():
-        print(f"no real frames: no folder {args.data}, nothing to evaluate")
-        return
+        raise FileNotFoundError(f"{args.data}: no such folder, nothing to evaluate: give --data")
     from real_frames.frames import RENDERED
     from real_frames.frames import ROWS as rows
     from real_frames.measure import Models, Weights

@@ -20,6 +20,7 @@ from d2ext.reading import read_bytes, read_text
 from d2ext.structures import Camera, check_ground, check_projection, check_view, plane_of_tilt
 
 USUAL_FOV = 60.0  # degrees across, of a camera of which nothing is known
+_FEWEST_DEGREES = 3.2  # what is less is rather an angle in radians
 _FILM_DIAGONAL = math.hypot(36.0, 24.0)  # mm, of the film to which EXIF refers
 # EXIF's tags (CIPA DC-008): the sub-folder, and in it focal length, that on 35 mm film, the sensor's pixels
 # across a unit of length, the unit, and the picture's width.
@@ -169,6 +170,10 @@ def focal_of_fov(fov: float, width: int) -> float:
     """
     if not 1 <= fov <= 175:
         raise ValueError(f"field of view: expected 1 to 175 degrees across, got {fov:g}")
+    if fov < _FEWEST_DEGREES:
+        degrees = math.degrees(fov)
+        told = f"field of view: {fov:g} degrees, as a telescope has; if these are radians, give {degrees:.0f}"
+        log_first_n(logging.WARNING, told, name=__name__)
     return width / 2 / math.tan(math.radians(fov) / 2)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -229,7 +230,7 @@ def load_config(add_keys: Callable[[CfgNode], None], path: str, options: Sequenc
     try:
         cfg.merge_from_list(_typed(cfg, options))
     except AssertionError as e:  # yacs's, of a key in a section
-        raise KeyError(str(e)) from e
+        raise KeyError(f"{e}{_nearest(cfg, str(e).rpartition(' ')[2])}") from e
     for key in WEIGHTS_KEYS:
         _find_weights(cfg, key)
     cfg.freeze()
@@ -259,6 +260,11 @@ def _flat(content: dict[str, Any], above: str = "") -> list[str]:
     for key, value in content.items():
         pairs += _flat(value, f"{above}{key}.") if isinstance(value, dict) else [f"{above}{key}", value]
     return pairs
+
+
+def _nearest(cfg: CfgNode, key: str) -> str:
+    near = difflib.get_close_matches(key, _flat(cfg)[::2], n=1)
+    return f", did you mean {near[0]}?" if near else ""
 
 
 def _holder(cfg: CfgNode, key: str) -> tuple[CfgNode, str]:

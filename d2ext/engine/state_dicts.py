@@ -43,7 +43,11 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path}: refused, expected .safetensors or a torch.save file of tensors and plain containers"
         ) from e
     except Exception as e:  # a damaged file can make the reader stumble in any way
-        raise ValueError(f"{path}: not a whole checkpoint ({one_line(first_line(e), 120)})") from e
+        why = one_line(first_line(e), 120)
+        why = f": {why}" if any(c.isalpha() for c in why) else ""  # torch says of some files a number alone
+        raise ValueError(
+            f"{path}: not a whole checkpoint, expected a file of torch.save or .safetensors{why}"
+        ) from e
     if not isinstance(content, dict):
         raise ValueError(f"{path}: expected a dict of tensors, found {type(content).__name__}")
     content = content if isinstance(content.get("model"), dict) else {"model": content}

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # this checkout's modules, from any folder
 from d2ext_cli import CommandParser, add_options, add_runtime, existing_file, number, run_command
-from d2ext_cli.camera import add_camera, add_ground, given_cameras
+from d2ext_cli.camera import add_camera, add_ground, given_camera, given_cameras
 from d2ext_cli.pictures import add_pictures, given_pictures
 
 if TYPE_CHECKING:
@@ -96,8 +97,6 @@ def given_names(args: argparse.Namespace) -> list[Name]:
     Raises:
         FileNotFoundError, ValueError: names that are none.
     """
-    from dataclasses import replace
-
     from d2ext.data.open_vocab.names import ExemplarBox, Name, parse_prompts, read_names
 
     if args.names is not None:
@@ -123,7 +122,10 @@ def load_predictor(args: argparse.Namespace, names: list[Name]) -> OpenVocabPred
 
         model = OnnxOpenVocab(args.onnx)
         return OpenVocabPredictor(model.cfg, names, model)
-    return OpenVocabPredictor(load_config(add_open_vocab3d_config, args.config_file, args.opts), names)
+    cfg = load_config(add_open_vocab3d_config, args.config_file, args.opts)
+    # what is counted in pixels may be of other pictures than the exemplar's
+    of_exemplar = replace(given_camera(args), calib=None, intrinsics=None, focal=None)
+    return OpenVocabPredictor(cfg, names, exemplar_camera=of_exemplar)
 
 
 if __name__ == "__main__":

@@ -235,7 +235,7 @@ def test_a_compressed_archive_is_refused_before_it_fills_the_memory(tmp_path):
             for part in whole.namelist():
                 small.writestr(part, whole.read(part))
     assert (tmp_path / "small.pth").stat().st_size < 10_000
-    with pytest.raises(ValueError, match="small.pth: not a whole checkpoint .compressed"):
+    with pytest.raises(ValueError, match="small.pth: not a whole checkpoint, .*: compressed"):
         read_checkpoint(tmp_path / "small.pth")
 
 
@@ -249,7 +249,7 @@ def test_an_odd_last_checkpoint_is_passed_over(tmp_path, content):
 
 def test_a_pipe_in_the_place_of_a_checkpoint_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "w.pth")
-    with pytest.raises(ValueError, match="w.pth: not a whole checkpoint .*got a pipe"):
+    with pytest.raises(ValueError, match="w.pth: not a whole checkpoint.*got a pipe"):
         read_checkpoint(tmp_path / "w.pth")
     assert D2Checkpointer(nn.Linear(1, 1), str(tmp_path)).find_whole_checkpoint() == ""
 

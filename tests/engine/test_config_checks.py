@@ -108,6 +108,7 @@ def test_values_that_no_project_can_have(project, key, value):
 
 def test_a_key_that_a_project_does_not_read_is_none_of_its_keys():
     assert "Non-existent key: INPUT.FLIP_PROB" in refused("TrajAD", "INPUT.FLIP_PROB", "0.5")
+    assert "key: MODEL.WIGHTS, did you mean MODEL.WEIGHTS?" in refused("U2ENet", "MODEL.WIGHTS", "a.pth")
 
 
 @pytest.mark.parametrize(

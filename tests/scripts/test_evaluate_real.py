@@ -108,9 +108,9 @@ def test_words_without_meaning_are_counted(monkeypatch, tmp_path):
 
 
 def test_without_frames_there_is_one_line(evaluate, tmp_path, capsys):
-    assert evaluate("--data", tmp_path / "nowhere") == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    assert "nothing to evaluate" in line
+    assert evaluate("--data", tmp_path / "nowhere") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "nowhere: no such folder" in line and "--data" in line
 
 
 def test_the_choices_are_the_rows(monkeypatch):

@@ -78,10 +78,10 @@ def parse_prompts(text: str) -> list[Name]:
     """
     names = []
     for group in text.split(";"):
-        prompts = tuple(check_prompt(p, "--prompts") for p in group.split(",") if p.strip())
+        prompts = tuple(check_prompt(p, "names") for p in group.split(",") if p.strip())
         if prompts:
             names.append(Name(prompts[0], prompts))
-    return check_names(names, "--prompts")
+    return check_names(names, "names")
 
 
 def check_names(names: Iterable[Name], where: str) -> list[Name]:

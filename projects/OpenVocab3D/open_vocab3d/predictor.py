@@ -12,8 +12,7 @@ from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor
 
-from d2ext.data.given_camera import CameraOfEach, GivenCamera, GivenGround
-from d2ext.data.image_io import read_image
+from d2ext.data.given_camera import GivenCamera
 from d2ext.data.open_vocab.names import ExemplarBox, Name, check_names, check_prompt
 from d2ext.engine import inference_autocast
 from d2ext.modeling.detection.prompts import PromptTable
@@ -33,6 +32,7 @@ class OpenVocabPredictor(ObjectPredictor):
         cfg: config whose MODEL.WEIGHTS is loaded.
         names: texts, or :class:`~d2ext.data.open_vocab.names.Name`.
         model: as of :class:`~d2ext.engine.ImagePredictor`.
+        exemplar_camera: of the exemplars' pictures.
 
     Raises:
         FileNotFoundError, ValueError: weights, or names, that cannot be used.
@@ -41,8 +41,15 @@ class OpenVocabPredictor(ObjectPredictor):
     section = "DETECTION3D"
     model: Any  # an OpenVocabDet3D, or an export of one
 
-    def __init__(self, cfg: CfgNode, names: Sequence[Name | str] = (), model: Any = None) -> None:
+    def __init__(
+        self,
+        cfg: CfgNode,
+        names: Sequence[Name | str] = (),
+        model: Any = None,
+        exemplar_camera: GivenCamera | None = None,
+    ) -> None:
         super().__init__(cfg, model)
+        self._exemplar_camera = exemplar_camera or GivenCamera()
         if model is None:
             load_calibration(self.model, cfg.MODEL.OPEN_VOCAB.CALIBRATION)
         self.names: list[Name] = []
@@ -97,13 +104,13 @@ class OpenVocabPredictor(ObjectPredictor):
         return table if name.size is None else table.told_size(name.size)
 
     def _exemplar(self, exemplar: ExemplarBox) -> PromptTable:
-        image = read_image(exemplar.image, self.cfg.INPUT.MAX_PIXELS)
+        image = self._exemplar_camera.read(exemplar.image, self.cfg.INPUT.MAX_PIXELS)
         height, width = image.shape[:2]
         x1, y1, x2, y2 = exemplar.box
         if min(x1, y1) < -1 or x2 > width or y2 > height or x2 - x1 < 2 or y2 - y1 < 2:
             shown = " ".join(f"{x:g}" for x in exemplar.box)
             raise ValueError(f"{exemplar.image}: box {shown}: expected x1 y1 x2 y2 inside {width}x{height}")
-        camera, _ = CameraOfEach(GivenCamera(), GivenGround())((height, width), Path(exemplar.image))
+        camera = self._exemplar_camera.of((height, width), Path(exemplar.image))
         record = self.record(image, camera, None)
         return embed_box(self.model, record, list(exemplar.box))
 

@@ -27,7 +27,7 @@ def draw_look(image: np.ndarray, look: Look, watch: Watch) -> np.ndarray:
     speeds = {vehicle.id: vehicle.speed for vehicle in look.vehicles}
     labels, colors = [], []
     for number, speed in zip(look.tracked.ids.tolist(), look.tracked.speed.tolist(), strict=True):
-        labels.append(f"{number} {3.6 * abs(speeds.get(number, speed)):.0f}")
+        labels.append(f"{number}: {3.6 * abs(speeds.get(number, speed)):.0f} km/h")
         colors.append(ALARM if number in guilty else CALM)
     boxes = watch.frame.boxes3d(look.tracked).to("cpu")
     picture = draw_boxes3d(image, boxes, watch.camera, labels, colors)

@@ -83,7 +83,9 @@ class Recorder:
         if not isinstance(saved, dict) or saved.get("format") != _FORMAT:
             raise ValueError(f"{path}: expected the state of a run, format {_FORMAT}")
         if saved.get("identity") != self._identity and saved.get("state") is not None:
-            raise ValueError(f"{self.folder}: holds a run of another input or with other settings")
+            raise ValueError(
+                f"{self.folder}: holds a run of another input or with other settings, expected another folder"
+            )
         self._sizes, self._marks = dict(saved["sizes"]), list(saved["marks"])
         for name, size in self._sizes.items():
             file = self.folder / name
