@@ -113,9 +113,8 @@ class Demo:
         self.headline(3, what, planned, "a training from the beginning")
         folder = ("OUTPUT_DIR", self.output / "evaluation")
         limit = self.left() - self.start - LEAST_TRAINING
-        return (
-            self.run(*TRAIN_NET, "--eval-only", "MODEL.WEIGHTS", WEIGHTS, *folder, seconds=limit) is not None
-        )
+        taken = self.run(*TRAIN_NET, "--eval-only", "MODEL.WEIGHTS", WEIGHTS, *folder, seconds=limit)
+        return taken is not None
 
     def draw(self) -> None:
         self.headline(2, "sentences on a picture", self.start, "a test on some of the scenes")

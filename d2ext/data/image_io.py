@@ -128,12 +128,12 @@ def read_orientation(path: str | Path) -> int:
     Raises:
         FileNotFoundError: there is no such file.
     """
-    data = read_bytes(path, "image file")
-    try:
-        with Image.open(BytesIO(data)) as image:
-            return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # damaged tags stumble in any way, and the pixels may be whole
-        return 1
+    with open_file(path, "image file") as file:
+        try:
+            with Image.open(file) as image:  # its header alone
+                return int(image.getexif().get(_ORIENTATION, 1))
+        except Exception:  # damaged tags stumble in any way, and the pixels may be whole
+            return 1
 
 
 def read_mask(path: str | Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
