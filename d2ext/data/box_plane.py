@@ -8,6 +8,7 @@ evaluated on, so that a predictor gives the boxes that evaluation gives.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,6 +58,19 @@ def default_ground(values: Sequence[float]) -> Tensor | None:
         (4,) float32 normalised plane; None: such images have none.
     """
     return normalize_plane(torch.tensor(values, dtype=torch.float64)).float() if len(values) else None
+
+
+def ground_error(degrees: Sequence[float], assumed: bool) -> float | None:
+    """How far the ground of an image may be tilted.
+
+    Args:
+        degrees: values of ``INPUT.GROUND_ERROR``.
+        assumed: it is :func:`default_ground`'s.
+
+    Returns:
+        Standard deviation in radians; None: what stands on it is not to be moved.
+    """
+    return math.radians(degrees[assumed]) if len(degrees) else None
 
 
 def can_be_ground(values: Any) -> bool:

@@ -15,7 +15,7 @@ from torch import Tensor
 from d2ext.structures import Camera, check_ground, check_projection, check_view, normalize_plane
 
 from .augmentation import FitImage, to_tensor
-from .box_plane import box_plane, boxes_are_level, default_ground
+from .box_plane import box_plane, boxes_are_level, default_ground, ground_error
 
 
 def check_image(image: Any) -> np.ndarray:
@@ -116,6 +116,7 @@ def image_record(
         "image": to_tensor(transform.apply_image(image_bgr), cfg.INPUT.FORMAT),
         "camera": transform.apply_camera(camera),
         "ground_plane": plane,
+        "ground_error": ground_error(cfg.INPUT.GROUND_ERROR, ground_plane is None),
         "box_plane": box_plane(cfg, plane),
         "level_boxes": boxes_are_level(cfg),
         "height": height,

@@ -13,7 +13,7 @@ from d2ext.checks import check_values
 from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, wrap_angle
 
 from .augmentation import ImageTransform, color_jitter, random_scale_crop, to_tensor
-from .box_plane import default_ground
+from .box_plane import default_ground, ground_error
 from .image_io import MAX_PIXELS, read_image
 from .told import ToldCamera
 
@@ -25,7 +25,8 @@ class DetectionMapper:
 
     * ``image`` uint8 (3, H, W), not padded; ``camera`` of it, ``original_camera`` of the file,
       ``ground_plane`` float32 (4,) or None, where boxes are level and the record has none that of
-      ``INPUT.DEFAULT_GROUND``; ``box_plane`` the plane that boxes stand on (None: level, as in KITTI, where
+      ``INPUT.DEFAULT_GROUND``; ``ground_error`` the standard deviation of its tilt in radians or None
+      (``INPUT.GROUND_ERROR``); ``box_plane`` the plane that boxes stand on (None: level, as in KITTI, where
       ``level_boxes``), ``height`` and ``width`` of the file, ``file_name``, ``image_id``;
     * in training ``true_plane``, the record's (4,) or None, of which ``ground_plane`` is what the model is
       told (``INPUT.DROP_PLANE``, ``INPUT.PLANE_NOISE``); and ``instances`` (``gt_boxes`` in pixels of
@@ -50,6 +51,7 @@ class DetectionMapper:
         jitter: CfgNode,
         max_pixels: int = MAX_PIXELS,
         default_ground: torch.Tensor | None = None,
+        ground_error: tuple[float, ...] = (),
         told: ToldCamera | None = None,
         train_sizes: tuple[tuple[int, int], ...] = (),
     ) -> None:
@@ -57,6 +59,7 @@ class DetectionMapper:
         Args:
             is_train: augment and give the ground truth.
             default_ground: (4,) of images with level boxes whose ground is not known.
+            ground_error: degrees, see ``INPUT.GROUND_ERROR``.
             told: what the model is told of camera and ground; None: the truth.
             size, ..., max_pixels: the keys of ``cfg.INPUT``, explained in ``d2ext.data.config``.
         """
@@ -71,6 +74,7 @@ class DetectionMapper:
         self.jitter = jitter
         self.max_pixels = max_pixels
         self.default_ground = default_ground
+        self.ground_error = ground_error
         self.told = told or ToldCamera()
 
     @classmethod
@@ -93,6 +97,7 @@ class DetectionMapper:
             "jitter": cfg.INPUT.COLOR_JITTER,
             "max_pixels": cfg.INPUT.MAX_PIXELS,
             "default_ground": default_ground(cfg.INPUT.DEFAULT_GROUND),
+            "ground_error": tuple(cfg.INPUT.GROUND_ERROR),
             "told": ToldCamera.from_config(cfg, is_train),
         }
 
@@ -128,6 +133,7 @@ class DetectionMapper:
             "width": width,
             "original_camera": Camera(torch.tensor(dataset_dict["camera"]), (height, width)),
             "ground_plane": self.default_ground if plane is None and level else plane,
+            "ground_error": ground_error(self.ground_error, plane is None),
             "box_plane": None if level else plane,
             "level_boxes": level,
         }

@@ -35,6 +35,7 @@ def cfg(tmp_path_factory):
     return read_config(config, *options)
 
 
+# An export takes a minute or two of a core: what wants it is slow. test_diffusion_det3d_onnx.py always runs.
 @pytest.fixture(scope="module")
 def exported(cfg, tmp_path_factory):
     folder = tmp_path_factory.mktemp("onnx")
@@ -53,6 +54,7 @@ def same_of_each(expected, got, names: int) -> int:
     return sum(same(*(x[x.pred_classes == k] for x in (expected, got))) for k in kinds)
 
 
+@pytest.mark.slow
 def test_any_of_the_names_are_asked_in_any_order(cfg, exported):
     for names in (NAMES, NAMES[1:2], [NAMES[2], NAMES[0]]):
         torch_side = OpenVocabPredictor(cfg, names)
@@ -64,6 +66,7 @@ def test_any_of_the_names_are_asked_in_any_order(cfg, exported):
             assert same_of_each(a, b, len(names)) > 3
 
 
+@pytest.mark.slow
 def test_a_name_that_was_not_exported_is_refused(exported):
     with pytest.raises(ValueError, match="prompt 'cat': expected one of the export's: car, big, dog"):
         OpenVocabPredictor(exported.cfg, ["cat"], exported)

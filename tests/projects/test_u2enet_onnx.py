@@ -70,6 +70,7 @@ def config(path: Path, *options):
     return load_config(add_u2enet_config, str(path), [*FLOAT32, *options])
 
 
+# An export takes a minute or two of a core: what wants it is slow. test_diffusion_det3d_onnx.py always runs.
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory) -> Pair:
     return Pair(config(CONFIG, "MODEL.WEIGHTS", str(WEIGHTS)), tmp_path_factory.mktemp("shipped"))
@@ -82,6 +83,7 @@ def synthroad(kind):
     return image, Camera(view.projection.tolist(), image.shape[:2]), view.plane.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("texts", [SHORT, LONG, SHORT * 8], ids=["short", "one long", "two chunks"])
 @pytest.mark.parametrize("ground", [True, False], ids=["ground", "no ground"])
 @pytest.mark.parametrize("kind", [CAR, POLE], ids=lambda kind: kind.name)
@@ -91,11 +93,13 @@ def test_answers_equal_those_of_torch(shipped, kind, ground, texts):
     assert shipped.agree(image, texts, camera, plane if ground else None, single_target=True) == len(texts)
 
 
+@pytest.mark.slow
 def test_some_answers_pass_the_threshold(shipped):
     image, camera, plane = synthroad(POLE)
     assert shipped.agree(image, ["All cars.", "All objects."], camera, plane) > 2
 
 
+@pytest.mark.slow
 def test_real_frame(shipped, shared_dir):
     folder = shared_dir / "data/mono3drefer"
     image = cv2.imread(str(folder / "images/000008.png"))
@@ -107,6 +111,7 @@ def test_real_frame(shipped, shared_dir):
     assert shipped.agree(image, [], camera) == 0
 
 
+@pytest.mark.slow
 def test_a_batch_of_images_of_two_sizes(shipped):
     records = [
         image_record(shipped.torch.cfg, *synthroad(kind)) | {"sentences": SHORT + LONG, "single_target": True}
@@ -119,6 +124,7 @@ def test_a_batch_of_images_of_two_sizes(shipped):
             assert torch.allclose(x.pred_boxes3d.corners(), y.pred_boxes3d.corners(), rtol=0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_demo_needs_no_checkpoint_and_writes_the_same(shipped, demo, tmp_path, capsys, shared_dir):
     frame = shared_dir / "data/mono3drefer"
     common = ["--input", frame / "images/000008.png", "--calib", frame / "calib/000008.txt", "--single"]

@@ -19,6 +19,7 @@ from torchvision.ops import batched_nms
 from d2ext.modeling.box3d.images import EncodedImages, relative_boxes
 from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.records import original_boxes, predicted_instances, resized_boxes
+from d2ext.modeling.box3d.standing import stand_on_ground
 from d2ext.modeling.detection.diffusion import BoxDiffusion
 from d2ext.structures import transfer
 
@@ -134,7 +135,7 @@ class Detection(ABC):
             boxes = boxes[order[boxes.class_scores[order] >= self.score_threshold]]
             if self.nms_threshold is not None:
                 boxes = boxes[batched_nms(boxes.box2d, boxes.class_scores, boxes.classes, self.nms_threshold)]
-            out.append(predicted_instances(boxes, boxes.class_scores, record))
+            out.append(predicted_instances(stand_on_ground(boxes, record), boxes.class_scores, record))
         return out
 
 

@@ -16,6 +16,7 @@ from d2ext.modeling.box3d.images import EncodedImages
 from d2ext.modeling.box3d.objects import ObjectBoxes
 from d2ext.modeling.box3d.plane import standing_records
 from d2ext.modeling.box3d.records import predicted_instances, size_groups, stack_images
+from d2ext.modeling.box3d.standing import stand_on_ground
 from d2ext.modeling.grounding.head import Grounded
 from d2ext.modeling.text.tokenizer import SentenceTokenizer
 from d2ext.structures import bev_iou, transfer
@@ -173,11 +174,16 @@ class GroundingInference(ABC):
         return [self.ground(prepared, sentences) for sentences in self.chunks(record)]
 
     def answers(self, found: Sequence[Grounded], record: dict) -> list[Instances]:
-        """Answers to the sentences of an image, from what is found for each chunk of them."""
+        """Answers to the sentences of an image, from what is found for each chunk of them: the best one, or
+        all above the thresholds without duplicates."""
         out: list[Instances] = []
         for chunk in found:
             count = min(self.chunk_size, len(record["sentences"]) - len(out))
-            out += [self.select(chunk, chunk.owner == s, record) for s in range(count)]
+            picks = [self.select(chunk, chunk.owner == s, record) for s in range(count)]
+            boxes = stand_on_ground(chunk.boxes[torch.cat(picks)], record)
+            scores = chunk.scores[torch.cat(picks)]
+            for rows in torch.arange(len(scores)).split([len(x) for x in picks]):
+                out.append(self._distinct(predicted_instances(boxes[rows], scores[rows], record)))
         return out
 
     def chunks(self, record: dict) -> Iterator[EncodedSentences]:
@@ -195,9 +201,9 @@ class GroundingInference(ABC):
         self.kept = (sentences, encoded) if self.keep_sentences else None
         return encoded
 
-    def select(self, grounded: Grounded, peaks: Tensor, record: dict) -> Instances:
-        """The answers to one sentence among the ``peaks`` (N,) bool of what was found: the best one, or all
-        above the thresholds without duplicates."""
+    def select(self, grounded: Grounded, peaks: Tensor, record: dict) -> Tensor:
+        """Indices of the answers to one sentence, best first, among the ``peaks`` (N,) bool of what was
+        found."""
         scores = grounded.scores[peaks]
         order = scores.argsort(descending=True)
         if record.get("single_target", self.settings.single_target):
@@ -205,12 +211,14 @@ class GroundingInference(ABC):
         else:
             exists = scores[order[:1]] >= self.settings.existence_threshold
             order = order[(scores[order] >= self.settings.score_threshold) & exists]
-        pick = peaks.nonzero()[:, 0][order]
-        result = predicted_instances(grounded.boxes[pick], scores[order], record)
-        if len(pick) > 1:
-            overlap = bev_iou(result.pred_boxes3d, result.pred_boxes3d).triu(diagonal=1)
-            result = result[(overlap <= self.settings.duplicate_iou).all(0)]
-        return result
+        return peaks.nonzero()[:, 0][order]
+
+    def _distinct(self, answers: Instances) -> Instances:
+        """Of those that overlap each other the first."""
+        if len(answers) < 2:
+            return answers
+        overlap = bev_iou(answers.pred_boxes3d, answers.pred_boxes3d).triu(diagonal=1)
+        return answers[(overlap <= self.settings.duplicate_iou).all(0)]
 
 
 def on_host(found: Sequence[Grounded]) -> list[Grounded]:
