@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 SECONDS = 2
-#: 500 examples of each property in the default run, the same every time; as many as wanted in a long one.
+#: 200 examples of each property in the default run, the same every time; as many as wanted in a long one.
 fuzz = settings(
-    max_examples=int(os.environ.get("D2EXT_FUZZ_EXAMPLES", "500")),
+    max_examples=int(os.environ.get("D2EXT_FUZZ_EXAMPLES", "200")),
     deadline=None,  # processor time is what counts, below
     database=None,
     derandomize="D2EXT_FUZZ_EXAMPLES" not in os.environ,

@@ -90,6 +90,7 @@ def toy(folder: Path, name: str, *options: object) -> Pair:
     return Pair(cfg, folder / f"{name}_onnx")
 
 
+# An export takes a minute of a core: what wants it is slow, and run by .ci/run.
 @pytest.fixture(scope="module")
 def diffusion(tmp_path_factory) -> Pair:
     heads = ("MODEL.DETECTION3D.NUM_HEADS", 1)
@@ -106,6 +107,7 @@ def noisy_image(height: int, width: int) -> tuple[np.ndarray, Camera]:
 SIZES = [(192, 320), (300, 300), (100, 600), (480, 260)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plane", [PLANE, None], ids=["ground", "no ground"])
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_boxes_are_those_of_torch_whatever_the_size(diffusion, size, plane):
@@ -113,6 +115,7 @@ def test_boxes_are_those_of_torch_whatever_the_size(diffusion, size, plane):
     assert diffusion.agree(image, camera, plane, return_steps=True) > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_boxes", "steps"), [(1, 1), (33, 2), (300, 1)])
 def test_any_number_of_boxes_and_steps(diffusion, num_boxes, steps):
     image, camera = noisy_image(192, 320)
@@ -123,6 +126,7 @@ def test_any_number_of_boxes_and_steps(diffusion, num_boxes, steps):
             model.detect(image, camera, steps=0)
 
 
+@pytest.mark.slow
 def test_a_batch_of_images_of_several_sizes(diffusion):
     sizes = [(96, 160), (64, 320), (90, 150), (33, 65), (96, 160)]
     records = [toy_record(i, *size, PLANE if i % 2 else None) for i, size in enumerate(sizes)]
@@ -132,6 +136,7 @@ def test_a_batch_of_images_of_several_sizes(diffusion):
         assert same(a["instances"], b["instances"]) > 5
 
 
+@pytest.mark.slow
 def test_renewal_kept_some_boxes_and_not_others(diffusion):
     """Or the tests above would compare less than they seem to."""
     image, camera = noisy_image(192, 320)
@@ -149,6 +154,7 @@ def demo_arguments(tmp_path) -> list[object]:
     return [*given, "--output", tmp_path / "out.png", "--strip", tmp_path / "strip.png", "--json"]
 
 
+@pytest.mark.slow
 def test_demo_needs_no_checkpoint_and_writes_the_same(diffusion, demo_arguments, tmp_path, capsys):
     demo = load_script("demo", "DiffusionDet3D")
     chosen = ["--config-file", tmp_path / "config.yaml"]
@@ -186,6 +192,7 @@ def test_export_without_weights_is_one_line(tmp_path, capsys):
     assert not (tmp_path / "onnx").exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_folder_is_one_clear_line(diffusion, tmp_path):
     with pytest.raises(FileNotFoundError, match="has no meta.json, expected a folder of export_onnx.py"):
         OnnxDetector3D(tmp_path)

@@ -35,7 +35,7 @@ def cfg(tmp_path_factory):
     return read_config(config, *options)
 
 
-# An export takes a minute or two of a core: what wants it is slow. test_diffusion_det3d_onnx.py always runs.
+# An export takes a minute or two of a core: what wants it is slow, and run by .ci/run.
 @pytest.fixture(scope="module")
 def exported(cfg, tmp_path_factory):
     folder = tmp_path_factory.mktemp("onnx")

@@ -70,7 +70,7 @@ def config(path: Path, *options):
     return load_config(add_u2enet_config, str(path), [*FLOAT32, *options])
 
 
-# An export takes a minute or two of a core: what wants it is slow. test_diffusion_det3d_onnx.py always runs.
+# An export takes a minute or two of a core: what wants it is slow, and run by .ci/run.
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory) -> Pair:
     return Pair(config(CONFIG, "MODEL.WEIGHTS", str(WEIGHTS)), tmp_path_factory.mktemp("shipped"))

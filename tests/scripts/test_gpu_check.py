@@ -129,6 +129,7 @@ def test_help_needs_nothing_but_the_standard_library():
     assert done.returncode == 0 and "--train MINUTES" in done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_smoke(tmp_path):
     """All parts at tiny size on the CPU."""
     command = [sys.executable, str(ROOT / "scripts/gpu_check.py"), "--smoke", "--device", "cpu"]
