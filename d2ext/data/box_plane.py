@@ -60,17 +60,18 @@ def default_ground(values: Sequence[float]) -> Tensor | None:
     return normalize_plane(torch.tensor(values, dtype=torch.float64)).float() if len(values) else None
 
 
-def ground_error(degrees: Sequence[float], assumed: bool) -> float | None:
+def ground_error(degrees: Sequence[float], level: bool, assumed: bool) -> float | None:
     """How far the ground of an image may be tilted.
 
     Args:
         degrees: values of ``INPUT.GROUND_ERROR``.
+        level: boxes are, as they are below a car's camera.
         assumed: it is :func:`default_ground`'s.
 
     Returns:
         Standard deviation in radians; None: what stands on it is not to be moved.
     """
-    return math.radians(degrees[assumed]) if len(degrees) else None
+    return math.radians(degrees[2 if assumed else int(level)]) if len(degrees) else None
 
 
 def can_be_ground(values: Any) -> bool:

@@ -64,10 +64,11 @@ def add_detection_data_config(cfg: CN) -> None:
     # in prediction where BOX_PLANE comes to "level". KITTI's cameras look straight ahead, 1.65 m above the
     # road (Geiger et al., IJRR 2013, Fig. 3). Empty: such images have no ground.
     cfg.INPUT.DEFAULT_GROUND = (0.0, -1.0, 0.0, 1.65)
-    # Degrees by which the ground may be tilted, standard deviations for one that is given and for
-    # DEFAULT_GROUND. What is found is moved along the ground to where its 3D box agrees with its 2D box, the
-    # more the smaller they are. Empty: boxes stay where they were predicted.
-    cfg.INPUT.GROUND_ERROR = (0.2, 1.0)
+    # Degrees by which the ground may be tilted, standard deviations: of one that is given for a camera that
+    # stands still; of one that is given where boxes are level, below a car, which nods; of DEFAULT_GROUND.
+    # What is found is moved along the ground to where its 3D box agrees with its 2D box, the more the smaller
+    # they are. Empty: boxes stay where they were predicted.
+    cfg.INPUT.GROUND_ERROR = (0.2, 0.5, 1.0)
     # Share of the training images of which the model is not told the ground; and by what that of the others
     # is turned and raised: standard deviations, of pitch and roll in degrees, of the camera's height as a
     # share of it. Real planes are measured, and often there is none.
@@ -113,8 +114,8 @@ declare(
             lambda x: not isinstance(x, str) and (len(x) == 0 or can_be_ground(x)),
         ),
         "INPUT.GROUND_ERROR": Expected(
-            "2 numbers from 0 to 90, degrees, or none",
-            lambda x: len(x) == 0 or every(number(0, 90), 2).holds(x),
+            "3 numbers from 0 to 90, degrees, or none",
+            lambda x: len(x) == 0 or every(number(0, 90), 3).holds(x),
         ),
         "INPUT.FLIP_PROB": number(0, 1),
         "INPUT.SCALE_RANGE": rising(number(above=0)),

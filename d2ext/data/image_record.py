@@ -116,7 +116,7 @@ def image_record(
         "image": to_tensor(transform.apply_image(image_bgr), cfg.INPUT.FORMAT),
         "camera": transform.apply_camera(camera),
         "ground_plane": plane,
-        "ground_error": ground_error(cfg.INPUT.GROUND_ERROR, ground_plane is None),
+        "ground_error": ground_error(cfg.INPUT.GROUND_ERROR, boxes_are_level(cfg), ground_plane is None),
         "box_plane": box_plane(cfg, plane),
         "level_boxes": boxes_are_level(cfg),
         "height": height,

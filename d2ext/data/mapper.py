@@ -133,7 +133,7 @@ class DetectionMapper:
             "width": width,
             "original_camera": Camera(torch.tensor(dataset_dict["camera"]), (height, width)),
             "ground_plane": self.default_ground if plane is None and level else plane,
-            "ground_error": ground_error(self.ground_error, plane is None),
+            "ground_error": ground_error(self.ground_error, level, plane is None),
             "box_plane": None if level else plane,
             "level_boxes": level,
         }

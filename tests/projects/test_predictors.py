@@ -164,7 +164,10 @@ def test_a_level_predictor_without_a_ground_takes_the_default(image_file: Path, 
         assert len(first)
         return first.pred_boxes3d.corners()
 
-    level, default = ["INPUT.BOX_PLANE", "level", "INPUT.GROUND_ERROR", (1.0, 1.0)], [0.0, -1.0, 0.0, 1.65]
+    level, default = (
+        ["INPUT.BOX_PLANE", "level", "INPUT.GROUND_ERROR", (1.0, 1.0, 1.0)],
+        [0.0, -1.0, 0.0, 1.65],
+    )
     none = answer(None, *level, "INPUT.DEFAULT_GROUND", ())
     assert torch.equal(answer(None, *level), answer(default, *level))
     assert not torch.equal(answer(None, *level), none)

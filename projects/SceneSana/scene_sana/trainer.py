@@ -48,6 +48,8 @@ class SceneSanaTrainer(BaseTrainer):
                 return
             for model in self._models():
                 load_autoencoder(model, path)
+        elif self.cfg.MODEL.SCENE.AUTOENCODER_WEIGHTS and self.cfg.MODEL.WEIGHTS:
+            logger.info("MODEL.WEIGHTS brings its autoencoder: MODEL.SCENE.AUTOENCODER_WEIGHTS is not read")
 
     def prepare_data(self) -> None:
         """Find faults in the datasets; measure the latents where training starts anew."""

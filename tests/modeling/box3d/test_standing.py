@@ -175,11 +175,12 @@ def test_none_at_all():
     ("ground", "options", "degrees"),
     [
         ([0, -1, 0, 1.6], [], 0.2),
+        ([0, -1, 0, 1.6], ["INPUT.BOX_PLANE", "level"], 0.5),
         (None, ["INPUT.BOX_PLANE", "level", "MODEL.PLANE_HEAD.ENABLED", False], 1.0),
-        ([0, -1, 0, 1.6], ["INPUT.GROUND_ERROR", (2.0, 3.0)], 2.0),
+        ([0, -1, 0, 1.6], ["INPUT.GROUND_ERROR", (2.0, 3.0, 4.0)], 2.0),
         ([0, -1, 0, 1.6], ["INPUT.GROUND_ERROR", ()], None),
     ],
-    ids=["told", "assumed", "by key", "off"],
+    ids=["told", "in a car", "assumed", "by key", "off"],
 )
 def test_what_the_record_says_of_the_ground(ground, options, degrees):
     cfg = load_config(add_u2enet_config, CONFIG, options)
@@ -188,7 +189,7 @@ def test_what_the_record_says_of_the_ground(ground, options, degrees):
     assert record["ground_error"] == (None if degrees is None else pytest.approx(math.radians(degrees)))
 
 
-@pytest.mark.parametrize("value", [(0.1,), (-1.0, 0.5), (0.1, 91.0)])
+@pytest.mark.parametrize("value", [(0.1,), (-1.0, 0.5, 1.0), (0.1, 91.0, 1.0)])
 def test_wrong_errors_are_refused(value):
-    with pytest.raises(ValueError, match="INPUT.GROUND_ERROR.*2 numbers from 0 to 90, degrees, or none"):
+    with pytest.raises(ValueError, match="INPUT.GROUND_ERROR.*3 numbers from 0 to 90, degrees, or none"):
         load_config(add_u2enet_config, CONFIG, ["INPUT.GROUND_ERROR", value])
