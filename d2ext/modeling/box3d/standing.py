@@ -132,8 +132,16 @@ class Standing:
             tried = torch.stack([moved, moved + step[:, 0], moved + step[:, 1]])
             found, *others = self.deviations(tried, self.corners(moved), spread)
             slope = torch.stack([x - found for x in others], 2) / (1e-4 * self.depth[:, None, None])
-            inverse = (slope.mT @ slope + 1e-9 * torch.eye(2).to(slope)).inverse()
-            change = (inverse @ (slope.mT @ found[..., None]))[..., 0]
+            change = solve_2x2(slope.mT @ slope, (slope.mT @ found[..., None])[..., 0])
             limit = _LONGEST * self.depth[:, None]
             moved = moved - change.clamp(-limit, limit)
         return self.centers(moved)
+
+
+def solve_2x2(matrix: Tensor, values: Tensor) -> Tensor:
+    """x (N, 2) of symmetric matrices (N, 2, 2) times x = values (N, 2). Singular ones and what is not finite
+    give numbers that mean nothing, where a solver of LAPACK would fail for all."""
+    (a, b), (_, d) = (row.unbind(1) for row in matrix.unbind(1))
+    first, second = values.unbind(1)
+    area = (a * d - b * b).clamp(min=1e-18)
+    return torch.stack([d * first - b * second, a * second - b * first], 1) / area[:, None]

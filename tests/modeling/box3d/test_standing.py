@@ -166,6 +166,19 @@ def test_what_nothing_fits_stays_and_the_others_do_not_mind():
     assert torch.equal(found.center[others], alone.center[others])
 
 
+@pytest.mark.parametrize("value", [math.inf, math.nan, 0.0, -1e30])
+@pytest.mark.parametrize("name", ["box2d", "center", "hwl", "alpha", "depth"])
+def test_what_is_no_box_stays_and_the_others_do_not_mind(name, value):
+    boxes, _, record = scene("pole", False)
+    alone = stand_on_ground(boxes, record)
+    getattr(boxes, name)[3] = value
+    found = stand_on_ground(boxes, record)
+    others = torch.arange(len(boxes.center)) != 3
+    assert torch.equal(found.center[others], alone.center[others])
+    if not math.isfinite(value):
+        assert torch.equal(found.center[3].isnan(), boxes.center[3].isnan())
+
+
 def test_none_at_all():
     boxes, _, record = scene("pole", False)
     assert len(stand_on_ground(boxes[:0], record).center) == 0
