@@ -17,6 +17,7 @@ from .canvas import PALETTE, WHITE, Color, color_of, draw_text, mix
 from .draw3d import draw_boxes3d
 from .grounding import beside_bev, draw_grounding, fit_picture
 
+MOST_ASKED = 12  # names below a picture
 GAP = 4  # pixels between the panels of a strip
 #: Colours of right and false predictions and of missed objects: green, orange red, sky blue.
 JUDGED = (PALETTE[2], PALETTE[4], PALETTE[1])
@@ -43,7 +44,44 @@ def draw_detections(
     Returns:
         uint8 BGR: the picture, below it the classes with their objects, on the right the view from above.
     """
-    kinds = sorted(set(found.pred_classes.tolist()))
+    return _draw_kinds(
+        sorted(set(found.pred_classes.tolist())),
+        image,
+        found,
+        camera,
+        class_names,
+        ground_plane,
+        class_colors,
+    )
+
+
+def draw_asked(
+    image: np.ndarray,
+    found: Instances,
+    camera: Camera,
+    class_names: Sequence[str],
+    ground_plane: Any = None,
+    class_colors: Mapping[int, Color] | None = None,
+) -> np.ndarray:
+    """The same for classes that someone asked for: those of which nothing was found are listed too, with
+    "none", where there are at most ``MOST_ASKED``."""
+    kinds = (
+        range(len(class_names))
+        if len(class_names) <= MOST_ASKED
+        else sorted(set(found.pred_classes.tolist()))
+    )
+    return _draw_kinds(kinds, image, found, camera, class_names, ground_plane, class_colors)
+
+
+def _draw_kinds(
+    kinds: Sequence[int],
+    image: np.ndarray,
+    found: Instances,
+    camera: Camera,
+    class_names: Sequence[str],
+    ground_plane: Any,
+    class_colors: Mapping[int, Color] | None,
+) -> np.ndarray:
     names = [class_names[k].replace("_", " ") for k in kinds]
     parts = [found[found.pred_classes == k] for k in kinds]
     own = class_colors or {}

@@ -6,7 +6,7 @@ import torch
 from detectron2.structures import Instances
 
 from d2ext.structures import Boxes3D, Camera
-from d2ext.visualization import color_of, draw_detections, draw_steps
+from d2ext.visualization import color_of, draw_asked, draw_detections, draw_steps
 
 SIZE = (360, 640)
 CAMERA = Camera([[400.0, 0, 320, 0], [0, 400, 120, 0], [0, 0, 1, 0]], SIZE)
@@ -33,6 +33,16 @@ def test_every_class_that_is_there_has_its_colour() -> None:
     assert amount(picture, color_of(0)) > 100 and amount(picture, color_of(1)) > 100
     assert amount(picture, color_of(2)) == 0
     assert picture.shape[0] > draw_detections(IMAGE, found(0), CAMERA, ["car"]).shape[0]
+
+
+def test_what_was_asked_for_and_not_found_is_listed_unless_it_is_much() -> None:
+    names = ["car", "van", "red_bus"]
+    asked, seen = (draw(IMAGE, found(1), CAMERA, names) for draw in (draw_asked, draw_detections))
+    assert asked.shape[0] > draw_asked(IMAGE, found(0), CAMERA, names[:2]).shape[0] > seen.shape[0]
+    assert amount(asked, color_of(1)) > 100  # the second name's, wherever it stands among the found ones
+    many = [f"name {i}" for i in range(13)]
+    pictures = [draw(IMAGE, found(1), CAMERA, many) for draw in (draw_asked, draw_detections)]
+    assert np.array_equal(*pictures)
 
 
 def test_an_image_without_objects_can_be_drawn() -> None:
