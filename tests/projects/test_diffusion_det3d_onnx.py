@@ -65,10 +65,11 @@ def same(expected, got) -> int:
     got = got[order]
     assert torch.equal(got.pred_classes, expected.pred_classes)
     assert torch.allclose(got.scores, expected.scores, rtol=0, atol=1e-4)
-    for name in ("center", "size", "rotation"):
+    # Boxes stand where their 2D boxes put them: far away a hundredth of a pixel is a centimetre.
+    for name, most in (("center", 1e-2), ("size", 1e-3), ("rotation", 1e-3)):
         a, b = (getattr(x.pred_boxes3d, name) for x in (got, expected))
         error = (a - b).abs().flatten(1).amax(1)
-        assert (error <= 1e-3 * (expected.pred_boxes3d.center[:, 2] / 100).clamp(min=1)).all(), name
+        assert (error <= most * (expected.pred_boxes3d.center[:, 2] / 100).clamp(min=1)).all(), name
     return len(expected)
 
 
