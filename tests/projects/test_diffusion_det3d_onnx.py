@@ -65,11 +65,12 @@ def same(expected, got) -> int:
     got = got[order]
     assert torch.equal(got.pred_classes, expected.pred_classes)
     assert torch.allclose(got.scores, expected.scores, rtol=0, atol=1e-4)
-    # Boxes stand where their 2D boxes put them: far away a hundredth of a pixel is a centimetre.
-    for name, most in (("center", 1e-2), ("size", 1e-3), ("rotation", 1e-3)):
+    # Boxes stand where their 2D boxes put them, and hundredths of a pixel are centimetres far away.
+    distance = expected.pred_boxes3d.center[:, 2]
+    for name, most in (("center", 1e-3 * distance), ("size", 1e-3), ("rotation", 1e-3)):
         a, b = (getattr(x.pred_boxes3d, name) for x in (got, expected))
         error = (a - b).abs().flatten(1).amax(1)
-        assert (error <= most * (expected.pred_boxes3d.center[:, 2] / 100).clamp(min=1)).all(), name
+        assert (error <= most * (distance / 100).clamp(min=1)).all(), name
     return len(expected)
 
 
