@@ -11,7 +11,7 @@ from d2ext.evaluation.thresholds import GRID, choose_thresholds
 Case = tuple[list[SentenceResult], list[list[dict]]]
 
 
-def random_case(seed: int, sentences: int = 10, with_none: bool = True) -> Case:
+def random_case(seed: int, sentences: int = 20, with_none: bool = True) -> Case:
     """Sentences of 0 to 3 targets; answers whose scores tell something about their overlap."""
     rng = np.random.default_rng(seed)
     results, answers = [], []
@@ -54,7 +54,7 @@ def test_the_pair_is_the_best_of_all_by_the_metrics_themselves(seed: int, least_
 
 def test_a_share_of_none_that_cannot_be_reached_gets_the_nearest() -> None:
     results, answers = random_case(0)
-    results.append(result_of(10, np.zeros((1, 0))))
+    results.append(result_of(20, np.zeros((1, 0))))
     answers.append([{"score": 0.99}])  # above every threshold
     chosen = choose_thresholds(results, answers, least_none=100.0)
     every = [metrics_at((results, answers), *pair)[1] for pair in itertools.product(GRID, GRID)]
