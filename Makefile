@@ -41,7 +41,7 @@ serve: setup
 
 # Tests run in as many processes as there are cores; ARGS="-n 0 ..." in this one.
 test:
-	@echo "make test: all fast tests, about 7 minutes on two cores, after a set-up of 4 minutes the first time"
+	@echo "make test: all fast tests, about 8 minutes on two cores, after a set-up of 4 minutes the first time"
 	@bash scripts/setup.sh
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist loadfile $(ARGS)
 

@@ -106,9 +106,10 @@ def image_record(
     height, width = check_image(image_bgr).shape[:2]
     check_camera(camera, (height, width))
     plane = None if ground_plane is None else check_plane(ground_plane)
+    level = boxes_are_level(cfg)
     if plane is None:
         seen = "PLANE_HEAD" in cfg.MODEL and cfg.MODEL.PLANE_HEAD.ENABLED
-        plane = default_ground(cfg.INPUT.DEFAULT_GROUND) if boxes_are_level(cfg) and not seen else None
+        plane = default_ground(cfg.INPUT.DEFAULT_GROUND) if level and not seen else None
         if "ground" in depth_estimates:
             _warn_of_ground(plane, seen)
     transform = (aug or FitImage(tuple(cfg.INPUT.SIZE))).get_transform(image_bgr)
@@ -116,9 +117,9 @@ def image_record(
         "image": to_tensor(transform.apply_image(image_bgr), cfg.INPUT.FORMAT),
         "camera": transform.apply_camera(camera),
         "ground_plane": plane,
-        "ground_error": ground_error(cfg.INPUT.GROUND_ERROR, boxes_are_level(cfg), ground_plane is None),
+        "ground_error": ground_error(cfg.INPUT.GROUND_ERROR, level, ground_plane is None),
         "box_plane": box_plane(cfg, plane),
-        "level_boxes": boxes_are_level(cfg),
+        "level_boxes": level,
         "height": height,
         "width": width,
     }

@@ -4,7 +4,7 @@ from .anomaly import draw_anomalies
 from .bev import draw_bev
 from .canvas import PALETTE, color_of
 from .curves import draw_curves
-from .detection import draw_asked, draw_detections, draw_frame, draw_judged, draw_steps
+from .detection import draw_detections, draw_frame, draw_judged, draw_steps
 from .draw3d import draw_boxes3d
 from .files import check_picture_path, write_picture
 from .grounding import draw_grounding
@@ -14,7 +14,6 @@ __all__ = [
     "check_picture_path",
     "color_of",
     "draw_anomalies",
-    "draw_asked",
     "draw_bev",
     "draw_boxes3d",
     "draw_curves",

@@ -30,6 +30,7 @@ def draw_detections(
     class_names: Sequence[str],
     ground_plane: Any = None,
     class_colors: Mapping[int, Color] | None = None,
+    asked: bool = False,
 ) -> np.ndarray:
     """Draw objects on the image and from above, a colour for each class that is there.
 
@@ -40,48 +41,14 @@ def draw_detections(
         class_names: by class.
         ground_plane: (4,) ground plane of a tilted camera, or None.
         class_colors: BGR of those classes that have a colour of their own.
+        asked: somebody asked for these classes: those of which nothing was found are listed too, with "none",
+            where there are at most ``MOST_ASKED``.
 
     Returns:
         uint8 BGR: the picture, below it the classes with their objects, on the right the view from above.
     """
-    return _draw_kinds(
-        sorted(set(found.pred_classes.tolist())),
-        image,
-        found,
-        camera,
-        class_names,
-        ground_plane,
-        class_colors,
-    )
-
-
-def draw_asked(
-    image: np.ndarray,
-    found: Instances,
-    camera: Camera,
-    class_names: Sequence[str],
-    ground_plane: Any = None,
-    class_colors: Mapping[int, Color] | None = None,
-) -> np.ndarray:
-    """The same for classes that someone asked for: those of which nothing was found are listed too, with
-    "none", where there are at most ``MOST_ASKED``."""
-    kinds = (
-        range(len(class_names))
-        if len(class_names) <= MOST_ASKED
-        else sorted(set(found.pred_classes.tolist()))
-    )
-    return _draw_kinds(kinds, image, found, camera, class_names, ground_plane, class_colors)
-
-
-def _draw_kinds(
-    kinds: Sequence[int],
-    image: np.ndarray,
-    found: Instances,
-    camera: Camera,
-    class_names: Sequence[str],
-    ground_plane: Any,
-    class_colors: Mapping[int, Color] | None,
-) -> np.ndarray:
+    listed = asked and len(class_names) <= MOST_ASKED
+    kinds = list(range(len(class_names))) if listed else sorted(set(found.pred_classes.tolist()))
     names = [class_names[k].replace("_", " ") for k in kinds]
     parts = [found[found.pred_classes == k] for k in kinds]
     own = class_colors or {}

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,12 +75,12 @@ def check_names(args: argparse.Namespace) -> None:
 def main(args: argparse.Namespace) -> None:
     from d2ext.engine.demo import Look, run_demo
     from d2ext.projects.open_vocab3d.ready import look
-    from d2ext.visualization import draw_asked, draw_frame
+    from d2ext.visualization import draw_detections, draw_frame
 
     sources, cameras, names = given_pictures(args), given_cameras(args), given_names(args)
     predictor = load_predictor(args, names)
     colors = {i: n.color[::-1] for i, n in enumerate(names) if n.color is not None}
-    draw = draw_frame if sources.to_video else draw_asked
+    draw = draw_frame if sources.to_video else partial(draw_detections, asked=True)
 
     def look_at(image: np.ndarray, camera: Camera, plane: Tensor | None) -> Look:
         found = predictor(image, camera, plane)

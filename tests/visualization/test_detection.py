@@ -6,7 +6,7 @@ import torch
 from detectron2.structures import Instances
 
 from d2ext.structures import Boxes3D, Camera
-from d2ext.visualization import color_of, draw_asked, draw_detections, draw_steps
+from d2ext.visualization import color_of, draw_detections, draw_steps
 
 SIZE = (360, 640)
 CAMERA = Camera([[400.0, 0, 320, 0], [0, 400, 120, 0], [0, 0, 1, 0]], SIZE)
@@ -37,11 +37,12 @@ def test_every_class_that_is_there_has_its_colour() -> None:
 
 def test_what_was_asked_for_and_not_found_is_listed_unless_it_is_much() -> None:
     names = ["car", "van", "red_bus"]
-    asked, seen = (draw(IMAGE, found(1), CAMERA, names) for draw in (draw_asked, draw_detections))
-    assert asked.shape[0] > draw_asked(IMAGE, found(0), CAMERA, names[:2]).shape[0] > seen.shape[0]
+    asked, seen = (draw_detections(IMAGE, found(1), CAMERA, names, asked=x) for x in (True, False))
+    assert asked.shape[0] > draw_detections(IMAGE, found(0), CAMERA, names[:2], asked=True).shape[0]
+    assert asked.shape[0] > seen.shape[0]
     assert amount(asked, color_of(1)) > 100  # the second name's, wherever it stands among the found ones
     many = [f"name {i}" for i in range(13)]
-    pictures = [draw(IMAGE, found(1), CAMERA, many) for draw in (draw_asked, draw_detections)]
+    pictures = [draw_detections(IMAGE, found(1), CAMERA, many, asked=x) for x in (True, False)]
     assert np.array_equal(*pictures)
 
 

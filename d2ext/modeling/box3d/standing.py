@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from d2ext.modeling.box3d.objects import ObjectBoxes
-from d2ext.structures import Boxes3D, Camera
-from d2ext.structures.boxes3d import NEAR_PLANE
+from d2ext.structures import NEAR_PLANE, Boxes3D, Camera, ground_rotation, height_above_plane
 
 # Standard deviations of log depth, and of edges of the 2D box and the projected centre in sides of the box.
 # Chosen on 80 rendered scenes, for U2ENet and DiffusionDet3D together.
@@ -58,7 +57,7 @@ class Standing:
     Args:
         boxes: as predicted.
         camera: of the image that they were predicted in.
-        ground: (4,) the plane that they stand on.
+        ground: (4,) normalised, the plane that they stand on.
         box_plane: (4,) the plane that they are upright on; None: they are level.
     """
 
@@ -69,13 +68,9 @@ class Standing:
         self.box_plane = None if box_plane is None else box_plane.to(self.hwl)
         level = self.hwl.new_tensor([0.0, -1.0, 0.0])
         self.up = level if self.box_plane is None else self.box_plane[:3]
-        normal = self.ground[:3]
-        across = self.hwl.new_tensor([1.0, 0.0, 0.0])
-        across = across - (across @ normal) * normal
-        across = across / across.norm()
-        self.along = torch.stack([across, torch.linalg.cross(normal, across)])  # (2, 3), both on the ground
+        self.along = ground_rotation(self.ground).mT[::2]  # (2, 3), across and forward on the ground
         foot = boxes.center.double() - self.up * self.hwl[:, :1] / 2
-        self.foot = foot - (foot @ normal + self.ground[3])[:, None] * normal
+        self.foot = foot - height_above_plane(foot, self.ground)[:, None] * self.ground[:3]
         uv, _ = self.camera.project(boxes.center.double())
         self.seen = torch.cat([boxes.box2d.double(), uv], 1)
         self.depth = boxes.depth.double().clamp(min=0.5)
@@ -132,13 +127,13 @@ class Standing:
             tried = torch.stack([moved, moved + step[:, 0], moved + step[:, 1]])
             found, *others = self.deviations(tried, self.corners(moved), spread)
             slope = torch.stack([x - found for x in others], 2) / (1e-4 * self.depth[:, None, None])
-            change = solve_2x2(slope.mT @ slope, (slope.mT @ found[..., None])[..., 0])
+            change = _solve_2x2(slope.mT @ slope, (slope.mT @ found[..., None])[..., 0])
             limit = _LONGEST * self.depth[:, None]
             moved = moved - change.clamp(-limit, limit)
         return self.centers(moved)
 
 
-def solve_2x2(matrix: Tensor, values: Tensor) -> Tensor:
+def _solve_2x2(matrix: Tensor, values: Tensor) -> Tensor:
     """x (N, 2) of symmetric matrices (N, 2, 2) times x = values (N, 2). Singular ones and what is not finite
     give numbers that mean nothing, where a solver of LAPACK would fail for all."""
     (a, b), (_, d) = (row.unbind(1) for row in matrix.unbind(1))
